@@ -1,0 +1,182 @@
+"""The tape: reverse-mode differentiation of any order, in about a hundred lines.
+
+A *primitive* is a NumPy function with one derivative rule per argument (they stand in ops.py).
+Called with arrays it just computes. Called with a `Tensor` among its arguments it also remembers
+which primitive made the result, and from what: that memory is the tape.
+
+`grad` walks the tape backwards. Every Tensor has a serial number, and nothing can be made from
+something younger than itself, so going from high numbers to low ones is a valid order: no recursion,
+no sorting of the graph, no `.grad` attribute that must be zeroed.
+
+A rule calls primitives and nothing else. Fed arrays, it computes a gradient; fed Tensors
+(`create_graph=True`), it writes the gradient's own tape, which can be differentiated again.
+"""
+
+from __future__ import annotations
+
+import functools
+import heapq
+import itertools
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+serial_numbers = itertools.count()
+PRIMITIVES: dict[str, Primitive] = {}  # every primitive ever declared, by name: the tests walk it
+
+
+class Tensor:
+    """An array that remembers how it was made.  Tensor(array) is a leaf; primitives make the others.
+
+    `data` is the array, `made_by` is None for a leaf and else (primitive, arguments, options).
+    Floats keep their dtype; anything else becomes float64. The operators are attached by ops.py.
+    """
+
+    __slots__ = ("data", "made_by", "number")
+    __array_ufunc__ = None  # array * Tensor must ask the Tensor, not loop over the array
+
+    def __init__(self, data: Any, made_by: tuple[Primitive, tuple, dict] | None = None):
+        if isinstance(data, Tensor):
+            raise TypeError("Tensor() got a Tensor; use it as it is, or its .data for a new leaf")
+        data = np.asarray(data)
+        self.data = data if np.issubdtype(data.dtype, np.floating) else data.astype(np.float64)
+        self.made_by = made_by
+        self.number = next(serial_numbers)
+
+    shape = property(lambda self: self.data.shape)
+    ndim = property(lambda self: self.data.ndim)
+    size = property(lambda self: self.data.size)
+    dtype = property(lambda self: self.data.dtype)
+
+    if TYPE_CHECKING:  # ops.py attaches the operators, for they are primitives
+        T: Tensor
+        __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = __matmul__ = (
+            __rmatmul__
+        ) = __pow__ = __rpow__ = __getitem__ = sum = mean = reshape = __neg__ = lambda self, *a, **k: self
+
+    def __len__(self) -> int:
+        return len(self.data)
+
+    def __repr__(self) -> str:
+        origin = f", made by {self.made_by[0].__name__}" if self.made_by else ""
+        values = np.array2string(self.data, precision=6, threshold=20, separator=", ", prefix="Tensor(")
+        return f"Tensor({values}, shape {self.shape}, {self.dtype}{origin})"
+
+    def __array__(self, *_args: Any, **_kwargs: Any) -> np.ndarray:
+        raise TypeError("NumPy cannot see through a Tensor; use npgan.ops, or .data for the bare array")
+
+    def __bool__(self) -> bool:
+        raise TypeError("a Tensor has no truth value; compare its .data")
+
+
+class Primitive:
+    """A function of arrays, with `rules`: one derivative per positional argument.
+
+    rules[i](g, y, *arguments, **options) returns dL/d(argument i), where g = dL/dy. A rule may be
+    None (nobody differentiates by this argument) or `ops.flat` (the derivative is zero wherever it
+    exists). For a variable number of arguments, rules is one function: i -> the rule of argument i.
+    """
+
+    def __init__(self, function: Callable[..., np.ndarray]):
+        functools.update_wrapper(self, function)
+        self.__name__: str = function.__name__
+        self.function = function
+        self.rules: tuple[Callable | None, ...] | Callable[[int], Callable] = ()
+        PRIMITIVES[self.__name__] = self
+
+    def __call__(self, *args: Any, **options: Any) -> Any:
+        for a in args:
+            if isinstance(a, Tensor):
+                arrays = [a.data if isinstance(a, Tensor) else a for a in args]
+                return Tensor(self.function(*arrays, **options), (self, args, options))
+        return self.function(*args, **options)
+
+    def __repr__(self) -> str:
+        return f"<primitive {self.__name__}>"
+
+    def rule(self, i: int) -> Callable:
+        """The derivative by argument i; raises NotImplementedError where there is none."""
+        rule = self.rules(i) if callable(self.rules) else self.rules[i] if i < len(self.rules) else None
+        if rule is None:
+            raise NotImplementedError(
+                f"{self.__name__}() has no rule for its argument {i}; "
+                f"give it one in {self.__name__}.rules, or pass that argument as a plain array"
+            )
+        return rule
+
+
+def primitive(function: Callable[..., np.ndarray]) -> Primitive:
+    """Make a function of arrays differentiable; its rules are set on the result: f.rules = (...)."""
+    return Primitive(function)
+
+
+def grad(
+    y: Tensor, xs: Tensor | Sequence[Tensor], create_graph: bool = False, unused: str = "raise"
+) -> Any:
+    """dy/dx for each x in xs (one Tensor, or a sequence: then a list), y a scalar Tensor.
+
+    Returns arrays; with create_graph=True Tensors, which can be differentiated again.
+    Raises ValueError where y is not a scalar, and where y does not depend on an x (that is mostly a
+    slip); unused="zero" returns zeros for such an x.
+    """
+    single = isinstance(xs, Tensor)
+    wanted: list[Tensor] = [xs] if isinstance(xs, Tensor) else list(xs)
+    if not all(isinstance(t, Tensor) for t in (y, *wanted)):
+        raise TypeError("grad(y, xs) needs Tensors; wrap the arrays you differentiate by: x = Tensor(x)")
+    if unused not in ("raise", "zero"):
+        raise ValueError(f'unused is "raise" or "zero", got {unused!r}')
+    if y.size != 1:
+        raise ValueError(f"grad() needs a scalar y, got shape {y.shape}; reduce it first: y.sum(), y.mean()")
+
+    leads_to_x = follow(y, {x.number for x in wanted})
+    gradients = {y.number: Tensor(np.ones_like(y.data)) if create_graph else np.ones_like(y.data)}
+    queue = [(-y.number, y)]  # youngest first; a node is here exactly once, since the dict had no entry
+    while queue:
+        node = heapq.heappop(queue)[1]
+        if node.made_by is None:
+            continue
+        op, args, options = node.made_by
+        g = gradients[node.number]
+        seen = [a.data if isinstance(a, Tensor) and not create_graph else a for a in args]
+        for i, a in enumerate(args):
+            if not isinstance(a, Tensor) or a.number not in leads_to_x:
+                continue
+            piece = op.rule(i)(g, node if create_graph else node.data, *seen, **options)
+            if piece is None:  # ops.flat: zero wherever it exists, an arrow that carries nothing
+                continue
+            if a.number in gradients:
+                gradients[a.number] = gradients[a.number] + piece
+            else:
+                gradients[a.number] = piece
+                heapq.heappush(queue, (-a.number, a))
+
+    for i, x in enumerate(wanted):
+        if x.number not in leads_to_x and unused != "zero":
+            raise ValueError(f"y does not depend on xs[{i}] ({x!r}); was it used as an array instead?")
+        if x.number not in gradients:
+            zero = np.zeros_like(x.data)
+            gradients[x.number] = Tensor(zero) if create_graph else zero
+    found = [gradients[x.number] for x in wanted]
+    if not create_graph:
+        found = [np.array(g) for g in found]  # a rule may return a read-only view, or g itself
+    return found[0] if single else found
+
+
+def follow(y: Tensor, targets: set[int]) -> set[int]:
+    """The numbers of the nodes on a path from y to a target; only these need a gradient."""
+    seen, stack = {y.number: y}, [y]
+    while stack:
+        node = stack.pop()
+        for a in node.made_by[1] if node.made_by else ():
+            if isinstance(a, Tensor) and a.number not in seen:
+                seen[a.number] = a
+                stack.append(a)
+    useful = set()
+    for number in sorted(seen):  # oldest first: a node leads to x if it is one or is made from one that does
+        made_by = seen[number].made_by
+        if number in targets or (
+            made_by and any(isinstance(a, Tensor) and a.number in useful for a in made_by[1])
+        ):
+            useful.add(number)
+    return useful

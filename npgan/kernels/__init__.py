@@ -1,0 +1,72 @@
+"""Which set of kernels the primitives call, and how to switch.
+
+`reference` is NumPy, `compiled` is Numba. The set is chosen at the first call of any kernel: by
+`use_kernels(name)`, else by the environment variable NPGAN_KERNELS, else compiled where it works.
+"""
+
+import logging
+import os
+from types import ModuleType
+
+log = logging.getLogger("npgan")  # without a handler of the user's, a warning is one line on stderr
+
+NAMES = (
+    "gemm", "affine", "leaky_relu", "leaky_gate", "tanh", "tanh_gate", "sigmoid", "sigmoid_gate",
+    "softplus", "bce_with_logits", "sgd", "adam", "mix",
+)  # fmt: skip
+active: str | None = None
+
+
+def use_kernels(name: str = "auto") -> str:
+    """Switch to the kernels "reference", "compiled", or "auto": compiled where it works.
+
+    Returns the name of the set now in use. "auto" falls back to reference with one line of warning;
+    "compiled" raises RuntimeError where Numba is missing, switched off, or cannot compile.
+    """
+    global active
+    if name not in ("auto", "compiled", "reference"):
+        raise ValueError(f'kernels are "auto", "compiled" or "reference", got {name!r}')
+    chosen = "reference"
+    if name != "reference":
+        try:
+            chosen_set = compiled_kernels()
+            chosen = "compiled"
+        except Exception as error:  # a broken Numba fails in many ways; the reason is passed on
+            reason = f"the compiled kernels do not work here ({first_line(error)})"
+            if name == "compiled":
+                raise RuntimeError(reason) from error
+            log.warning("npgan: warning: %s; using NumPy's, which are slower", reason)
+    if chosen == "reference":
+        from . import reference as chosen_set
+    globals().update({kernel: getattr(chosen_set, kernel) for kernel in NAMES})
+    active = chosen
+    return chosen
+
+
+def compiled_kernels() -> ModuleType:
+    """The compiled set, tried out once so that a failure shows here and not in the tenth epoch."""
+    import numba
+
+    if numba.config.DISABLE_JIT:
+        raise RuntimeError("NUMBA_DISABLE_JIT is set")
+    from . import compiled
+
+    compiled.try_out()
+    return compiled
+
+
+def first_line(error: BaseException) -> str:
+    text = str(error).strip()
+    return f"{type(error).__name__}: {text.splitlines()[0]}" if text else type(error).__name__
+
+
+def __getattr__(name: str):
+    """Runs only while no set is chosen (afterwards the kernels are plain attributes of this module)."""
+    if name not in NAMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    wanted = os.environ.get("NPGAN_KERNELS", "auto") or "auto"
+    if wanted not in ("auto", "compiled", "reference"):
+        log.warning("npgan: warning: NPGAN_KERNELS=%s ignored; it may be auto, compiled or reference", wanted)
+        wanted = "auto"
+    use_kernels("auto" if wanted == "compiled" else wanted)
+    return globals()[name]

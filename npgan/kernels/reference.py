@@ -1,0 +1,82 @@
+"""The kernels in plain NumPy: the specification, and the fallback where Numba is missing.
+
+A kernel is a bare computation on arrays of one dtype (float32 or float64): no tape, no derivative.
+`compiled.py` has the same names with the same signatures and, to rounding, the same results.
+"""
+
+import numpy as np
+
+
+def gemm(a, b, ta=False, tb=False):
+    """a b, a bᵀ (tb) or aᵀ b (ta), for matrices."""
+    return np.matmul(a.T if ta else a, b.T if tb else b)
+
+
+def affine(x, W, b):
+    """x W + b"""
+    y = np.matmul(x, W)
+    y += b
+    return y
+
+
+def leaky_relu(x, slope):
+    """x where x > 0, else slope x"""
+    return np.where(x > 0, x, slope * x)
+
+
+def leaky_gate(g, y, slope):
+    """g where y > 0, else slope g"""
+    return np.where(y > 0, g, slope * g)
+
+
+def tanh(x):
+    return np.tanh(x)
+
+
+def tanh_gate(g, y):
+    """g (1 - y²)"""
+    return g * (1 - y * y)
+
+
+def sigmoid(x):
+    """1 / (1 + e^-x), without overflow and without losing small results"""
+    e = np.exp(-np.abs(x))
+    return np.where(x >= 0, 1, e) / (1 + e)
+
+
+def sigmoid_gate(g, y):
+    """g y (1 - y)"""
+    return g * (y * (1 - y))
+
+
+def softplus(x):
+    """log(1 + e^x), without overflow"""
+    return np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x)))
+
+
+def bce_with_logits(z, t):
+    """mean of -t log σ(z) - (1 - t) log(1 - σ(z));  two positive terms, so nothing cancels"""
+    return np.mean(t * softplus(-z) + (1 - t) * softplus(z), dtype=z.dtype)
+
+
+def sgd(theta, grad, velocity, lr, momentum):
+    """velocity = momentum velocity + grad;  theta -= lr velocity;  in place.  True if grad is finite."""
+    velocity *= momentum
+    velocity += grad
+    theta -= lr * velocity
+    return bool(np.isfinite(grad).all())
+
+
+def adam(theta, grad, m, v, lr, beta1, beta2, eps, t):
+    """Step t = 1, 2, … of Adam (Kingma & Ba 2015, algorithm 1), in place.  True if grad is finite."""
+    m *= beta1
+    m += (1 - beta1) * grad
+    v *= beta2
+    v += (1 - beta2) * grad * grad
+    theta -= lr / (1 - beta1**t) * m / (np.sqrt(v / (1 - beta2**t)) + eps)
+    return bool(np.isfinite(grad).all())
+
+
+def mix(average, theta, decay):
+    """average = decay average + (1 - decay) theta, in place"""
+    average += (1 - decay) * (theta - average)

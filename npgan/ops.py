@@ -1,0 +1,409 @@
+"""Every primitive with its derivative rules beside it: the only file that contains a derivative.
+
+In a rule, g is dL/dy, y the primitive's result, and what follows are its arguments; the rule of
+argument i returns dL/d(argument i). Rules call primitives and the operators + - * / ** only, so a
+rule works on arrays (it computes) and on Tensors (it is differentiable itself). docs/derivations.md
+derives each of them on paper.
+"""
+
+from __future__ import annotations
+
+import builtins
+import math
+
+import numpy as np
+
+from . import kernels
+from .autograd import Tensor, primitive
+
+flat = lambda g, y, *args, **options: None  # the rule of an argument whose derivative is zero where it exists
+
+
+# ---- arithmetic; arguments broadcast as in NumPy, so a rule sums over what was stretched ----
+
+
+@primitive
+def add(a, b):
+    """a + b"""
+    return np.add(a, b)
+
+
+add.rules = (
+    lambda g, y, a, b: sum_to(g, shape=np.shape(a)),
+    lambda g, y, a, b: sum_to(g, shape=np.shape(b)),
+)
+
+
+@primitive
+def subtract(a, b):
+    """a - b"""
+    return np.subtract(a, b)
+
+
+subtract.rules = (
+    lambda g, y, a, b: sum_to(g, shape=np.shape(a)),
+    lambda g, y, a, b: sum_to(negative(g), shape=np.shape(b)),
+)
+
+
+@primitive
+def multiply(a, b):
+    """a b, element by element"""
+    return np.multiply(a, b)
+
+
+multiply.rules = (
+    lambda g, y, a, b: sum_to(g * b, shape=np.shape(a)),
+    lambda g, y, a, b: sum_to(g * a, shape=np.shape(b)),
+)
+
+
+@primitive
+def divide(a, b):
+    """a / b"""
+    return np.divide(a, b)
+
+
+divide.rules = (
+    lambda g, y, a, b: sum_to(g / b, shape=np.shape(a)),
+    lambda g, y, a, b: sum_to(negative(g * y / b), shape=np.shape(b)),
+)
+
+
+@primitive
+def negative(x):
+    """-x"""
+    return np.negative(x)
+
+
+negative.rules = (lambda g, y, x: negative(g),)
+
+
+@primitive
+def power(x, p):
+    """x ** p for a fixed number p.    A Tensor as exponent: exp(p * log(x))."""
+    return np.power(x, p)
+
+
+power.rules = (lambda g, y, x, p: g * (p * power(x, p - 1)) if p != 0 else g * 0.0, None)
+
+
+@primitive
+def exp(x):
+    """e^x"""
+    return np.exp(x)
+
+
+exp.rules = (lambda g, y, x: g * y,)
+
+
+@primitive
+def log(x):
+    """The natural logarithm."""
+    return np.log(x)
+
+
+log.rules = (lambda g, y, x: g / x,)
+
+
+# ---- shapes ----
+
+
+@primitive
+def reshape(x, shape):
+    """The same numbers in another shape."""
+    return np.reshape(x, shape)
+
+
+reshape.rules = (lambda g, y, x, shape: reshape(g, shape=np.shape(x)),)
+
+
+@primitive
+def transpose(x, axes=None):
+    """Axes in another order; reversed by default."""
+    return np.transpose(x, axes)
+
+
+transpose.rules = (lambda g, y, x, axes=None: transpose(g, axes=axes and tuple(np.argsort(axes))),)
+
+
+@primitive
+def broadcast_to(x, shape):
+    """x stretched to a larger shape by repeating it."""
+    return np.broadcast_to(x, shape)
+
+
+broadcast_to.rules = (lambda g, y, x, shape: sum_to(g, shape=np.shape(x)),)
+
+
+@primitive
+def sum_to(x, shape):
+    """The inverse arrow of broadcast_to: sums over every axis that a stretch from `shape` would repeat."""
+    if np.shape(x) == shape:
+        return x
+    extra = np.ndim(x) - len(shape)
+    stretched = tuple(i for i, n in enumerate(np.shape(x)) if i < extra or (shape[i - extra] == 1 and n != 1))
+    return np.reshape(np.sum(x, axis=stretched), shape)
+
+
+sum_to.rules = (lambda g, y, x, shape: broadcast_to(g, shape=np.shape(x)),)
+
+
+@primitive
+def sum(x, axis=None, keepdims=False):
+    """Σ x over one axis, several, or all."""
+    return np.sum(x, axis=axis, keepdims=keepdims)
+
+
+def spread(g, y, x, axis=None, keepdims=False):
+    """The rule of sum: every summand gets g, so g is repeated along the axes that were summed away."""
+    if axis is not None and not keepdims:
+        g = reshape(g, shape=np.sum(np.empty(np.shape(x), np.bool_), axis=axis, keepdims=True).shape)
+    return broadcast_to(g, shape=np.shape(x))
+
+
+sum.rules = (spread,)
+
+
+def mean(x, axis=None, keepdims=False):
+    """(1/n) Σ x"""
+    total = sum(x, axis=axis, keepdims=keepdims)
+    return total / (math.prod(np.shape(x)) / max(math.prod(np.shape(total)), 1))
+
+
+@primitive
+def get(x, index):
+    """x[index] for integers, slices, None and ..., each element at most once."""
+    return x[index]
+
+
+get.rules = (lambda g, y, x, index: put(g, index=index, shape=np.shape(x)),)
+
+
+@primitive
+def put(x, index, shape):
+    """The inverse arrow of get: zeros of `shape`, with x at [index]."""
+    out = np.zeros(shape, np.asarray(x).dtype)
+    out[index] = x
+    return out
+
+
+put.rules = (lambda g, y, x, index, shape: get(g, index=index),)
+
+
+@primitive
+def concatenate(*parts, axis=0):
+    """The parts end to end along an axis."""
+    return np.concatenate(parts, axis=axis)
+
+
+def its_stretch(i):
+    """The rule of part i: the stretch of g that the part fills."""
+
+    def rule(g, y, *parts, axis=0):
+        start = builtins.sum(np.shape(part)[axis] for part in parts[:i])
+        stretch = slice(start, start + np.shape(parts[i])[axis])
+        return get(g, index=(slice(None),) * (axis % np.ndim(y)) + (stretch,))
+
+    return rule
+
+
+concatenate.rules = its_stretch
+
+
+# ---- matrix products ----
+
+
+@primitive
+def gemm(a, b, ta=False, tb=False):
+    """a b (NN), a bᵀ (tb, NT) or aᵀ b (ta, TN).    Its rules need these three and no fourth."""
+    return kernels.gemm(a, b, ta, tb)
+
+
+def by_a(g, y, a, b, ta=False, tb=False):
+    if ta:
+        return gemm(b, g, tb=True)  # y = aᵀ b:  dL/da = b gᵀ
+    return gemm(g, b) if tb else gemm(g, b, tb=True)  # y = a bᵀ: g b;  y = a b: g bᵀ
+
+
+def by_b(g, y, a, b, ta=False, tb=False):
+    if tb:
+        return gemm(g, a, ta=True)  # y = a bᵀ:  dL/db = gᵀ a
+    return gemm(a, g) if ta else gemm(a, g, ta=True)  # y = aᵀ b: a g;  y = a b: aᵀ g
+
+
+gemm.rules = (by_a, by_b)
+
+
+@primitive
+def affine(x, W, b):
+    """y = x W + b.    x (B, I), W (I, O), b (O,)  ->  y (B, O)"""
+    return kernels.affine(x, W, b)
+
+
+affine.rules = (
+    lambda g, y, x, W, b: gemm(g, W, tb=True),  # dL/dx = g Wᵀ
+    lambda g, y, x, W, b: gemm(x, g, ta=True),  # dL/dW = xᵀ g
+    lambda g, y, x, W, b: sum(g, axis=0),  # dL/db = Σ over the batch
+)
+
+
+def matmul(a, b):
+    """a @ b for vectors and matrices."""
+    if np.ndim(a) not in (1, 2) or np.ndim(b) not in (1, 2):
+        raise ValueError(f"matmul() takes vectors and matrices, got shapes {np.shape(a)} and {np.shape(b)}")
+    rows = reshape(a, shape=(1, -1)) if np.ndim(a) == 1 else a
+    columns = reshape(b, shape=(-1, 1)) if np.ndim(b) == 1 else b
+    return reshape(gemm(rows, columns), shape=np.shape(a)[:-1] + np.shape(b)[1:])
+
+
+# ---- activations; a gate is the backward half of one, and a primitive because it is fused ----
+
+
+@primitive
+def leaky_relu(x, slope=0.2):
+    """x where x > 0, else slope x (at 0 the slope is `slope`).    Maas et al. 2013; slope 0: ReLU"""
+    if not slope >= 0:
+        raise ValueError(f"leaky_relu() needs a slope of 0 or more, got {slope}")
+    return kernels.leaky_relu(x, slope)
+
+
+leaky_relu.rules = (lambda g, y, x, slope=0.2: leaky_gate(g, y, slope=slope),)  # y > 0 just where x > 0
+
+
+@primitive
+def leaky_gate(g, y, slope=0.2):
+    """g where y > 0, else slope g"""
+    return kernels.leaky_gate(g, y, slope)
+
+
+leaky_gate.rules = (lambda h, z, g, y, slope=0.2: leaky_gate(h, y, slope=slope), flat)
+
+
+@primitive
+def tanh(x):
+    """(e^x - e^-x) / (e^x + e^-x)"""
+    return kernels.tanh(x)
+
+
+tanh.rules = (lambda g, y, x: tanh_gate(g, y),)
+
+
+@primitive
+def tanh_gate(g, y):
+    """g (1 - y²)"""
+    return kernels.tanh_gate(g, y)
+
+
+tanh_gate.rules = (lambda h, z, g, y: tanh_gate(h, y), lambda h, z, g, y: -2.0 * (h * g * y))
+
+
+@primitive
+def sigmoid(x):
+    """σ(x) = 1 / (1 + e^-x)"""
+    return kernels.sigmoid(x)
+
+
+sigmoid.rules = (lambda g, y, x: sigmoid_gate(g, y),)
+
+
+@primitive
+def sigmoid_gate(g, y):
+    """g y (1 - y)"""
+    return kernels.sigmoid_gate(g, y)
+
+
+sigmoid_gate.rules = (lambda h, z, g, y: sigmoid_gate(h, y), lambda h, z, g, y: h * g * (1.0 - 2.0 * y))
+
+
+@primitive
+def softplus(x):
+    """log(1 + e^x), the smooth ramp;  -log σ(x) = softplus(-x)"""
+    return kernels.softplus(x)
+
+
+softplus.rules = (lambda g, y, x: g * sigmoid(x),)
+
+
+@primitive
+def log_softmax(z):
+    """z - log Σ e^z over the last axis"""
+    z = z - np.max(z, axis=-1, keepdims=True)
+    return z - np.log(np.sum(np.exp(z), axis=-1, keepdims=True))
+
+
+log_softmax.rules = (lambda g, y, z: g - exp(y) * sum(g, axis=-1, keepdims=True),)
+
+
+# ---- losses, in nats ----
+
+
+@primitive
+def bce(p, t):
+    """Binary cross-entropy, mean of -t log p - (1 - t) log(1 - p).    p in (0, 1), t in [0, 1]
+
+    For reading: infinite at p = 0 and 1, where bce_with_logits is finite and keeps its gradient.
+    """
+    p, t = np.broadcast_arrays(p, t)
+    return -np.mean(t * np.log(p) + (1 - t) * np.log(1 - p), dtype=np.result_type(p))
+
+
+bce.rules = (
+    lambda g, y, p, t: sum_to(g * ((p - t) / (p * (1.0 - p)) / count(p, t)), shape=np.shape(p)),
+    lambda g, y, p, t: sum_to(g * (log(1.0 - p) - log(p)) / count(p, t), shape=np.shape(t)),
+)
+
+
+@primitive
+def bce_with_logits(z, t):
+    """bce(sigmoid(z), t) without computing the sigmoid: finite for every finite logit z."""
+    return kernels.bce_with_logits(z, t)
+
+
+bce_with_logits.rules = (  # dL/dz is σ(z) - t, written as two terms that keep their small values
+    lambda g, y, z, t: sum_to(g * ((1.0 - t) * sigmoid(z) - t * sigmoid(-z)) / count(z, t), shape=np.shape(z)),
+    lambda g, y, z, t: sum_to(g * (-z) / count(z, t), shape=np.shape(t)),
+)
+
+
+def count(a, b):
+    """The number of elements of a and b broadcast together."""
+    return float(math.prod(np.broadcast_shapes(np.shape(a), np.shape(b))))
+
+
+def softmax_cross_entropy(logits, targets):
+    """Mean over rows of -Σ t log softmax(z).    logits, targets (B, K), a row of targets sums to 1"""
+    return -mean(sum(targets * log_softmax(logits), axis=-1))
+
+
+# ---- the operators of Tensor ----
+
+
+def operator(function):
+    """function(a, b) as a method, which lets Python try the other operand where b is no number."""
+
+    def method(self, other):
+        known = isinstance(other, (Tensor, np.ndarray, np.generic, int, float))
+        return function(self, other) if known else NotImplemented
+
+    return method
+
+
+def index_by_slices(x, index):
+    for i in index if isinstance(index, tuple) else (index,):
+        if not (i is None or i is Ellipsis or isinstance(i, (int, np.integer, slice))):
+            raise TypeError(f"a Tensor is indexed by integers and slices, got {type(i).__name__}")
+    return get(x, index=index)
+
+
+for name, function in dict(add=add, sub=subtract, mul=multiply, truediv=divide, matmul=matmul).items():
+    setattr(Tensor, f"__{name}__", operator(function))
+    setattr(Tensor, f"__r{name}__", operator(lambda b, a, function=function: function(a, b)))
+Tensor.__pow__ = operator(lambda x, p: exp(p * log(x)) if isinstance(p, Tensor) else power(x, p))
+Tensor.__rpow__ = operator(lambda p, x: exp(p * np.log(x)))
+Tensor.__neg__ = lambda x: negative(x)
+Tensor.__getitem__ = index_by_slices
+Tensor.sum = lambda x, axis=None, keepdims=False: sum(x, axis=axis, keepdims=keepdims)
+Tensor.mean = mean
+Tensor.reshape = lambda x, *shape: reshape(x, shape=shape[0] if isinstance(shape[0], tuple) else shape)
+Tensor.T = property(lambda x: transpose(x))

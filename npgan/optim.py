@@ -1,0 +1,96 @@
+"""Optimisers on a flat vector: one loop over one array.
+
+An optimiser holds a network (or a bare vector), moves it in place by `step(gradient)`, and keeps
+its own state in arrays that can be read (`state`) and put back (`restore`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from . import kernels
+from .layers import Network
+
+
+class Optimiser:
+    """What SGD and Adam share: the vector they move, their state, and the check of each gradient."""
+
+    move: Callable[[np.ndarray], bool]  # one update of theta and the slots; False if the gradient is not finite
+
+    def __init__(self, target: Network | np.ndarray, **hyper: float):
+        self.net = target if isinstance(target, Network) else None
+        theta = target.theta if isinstance(target, Network) else target
+        if not isinstance(theta, np.ndarray) or theta.ndim != 1:
+            raise TypeError(f"{type(self).__name__}() moves a Network or a flat vector, got {target!r}")
+        for name, value in hyper.items():
+            low, high = (0, 1) if name in ("beta1", "beta2", "momentum") else (0, np.inf)
+            if not low <= value < high or (name in ("lr", "eps") and value == 0):
+                raise ValueError(f"{type(self).__name__}() got {name}={value}; it must lie in [{low}, {high})")
+        self.theta, self.hyper, self.t = theta, hyper, 0
+        self.slots: dict[str, np.ndarray] = {}
+
+    def step(self, gradient: np.ndarray) -> None:
+        """One update of theta, in place.    gradient: a flat vector of theta's layout.
+
+        Raises ValueError on a gradient of another shape, FloatingPointError on one that is not finite.
+        """
+        if np.shape(gradient) != self.theta.shape:
+            raise ValueError(
+                f"step() got a gradient of shape {np.shape(gradient)}, theta has {self.theta.shape}; "
+                'pull(g, wrt="params") returns the right one'
+            )
+        self.t += 1
+        finite = self.move(gradient)
+        if self.net is not None:
+            self.net.moves += 1
+        if not finite:
+            index = int(np.argmin(np.isfinite(gradient)))
+            where = self.net.name_at(index) if self.net is not None else f"[{index}]"
+            raise FloatingPointError(f"the gradient of {where} is {gradient[index]}")
+
+    def state(self) -> dict[str, np.ndarray]:
+        """Copies of everything that a restart needs: t and the slots."""
+        return {"t": np.array(self.t), **{name: slot.copy() for name, slot in self.slots.items()}}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Put back what `state()` returned."""
+        for name, slot in self.slots.items():
+            if np.shape(state[name]) != slot.shape:
+                raise ValueError(f"restore() got {name} of shape {np.shape(state[name])}, expected {slot.shape}")
+            slot[:] = state[name]
+        self.t = int(state["t"])
+
+
+class SGD(Optimiser):
+    """velocity = momentum velocity + g;  theta -= lr velocity.    Polyak 1964, as PyTorch writes it"""
+
+    def __init__(self, target: Network | np.ndarray, lr: float = 0.01, momentum: float = 0.0):
+        super().__init__(target, lr=lr, momentum=momentum)
+        self.slots = {"velocity": np.zeros_like(self.theta)}
+
+    def move(self, gradient: np.ndarray) -> bool:
+        return kernels.sgd(self.theta, gradient, self.slots["velocity"], **self.hyper)
+
+
+class Adam(Optimiser):
+    """Kingma & Ba 2015, algorithm 1.
+
+    m = β1 m + (1-β1) g,  v = β2 v + (1-β2) g²,  theta -= lr m/(1-β1^t) / (√(v/(1-β2^t)) + eps)
+    """
+
+    def __init__(
+        self,
+        target: Network | np.ndarray,
+        lr: float = 1e-3,
+        beta1: float = 0.9,
+        beta2: float = 0.999,
+        eps: float = 1e-8,
+    ):
+        super().__init__(target, lr=lr, beta1=beta1, beta2=beta2, eps=eps)
+        self.slots = {"m": np.zeros_like(self.theta), "v": np.zeros_like(self.theta)}
+
+    def move(self, gradient: np.ndarray) -> bool:
+        return kernels.adam(self.theta, gradient, **self.slots, **self.hyper, t=self.t)
