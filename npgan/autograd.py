@@ -51,9 +51,11 @@ class Tensor:
 
     if TYPE_CHECKING:  # ops.py attaches the operators, for they are primitives
         T: Tensor
-        __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = __matmul__ = (
-            __rmatmul__
-        ) = __pow__ = __rpow__ = __getitem__ = sum = mean = reshape = __neg__ = lambda self, *a, **k: self
+        __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = (
+            __matmul__
+        ) = __rmatmul__ = __pow__ = __rpow__ = __getitem__ = sum = mean = reshape = __neg__ = (
+            lambda self, *a, **k: self
+        )
 
     def __len__(self) -> int:
         return len(self.data)
@@ -111,9 +113,7 @@ def primitive(function: Callable[..., np.ndarray]) -> Primitive:
     return Primitive(function)
 
 
-def grad(
-    y: Tensor, xs: Tensor | Sequence[Tensor], create_graph: bool = False, unused: str = "raise"
-) -> Any:
+def grad(y: Tensor, xs: Tensor | Sequence[Tensor], create_graph: bool = False, unused: str = "raise") -> Any:
     """dy/dx for each x in xs (one Tensor, or a sequence: then a list), y a scalar Tensor.
 
     Returns arrays; with create_graph=True Tensors, which can be differentiated again.

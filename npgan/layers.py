@@ -59,7 +59,9 @@ class Layer:
     one flat vector `theta`, in float32 unless dtype says otherwise.
     """
 
-    def __init__(self, op: Primitive, params: dict[str, Any] | None = None, dtype: Any = np.float32, **options):
+    def __init__(
+        self, op: Primitive, params: dict[str, Any] | None = None, dtype: Any = np.float32, **options
+    ):
         self.op, self.options = op, options
         arrays = {name: np.asarray(value, dtype) for name, value in (params or {}).items()}
         self.shapes = {name: a.shape for name, a in arrays.items()}
@@ -199,7 +201,7 @@ class Network:
         x = np.asarray(x)
         if x.dtype.kind != "f":
             raise TypeError(
-                f"a network takes floats, got {x.dtype}; npgan.datasets.to_unit() scales uint8 images to [-1, 1]"
+                f"a network takes floats, got {x.dtype}; npgan.datasets.to_unit() scales images to [-1, 1]"
             )
         return x.astype(self.theta.dtype, copy=False)
 

@@ -68,7 +68,9 @@ least_squares = Loss(
 # Lim & Ye 2017: D gains nothing from logits beyond ±1.
 hinge = Loss(
     "hinge",
-    lambda real, fake: ops.mean(ops.leaky_relu(1.0 - real, slope=0.0) + ops.leaky_relu(1.0 + fake, slope=0.0)),
+    lambda real, fake: ops.mean(
+        ops.leaky_relu(1.0 - real, slope=0.0) + ops.leaky_relu(1.0 + fake, slope=0.0)
+    ),
     lambda real, fake: -ops.mean(fake),
 )
 
@@ -95,7 +97,9 @@ LOSSES = {
 # ---- penalties on D's slope by its input: each returns (value, flat gradient by D.theta) ----
 
 
-def slope_penalty(D: Network, x: np.ndarray, of_square: Callable[[Tensor], Tensor]) -> tuple[float, np.ndarray]:
+def slope_penalty(
+    D: Network, x: np.ndarray, of_square: Callable[[Tensor], Tensor]
+) -> tuple[float, np.ndarray]:
     """of_square(|∇x D(x)|² of each image), through the tape: the slope is itself differentiated.
 
     Row i of the logits depends on image i alone, so one gradient of their sum holds every slope.

@@ -361,7 +361,9 @@ def bce_with_logits(z, t):
 
 
 bce_with_logits.rules = (  # dL/dz is σ(z) - t, written as two terms that keep their small values
-    lambda g, y, z, t: sum_to(g * ((1.0 - t) * sigmoid(z) - t * sigmoid(-z)) / count(z, t), shape=np.shape(z)),
+    lambda g, y, z, t: sum_to(
+        g * ((1.0 - t) * sigmoid(z) - t * sigmoid(-z)) / count(z, t), shape=np.shape(z)
+    ),
     lambda g, y, z, t: sum_to(g * (-z) / count(z, t), shape=np.shape(t)),
 )
 

@@ -18,7 +18,9 @@ from .layers import Network
 class Optimiser:
     """What SGD and Adam share: the vector they move, their state, and the check of each gradient."""
 
-    move: Callable[[np.ndarray], bool]  # one update of theta and the slots; False if the gradient is not finite
+    move: Callable[
+        [np.ndarray], bool
+    ]  # one update of theta and the slots; False if the gradient is not finite
 
     def __init__(self, target: Network | np.ndarray, **hyper: float):
         self.net = target if isinstance(target, Network) else None
@@ -28,7 +30,9 @@ class Optimiser:
         for name, value in hyper.items():
             low, high = (0, 1) if name in ("beta1", "beta2", "momentum") else (0, np.inf)
             if not low <= value < high or (name in ("lr", "eps") and value == 0):
-                raise ValueError(f"{type(self).__name__}() got {name}={value}; it must lie in [{low}, {high})")
+                raise ValueError(
+                    f"{type(self).__name__}() got {name}={value}; it must lie in [{low}, {high})"
+                )
         self.theta, self.hyper, self.t = theta, hyper, 0
         self.slots: dict[str, np.ndarray] = {}
 
@@ -59,7 +63,9 @@ class Optimiser:
         """Put back what `state()` returned."""
         for name, slot in self.slots.items():
             if np.shape(state[name]) != slot.shape:
-                raise ValueError(f"restore() got {name} of shape {np.shape(state[name])}, expected {slot.shape}")
+                raise ValueError(
+                    f"restore() got {name} of shape {np.shape(state[name])}, expected {slot.shape}"
+                )
             slot[:] = state[name]
         self.t = int(state["t"])
 

@@ -125,7 +125,7 @@ def surface(
 
     figure = _chart(740, 640)
     axes = _style(figure.add_subplot())
-    filled = axes.contourf(x, y, p, levels=np.linspace(0, 1, 21), cmap=VERDICT)
+    filled = axes.contourf(x, y, p, levels=np.linspace(0, 1, 22), cmap=VERDICT)
     if p.min() < 0.5 < p.max():
         axes.contour(x, y, p, levels=[0.5], colors=INK, linewidths=0.8)
     for name, cloud, colour in (("real", real, BLUE), ("generated", fake, RED)):
@@ -222,11 +222,18 @@ def animate(
     _write("animate", ".gif", path, first, save_all=True, append_images=others, duration=duration, loop=0)
 
 
+def read(path: str | os.PathLike[str]) -> Pixels:
+    """A picture that `save` wrote, as (H, W, 3) uint8."""
+    with Image.open(path) as image:
+        return np.asarray(image.convert("RGB"))
+
+
 def _gif_frame(picture: Pixels, scale: int) -> Image.Image:
     picture = picture.repeat(scale, axis=0).repeat(scale, axis=1)
-    if picture.shape[2:] == (3,):
+    grey = picture.reshape(*picture.shape[:2], -1)[..., 0]
+    if picture.ndim == 3 and np.any(picture != grey[..., None]):
         return Image.fromarray(picture)
-    shades = (picture.reshape(picture.shape[:2]) * np.uint16(31) + 127) // 255
+    shades = (grey.astype(np.uint16) * 31 + 127) // 255
     image = Image.fromarray(shades.astype(np.uint8))
     image.putpalette(np.linspace(0, 255, 32).round().astype(np.uint8).repeat(3).tobytes())
     return image
@@ -258,11 +265,11 @@ def _whole(name: str, value: int, least: int) -> int:
 
 
 def _plane(caller: str, name: str, cloud: ArrayLike) -> NDArray[Any]:
-    xy: NDArray[Any] = np.asarray(cloud)
-    if xy.ndim != 2 or xy.shape[1] != 2 or xy.dtype.kind not in "fiu":
+    xy = np.asarray(cloud)
+    if xy.shape[1:] != (2,) or xy.dtype.kind not in "fiu":
         hint = "grid() shows images, points are pairs of numbers"
         raise ValueError(f"{caller}() needs {name} points of shape (n, 2), got {xy.dtype} {xy.shape}; {hint}")
-    return xy.transpose()
+    return np.transpose(xy)
 
 
 def _table(history: Mapping[str, Sequence[float]]) -> NDArray[np.float64]:
@@ -280,6 +287,7 @@ def _table(history: Mapping[str, Sequence[float]]) -> NDArray[np.float64]:
 
 def _figure(width: int, height: int) -> Figure:
     figure = Figure(figsize=(width / DPI, height / DPI), dpi=DPI, facecolor="white")
+    figure.set_layout_engine("none")  # even where the caller's style asks for one
     FigureCanvasAgg(figure)
     return figure
 
@@ -297,7 +305,7 @@ def _show(picture: Pixels, scale: int, title: str | None) -> Figure:
     axes = figure.add_axes((0, 0, 1, height / total))
     if picture.ndim == 2:  # as RGB: through a grey colour map some levels would come out one lower
         picture = np.stack([picture] * 3, axis=-1)
-    axes.imshow(picture, interpolation="nearest", aspect="auto")
+    axes.imshow(picture, interpolation="nearest", origin="upper", aspect="auto")
     axes.set_axis_off()
     if title:
         middle = 1 - CAPTION / 2 / total

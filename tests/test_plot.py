@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 
+import matplotlib
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -56,6 +57,7 @@ def half_plane(xy):
 # --- tile
 
 
+@settings(deadline=None)
 @given(
     st.integers(1, 20), st.none() | small, small, small, st.integers(0, 3), st.sampled_from([(), (1,), (3,)])
 )
@@ -113,6 +115,27 @@ def test_a_title_adds_one_line_above_and_moves_no_pixel(title):
     np.testing.assert_array_equal(titled[plot.CAPTION :], bare)
     assert caption.min() < 200, "the caption shows"
     assert (caption[:, [0, -1]] == 255).all(), "the caption fits"
+
+
+@pytest.mark.parametrize("side", [29, 57, 58, 113, 116, 1001])
+def test_no_row_of_pixels_is_lost_to_rounding(side):
+    figure = plot.grid(np.zeros((1, side - 4, side - 4), np.uint8), scale=1)
+    assert plot.pixels(figure).shape == (side, side, 3)
+
+
+@pytest.mark.filterwarnings("error")
+def test_the_callers_matplotlib_style_changes_no_pixel():
+    plain = plot.pixels(plot.grid(DIGITS))
+    style = {
+        "figure.autolayout": True,
+        "figure.dpi": 31,
+        "figure.facecolor": "black",
+        "image.origin": "lower",
+        "image.cmap": "jet",
+        "savefig.bbox": "tight",
+    }
+    with matplotlib.rc_context(style):
+        np.testing.assert_array_equal(plot.pixels(plot.grid(DIGITS)), plain)
 
 
 def test_grid_draws_one_image_on_one_axes():
@@ -178,6 +201,8 @@ def test_losses_survives_a_run_that_diverged():
     h["loss_G"][8] = math.inf
     h["D_fake"][9] = math.nan
     assert plot.pixels(plot.losses(h)).shape[2] == 3
+    h["loss_D"] = h["loss_G"] = [math.nan] * 10
+    assert plot.pixels(plot.losses(h, equilibrium=None)).shape[2] == 3
 
 
 def test_losses_shows_negative_losses():
@@ -198,16 +223,25 @@ def test_points_draws_every_point_to_one_scale(real):
 
 
 @pytest.mark.filterwarnings("error")
-@pytest.mark.parametrize("score", [half_plane, half, lambda xy: half_plane(xy)[:, None]])
-def test_surface_colours_one_half_neutrally(score):
+@pytest.mark.parametrize("score", [half_plane, lambda xy: half_plane(xy)[:, None], lambda xy: xy[:, 0] > 0])
+def test_surface_draws_the_boundary_and_the_points(score):
     figure = plot.surface(score, RING, RING[:5], extent=2, title="D")
     axes = figure.axes[0]
     assert axes.get_xlim() == axes.get_ylim() == (-2, 2)
-    assert plot.pixels(figure).shape[2] == 3
-    filled = axes.collections[0]
-    assert filled.get_clim() == (0, 1)
-    red, green, blue, _ = filled.cmap(0.5)
-    assert max(red, green, blue) - min(red, green, blue) < 0.05
+    assert [len(line.get_xdata()) for line in axes.lines] == [50, 5]
+    picture = plot.pixels(figure).astype(int)
+    assert picture[320, 150, 0] > picture[320, 150, 2] + 50, "the left is red: called fake"
+    assert (picture[80:560, 150:500].max(axis=-1).min(axis=1) < 120).mean() > 0.95, "a dark line between"
+    assert picture[320, 500, 2] > picture[320, 500, 0] + 50, "the right is blue: called real"
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(("p", "low", "high"), [(0, -255, -50), (0.5, -6, 6), (1, 50, 255)])
+def test_surface_of_a_constant_verdict(p, low, high):
+    outside = [[9.0, 9.0]]
+    picture = plot.pixels(plot.surface(lambda xy: np.full(len(xy), p), outside, outside)).astype(int)
+    red, _, blue = picture[320, 320]
+    assert low <= blue - red <= high
 
 
 # --- files
@@ -331,6 +365,16 @@ def test_animate_takes_one_frame_and_colours(shape, tmp_path):
     np.testing.assert_allclose(
         frame[::2, ::2], np.broadcast_to(picture, (8, 6, 3)) if shape[2:] else as_rgb(picture), atol=5
     )
+
+
+def test_grey_pictures_read_back_from_png_make_the_small_grey_gif(tmp_path):
+    figure = plot.grid(DIGITS, scale=2)
+    plot.save(figure, tmp_path / "a.png")
+    picture = plot.read(tmp_path / "a.png")
+    np.testing.assert_array_equal(picture, plot.pixels(figure))
+    plot.animate([picture], tmp_path / "rgb.gif", scale=1)
+    plot.animate([plot.tile(DIGITS)], tmp_path / "grey.gif", scale=2)
+    assert (tmp_path / "rgb.gif").read_bytes() == (tmp_path / "grey.gif").read_bytes()
 
 
 def test_equal_frames_only_prolong_the_first(tmp_path):

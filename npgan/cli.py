@@ -1,0 +1,292 @@
+"""The command line: arguments in, one call into the library, paths out.
+
+stdout carries results, stderr narration. Exit codes: 0 done, 1 failed with one clear line, 2 bad
+usage, 130 on Ctrl-C. The commands import NumPy and the rest themselves, so --help stays quick.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from . import __version__
+
+LOSSES = ("nonsaturating", "minimax", "least_squares", "hinge", "wasserstein", "relativistic")
+FIXED = ("latent", "hidden", "hidden_D", "loss", "lr", "batch", "average", "seed", "out")  # not on --resume
+
+
+class CommandError(Exception):
+    """Ends the command with this one line and exit code 1."""
+
+
+# ---- the commands: each returns its results, a dict that --json prints ----
+
+
+def train(args: argparse.Namespace) -> dict[str, Any]:
+    from . import datasets
+    from .gan import GAN
+
+    if args.resume is not None:
+        gan, source, epochs = resumed(args)
+        out = args.resume
+    else:
+        names = ("latent", "hidden", "hidden_D", "loss", "lr", "batch", "average", "seed")
+        given = {name: getattr(args, name) for name in names if getattr(args, name) is not None}
+        gan = GAN(rng=given.pop("seed", 0), **given)
+        source, epochs, out = args.data or "mnist", args.epochs, args.out
+        if out is not None and (out / "checkpoint.npz").exists():
+            raise CommandError(
+                f"{out} already holds a run; --resume {out} continues it, or give another --out"
+            )
+    data = datasets.load(source)
+    if out is None:
+        out = free_place(data.name)
+    more = {} if epochs is None else {"epochs": epochs - gan.epoch_}
+    narrate(
+        f"{len(data):,} images of {data.name}, {' x '.join(map(str, data.shape))}; the run is kept in {out}"
+    )
+    try:
+        gan.fit(data, **more, out=out, progress=not args.quiet)
+    except FloatingPointError as error:
+        kept = f"the last good state is {out / 'checkpoint.npz'}" if gan.epoch_ else "no epoch was complete"
+        raise CommandError(
+            f"training diverged at {error}; {kept}. A smaller --lr helps most often."
+        ) from None
+    except KeyboardInterrupt:
+        if (out / "checkpoint.npz").exists():
+            narrate(f"stopped and saved; npgan train --resume {out} goes on from here")
+        raise
+    from .run import results
+
+    last = {name: values[-1] for name, values in gan.history_.items()}
+    return {"run": str(out), **last, **{path.name: str(path) for path in results(out)}}
+
+
+def resumed(args: argparse.Namespace) -> tuple[Any, str, int]:
+    """The GAN of --resume, the source of its data, and the epoch at which it ends."""
+    from .gan import GAN
+
+    changed = ["--" + name.replace("_", "-") for name in FIXED if getattr(args, name) is not None]
+    if changed:
+        raise CommandError(
+            f"a resumed run keeps its settings; leave out {', '.join(changed)}, or start a new run"
+        )
+    gan = GAN.load(args.resume)
+    try:
+        epochs = args.epochs or int(json.loads((args.resume / "config.json").read_text())["epochs"])
+    except (OSError, ValueError, KeyError, TypeError):
+        raise CommandError(
+            f"{args.resume / 'config.json'} does not say how many epochs; give --epochs N"
+        ) from None
+    if epochs <= gan.epoch_:
+        raise CommandError(
+            f"{args.resume} has done its {gan.epoch_} epochs; --epochs {gan.epoch_ + 10} adds ten"
+        )
+    return gan, args.data or gan.data_["source"], epochs
+
+
+def free_place(name: str) -> Path:
+    """runs/mnist-1, or the next number that is free."""
+    n = 1
+    while (place := Path("runs", f"{Path(name).stem}-{n}")).exists():
+        n += 1
+    return place
+
+
+def sample(args: argparse.Namespace) -> dict[str, Any]:
+    import numpy as np
+
+    from .gan import GAN
+    from .run import interpolate, picture
+
+    gan = GAN.load(args.run)
+    out = args.out or (None if args.npy else Path("samples.png"))
+    results: dict[str, Any] = {"run": str(args.run), "epoch": gan.epoch_}
+    if args.interpolate:
+        from . import plot
+
+        if args.npy or not gan.pixels_:
+            raise CommandError(
+                "--interpolate draws a picture of images; it goes without --npy and not with points"
+            )
+        plot.save(plot.interpolation(interpolate(gan, rng=args.seed)), out)
+        return {**results, "picture": str(out)}
+    images = gan.sample(args.n, args.seed)
+    if args.npy:
+        with open(args.npy, "wb") as file:  # np.save alone would add .npy to another name
+            np.save(file, images)
+        results["npy"] = str(args.npy)
+    if out:
+        picture(gan, images, out)
+        results["picture"] = str(out)
+    return results
+
+
+def noise(args: argparse.Namespace) -> dict[str, Any]:
+    import numpy as np
+
+    from . import plot
+
+    images = np.random.default_rng(args.seed).integers(0, 256, (args.n, 28, 28), dtype=np.uint8)
+    plot.save(plot.grid(images), args.out)
+    return {"picture": str(args.out)}
+
+
+def info(args: argparse.Namespace) -> dict[str, Any]:
+    import importlib.metadata
+    import platform
+
+    import numpy as np
+
+    from . import kernels
+
+    kernels.use_kernels(os.environ.get("NPGAN_KERNELS") or "auto")
+    found: dict[str, Any] = {"npgan": __version__, "python": platform.python_version()}
+    for package in ("numpy", "numba", "matplotlib", "tqdm"):
+        try:
+            found[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            found[package] = "not installed"
+    config: dict[str, Any] = np.show_config(mode="dicts") or {}  # type: ignore[assignment, func-returns-value]
+    blas = config.get("Build Dependencies", {}).get("blas", {})
+    simd = config.get("SIMD Extensions", {})
+    return {
+        **found,
+        "machine": f"{platform.system()} {platform.machine()}",
+        "cpu features": " ".join([*simd.get("baseline", []), *simd.get("found", [])]),
+        "cores": os.cpu_count(),
+        "threads": os.environ.get("OMP_NUM_THREADS") or os.cpu_count(),
+        "kernels": kernels.active,
+        "blas": f"{blas.get('name', 'unknown')} {blas.get('version', '')}".strip(),
+    }
+
+
+# ---- the arguments ----
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse with its error in one line."""
+
+    def error(self, message: str) -> Any:
+        self.exit(2, f"{self.prog}: {message} ({self.prog} --help shows what there is)\n")
+
+
+def number(kind: type, low: float, high: float = float("inf"), open_end: bool = False) -> Any:
+    """A type for argparse: a number of this kind within bounds; open_end: above low, not at it."""
+
+    def parse(text: str) -> Any:
+        try:
+            value = kind(text)
+        except ValueError:
+            value = None
+        if value is None or not (low < value if open_end else low <= value) or not value < high:
+            what = "a whole number" if kind is int else "a number"
+            bound = f"above {low}" if open_end else f"of {low} or more"
+            below = "" if high == float("inf") else f" and below {high}"
+            raise argparse.ArgumentTypeError(f"expected {what} {bound}{below}, got {text!r}")
+        return value
+
+    return parse
+
+
+def parser() -> argparse.ArgumentParser:
+    count, seed, rate = number(int, 1), number(int, 0), number(float, 0, open_end=True)
+    top = Parser(prog="npgan", description="Train GANs on a CPU, in NumPy and Numba.")
+    top.add_argument("--version", action="version", version=f"npgan {__version__}")
+    commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
+
+    def command(function: Any, text: str) -> argparse.ArgumentParser:
+        sub = commands.add_parser(function.__name__, help=text, description=text)
+        sub.set_defaults(function=function)
+        sub.add_argument("--json", action="store_true", help="print the results as JSON")
+        sub.add_argument("--threads", type=count, metavar="N", help="CPU threads (default: all)")
+        return sub
+
+    sub = command(train, "train a GAN and keep its pictures, history and checkpoint in a directory")
+    sub.add_argument(
+        "--data", metavar="PATH", help="mnist (built in), an IDX, .npy or .npz file, or a folder of images"
+    )
+    sub.add_argument("--epochs", type=count, metavar="N", help="how many times through the data, in all")
+    sub.add_argument("--batch", type=count, metavar="N", help="real images per step")
+    sub.add_argument("--lr", type=rate, metavar="X", help="Adam's learning rate")
+    sub.add_argument("--loss", choices=LOSSES, help="which GAN loss")
+    sub.add_argument("--latent", type=count, metavar="N", help="numbers in z")
+    sub.add_argument(
+        "--hidden", type=count, nargs="+", metavar="N", help="widths of the generator's hidden layers"
+    )
+    sub.add_argument("--hidden-D", type=count, nargs="+", metavar="N", help="widths of the discriminator's")
+    sub.add_argument(
+        "--average", type=number(float, 0, 1), metavar="X", help="decay of the average of G's weights"
+    )
+    sub.add_argument("--seed", type=seed, metavar="N", help="the same seed gives the same bits")
+    sub.add_argument(
+        "--out", type=Path, metavar="DIR", help="the run's directory (default: runs/NAME-1, -2, ...)"
+    )
+    sub.add_argument("--resume", type=Path, metavar="DIR", help="go on with the run in DIR")
+    sub.add_argument("--quiet", action="store_true", help="no progress")
+
+    sub = command(sample, "draw new images from a trained run")
+    sub.add_argument("run", type=Path, metavar="RUN", help="a run's directory, or its checkpoint.npz")
+    sub.add_argument("-n", type=count, default=64, help="how many (default: 64)")
+    sub.add_argument("--out", type=Path, metavar="FILE.png", help="the picture (default: samples.png)")
+    sub.add_argument("--npy", type=Path, metavar="FILE.npy", help="the images as an array, uint8 (n, h, w)")
+    sub.add_argument("--interpolate", action="store_true", help="draw walks from one z to another instead")
+    sub.add_argument("--seed", type=seed, metavar="N", help="the same seed gives the same images")
+
+    sub = command(noise, "draw random images: where every GAN starts")
+    sub.add_argument("-n", type=count, default=64, help="how many (default: 64)")
+    sub.add_argument("--out", type=Path, default=Path("noise.png"), metavar="FILE.png", help="the picture")
+    sub.add_argument("--seed", type=seed, metavar="N", help="the same seed gives the same noise")
+
+    command(info, "versions, CPU features, kernels, threads and BLAS in use")
+    return top
+
+
+def narrate(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+def set_threads(n: int) -> None:
+    """Must run before NumPy is imported: its BLAS reads these once."""
+    for library in ("OMP", "OPENBLAS", "MKL", "NUMBA", "VECLIB_MAXIMUM"):
+        os.environ[f"{library}_NUM_THREADS" if library != "VECLIB_MAXIMUM" else f"{library}_THREADS"] = str(n)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; returns its exit code."""
+    args = parser().parse_args(argv)
+    if args.threads:
+        set_threads(args.threads)
+    try:
+        results = args.function(args)
+        if args.json:
+            print(json.dumps(results))
+        else:
+            width = max(map(len, results))
+            print("\n".join(f"{name:{width}}  {value}" for name, value in results.items()))
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:  # the reader of stdout has gone: npgan info | head -1
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except (CommandError, ValueError, OSError, RuntimeError, MemoryError) as error:
+        if os.environ.get("NPGAN_TRACEBACK"):
+            raise
+        narrate(f"npgan {args.command}: {describe(error)}")
+        return 1
+    return 0
+
+
+def describe(error: BaseException) -> str:
+    """One line for a person."""
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename or 'file'}: {error.strerror}"
+    if isinstance(error, MemoryError):
+        return f"not enough memory ({error})"
+    return " ".join(str(error).split()) or type(error).__name__

@@ -1,0 +1,85 @@
+"""Which arrays are images, and how each becomes uint8 rows."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from .base import DataError
+
+ROWS = 1_000  # converted at a time, so that a large float array is never held twice
+
+
+def as_rows(array: npt.NDArray[Any], where: str) -> tuple[npt.NDArray[Any], tuple[int, ...]]:
+    """Turn an array as found in a file into rows (n, pixels) and the shape of one row.
+
+    (n, h, w), (n, h, w, 1), (n, h, w, 3) are images: uint8, whole numbers 0..255, or floats in [0, 1],
+    else in [-1, 1], else in [0, 255], taken in this order; rows are uint8.
+    (n, d) of whole numbers 0..255 are images too, (side, side) if d is a square, else (d,).
+    (n, d) of floats are points, kept as float32.
+    Raises DataError for anything else: another shape or type, no rows, NaN, infinity, another range.
+    """
+    floating = np.issubdtype(array.dtype, np.floating)
+    if not (floating or np.issubdtype(array.dtype, np.integer)):
+        raise DataError(f"{where}: holds {array.dtype} values; expected uint8 or floats")
+    shape = _row_shape(array.shape, floating, where)
+    if array.size == 0:
+        raise DataError(f"{where}: holds no images (its shape is {array.shape})")
+    if floating and array.ndim == 2:
+        with np.errstate(over="ignore"):
+            points = np.array(array, np.float32, order="C")
+        _range(points, where)
+        return points, shape
+    return _pixels(array, where).reshape(len(array), -1), shape
+
+
+def as_labels(array: npt.NDArray[Any], n: int, where: str) -> npt.NDArray[Any]:
+    """Labels (n,) or (n, 1) of whole numbers as (n,): uint8 where they fit, else int64."""
+    if array.shape not in [(n,), (n, 1)] or not np.issubdtype(array.dtype, np.integer):
+        raise DataError(
+            f"{where}: expected one whole number for each of {n} images, got {array.shape} {array.dtype}"
+        )
+    fits = array.min() >= 0 and array.max() <= 255
+    return array.reshape(n).astype(np.uint8 if fits else np.int64)
+
+
+def _row_shape(shape: tuple[int, ...], floating: bool, where: str) -> tuple[int, ...]:
+    if len(shape) == 2:
+        side = math.isqrt(shape[1])
+        return (side, side) if side * side == shape[1] and not floating else shape[1:]
+    if len(shape) == 3 or (len(shape) == 4 and shape[3] == 1):
+        return shape[1:3]
+    if len(shape) == 4 and shape[3] == 3:
+        return shape[1:]
+    hint = "; transpose(0, 2, 3, 1) puts colours last" if len(shape) == 4 and shape[1] in (1, 3) else ""
+    raise DataError(
+        f"{where}: its shape is {shape}; expected (n, h, w), (n, h, w, 1), (n, h, w, 3) or (n, pixels){hint}"
+    )
+
+
+def _pixels(array: npt.NDArray[Any], where: str) -> npt.NDArray[np.uint8]:
+    if array.dtype == np.uint8:
+        # A mapped array is copied, or the images would change with the file.
+        return np.array(array, order="C") if isinstance(array, np.memmap) else np.ascontiguousarray(array)
+    low, high = _range(array, where)
+    scale, shift = 1.0, 0.0
+    if np.issubdtype(array.dtype, np.floating) and high <= 1 and low >= -1:
+        scale, shift = (255.0, 0.0) if low >= 0 else (127.5, 127.5)
+    elif low < 0 or high > 255:
+        expected = "[0, 255]" if np.issubdtype(array.dtype, np.integer) else "[0, 1], [-1, 1] or [0, 255]"
+        raise DataError(f"{where}: values run from {low:g} to {high:g}; expected pixels in {expected}")
+    pixels = np.empty(array.shape, np.uint8)
+    for start in range(0, len(array), ROWS):
+        rows = array[start : start + ROWS].astype(np.float64)
+        pixels[start : start + ROWS] = np.rint(rows * scale + shift)
+    return pixels
+
+
+def _range(array: npt.NDArray[Any], where: str) -> tuple[float, float]:
+    low, high = float(array.min()), float(array.max())
+    if not (math.isfinite(low) and math.isfinite(high)):
+        raise DataError(f"{where}: holds NaN or infinite values; expected finite numbers (float32)")
+    return low, high

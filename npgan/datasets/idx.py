@@ -1,0 +1,75 @@
+"""IDX, the file format that MNIST was published in: a big-endian header, then the bytes."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from .base import DataError
+
+UINT8 = 8
+TYPES = {UINT8: "uint8", 9: "int8", 11: "int16", 12: "int32", 13: "float32", 14: "float64"}
+GZIP_MAGIC = b"\x1f\x8b"
+
+
+class Readable(Protocol):
+    """An open file, plain or gzip."""
+
+    def read(self, size: int, /) -> bytes: ...
+
+
+def header(shape: tuple[int, ...]) -> bytes:
+    """The bytes in front of a uint8 array of this shape: 00 00 08, the number of axes, each length."""
+    return bytes([0, 0, UINT8, len(shape)]) + np.array(shape, ">u4").tobytes()
+
+
+def read_idx(path: Path) -> npt.NDArray[np.uint8]:
+    """Read the uint8 array in an IDX file, gzipped or not, never further than its header promises.
+
+    Raises DataError for a bad header, another type, and a file too short or too long.
+    Source: Y. LeCun, C. Cortes, C. Burges, The MNIST database, "File formats".
+    """
+    with path.open("rb") as file:
+        zipped = file.read(2) == GZIP_MAGIC
+        file.seek(0)
+        if not zipped:
+            return _read(path.name, file)
+        import gzip
+        import zlib
+
+        try:
+            with gzip.open(file) as unzipped:
+                return _read(path.name, unzipped)
+        except EOFError:
+            raise DataError(f"{path.name}: the gzip stream stops early; copy the file again") from None
+        except (gzip.BadGzipFile, zlib.error) as error:
+            raise DataError(f"{path.name}: the gzip stream is damaged ({error}); copy it again") from None
+
+
+def _read(name: str, file: Readable) -> npt.NDArray[np.uint8]:
+    magic = file.read(4)
+    if len(magic) < 4 or magic[:2] != b"\0\0" or magic[2] not in TYPES:
+        found = magic.hex(" ") or "nothing"
+        raise DataError(f"{name}: not an IDX file: it must start with the bytes 00 00 08, found {found}")
+    if magic[2] != UINT8:
+        raise DataError(f"{name}: holds {TYPES[magic[2]]} values; expected uint8; convert it to a .npy file")
+    lengths = file.read(4 * magic[3])
+    if len(lengths) < 4 * magic[3]:
+        raise DataError(f"{name}: the file ends inside its header; it is truncated, copy it again")
+    shape = tuple(np.frombuffer(lengths, ">u4").tolist())
+    size = math.prod(shape)
+
+    # Piece by piece: a damaged header may promise terabytes, and a single read would reserve them.
+    data = bytearray()
+    while piece := file.read(min(size - len(data), 1 << 20)):
+        data += piece
+    promise = f"{name}: the header promises {' x '.join(map(str, shape))} bytes, the file holds"
+    if len(data) < size:
+        raise DataError(f"{promise} {len(data)}; it is truncated, copy it again")
+    if file.read(1):
+        raise DataError(f"{promise} more; it is damaged or not what its header says, copy it again")
+    return np.frombuffer(data, np.uint8).reshape(shape)

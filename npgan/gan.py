@@ -1,0 +1,296 @@
+"""The GAN: two networks, one step for each, and the `GAN` that trains with them.
+
+Read `discriminator_step` and `generator_step` first: they are the whole algorithm.
+"""
+
+from __future__ import annotations
+
+import os
+import zlib
+from collections.abc import Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from . import checkpoint, kernels, train
+from .datasets import Images, to_uint8
+from .datasets.arrays import as_rows
+from .layers import Dense, Layer, LeakyReLU, Network, Pull, Tanh
+from .losses import LOSSES, Loss, evaluate, nonsaturating
+from .ops import sigmoid
+from .optim import Adam, Optimiser
+from .run import RunDirectory
+from .train import check_finite
+
+# ---- the two networks ----
+
+
+class Generator(Network):
+    """z (B, latent) -> image (B, out).  Dense and LeakyReLU(0.2) in turn; tanh at the end, or "linear"."""
+
+    def __init__(self, latent: int = 100, hidden: Sequence[int] = (256, 512, 1024), out: int = 784,
+                 output: str = "tanh", rng: Any = None):  # fmt: skip
+        rng = np.random.default_rng(rng)
+        if output not in ("tanh", "linear"):
+            raise ValueError(f'output is "tanh" or "linear", got {output!r}')
+        last = [Dense(hidden[-1] if hidden else latent, out, "glorot", rng)]
+        super().__init__(tower(latent, hidden, rng) + last + ([Tanh()] if output == "tanh" else []))
+
+
+class Discriminator(Network):
+    """image (B, inputs) -> logit (B, 1); σ(logit) is D's probability that the image is real."""
+
+    def __init__(self, inputs: int = 784, hidden: Sequence[int] = (512, 256), rng: Any = None):
+        rng = np.random.default_rng(rng)
+        last = [Dense(hidden[-1] if hidden else inputs, 1, "glorot", rng)]
+        super().__init__(tower(inputs, hidden, rng) + last)
+
+
+def tower(inputs: int, hidden: Sequence[int], rng: np.random.Generator) -> list[Layer]:
+    """Dense(he), LeakyReLU, Dense(he), LeakyReLU, ..."""
+    layers: list[Layer] = []
+    for a, b in pairwise([inputs, *hidden]):
+        layers += [Dense(a, b, "he", rng), LeakyReLU()]
+    return layers
+
+
+# ---- one update of each ----
+
+
+def discriminator_step(
+    D: Network, optimiser: Optimiser, real: np.ndarray, fake: np.ndarray, loss: Loss = nonsaturating
+) -> dict[str, float]:
+    """Move D to call real images real and fake ones fake.    real, fake (B, pixels)
+
+    One forward pass scores both. The gradient is pulled no further than D's own parameters: what it
+    would be by the pixels is work that this step can skip. Returns the loss and D's mean answers.
+    """
+    logits, pull = D.forward(np.concatenate([real, fake]))
+    at_real, at_fake = logits[: len(real)], logits[len(real) :]
+    value, dlogits = evaluate(loss.discriminator, at_real, at_fake)
+    check_finite(real_images=real, fake_images=fake, logits_of_D=logits, loss_D=value)
+    optimiser.step(pull(np.concatenate(dlogits), wrt="params"))
+    return {
+        "loss_D": value,
+        "D_real": float(sigmoid(at_real).mean()),
+        "D_fake": float(sigmoid(at_fake).mean()),
+    }
+
+
+def generator_step(
+    D: Network, optimiser: Optimiser, fake: np.ndarray, pull_G: Pull, loss: Loss = nonsaturating,
+    real: np.ndarray | None = None,
+) -> dict[str, float]:  # fmt: skip
+    """Move G to make D call its images real.    fake, pull_G = G.forward(z)
+
+    The gradient runs through D to the pixels and on through G; D's parameters get none, for their
+    arrows are not followed. A relativistic loss looks at D's logits of real images, too.
+    """
+    at_real = D(real) if loss.needs_real and real is not None else None
+    at_fake, pull_D = D.forward(fake)
+    value, (dlogits,) = evaluate(lambda logits: loss.generator(at_real, logits), at_fake)
+    check_finite(logits_of_D=at_fake, loss_G=value)
+    optimiser.step(pull_G(pull_D(dlogits, wrt="input"), wrt="params"))
+    return {"loss_G": value}
+
+
+# ---- the model ----
+
+
+class GAN:
+    """A generator and a discriminator with everything that trains them, in scikit-learn's habit.
+
+    GAN(latent=64).fit(images, epochs=10).sample(16).  lr may be one number or a pair (G's, D's). average is
+    the decay of the moving average of G's weights from which every picture is drawn (0: none; Yazıcı
+    et al. 2019). rng: int, np.random.Generator or None; the same int gives the same bits.
+    After fit: generator_, discriminator_, average_, history_, epoch_, shape_.
+    """
+
+    def __init__(
+        self,
+        latent: int = 100,
+        hidden: Sequence[int] = (256, 512, 1024),
+        hidden_D: Sequence[int] = (512, 256),
+        loss: str = "nonsaturating",
+        lr: float | tuple[float, float] = 2e-4,
+        beta1: float = 0.5,
+        beta2: float = 0.999,
+        batch: int = 64,
+        average: float = 0.999,
+        rng: Any = 0,
+    ):
+        for name, value in (("latent", latent), ("batch", batch)):
+            if not isinstance(value, (int, np.integer)) or value < 1:
+                raise ValueError(f"{name} must be a whole number of 1 or more, got {value!r}")
+        if loss not in LOSSES:
+            raise ValueError(f"loss must be one of {', '.join(LOSSES)}; got {loss!r}")
+        if not 0 <= average < 1:
+            raise ValueError(f"average must lie in [0, 1), got {average}; 0.999 averages over 1000 steps")
+        rates = tuple(float(rate) for rate in (lr if isinstance(lr, (tuple, list)) else (lr, lr)))
+        if len(rates) != 2 or not all(0 < rate < np.inf for rate in rates):
+            raise ValueError(f"lr must be a positive number, or two of them (G's, D's); got {lr!r}")
+        whole = isinstance(rng, (int, np.integer))
+        seed = int(rng) if whole else int(np.random.default_rng(rng).integers(2**63))
+        if seed < 0:
+            raise ValueError(f"rng must not be negative, got {seed}")
+        self.config: dict[str, Any] = dict(
+            latent=int(latent), hidden=[int(n) for n in hidden], hidden_D=[int(n) for n in hidden_D],
+            loss=loss, lr=list(rates), beta1=beta1, beta2=beta2, batch=int(batch), average=average, rng=seed,
+        )  # fmt: skip
+        self.batch = int(batch)
+        self.shape_: tuple[int, ...] | None = None  # known, as the networks are, once there is data
+        self.data_: dict[str, Any] = {}
+        self.epoch_, self.position_ = 0, 0
+        self.sums_: dict[str, float] = {}
+        self.history_: dict[str, list[float]] = {}
+
+    # ---- its life: start, step by step, and the random numbers of each part ----
+
+    def stream(self, *path: int) -> np.random.Generator:
+        """A random generator of its own for every purpose, so that no part disturbs another's numbers."""
+        return np.random.default_rng([self.config["rng"], *path])
+
+    def order(self, epoch: int) -> np.random.Generator:
+        """What shuffles this epoch: a function of the seed and the epoch's number alone."""
+        return self.stream(1, epoch)
+
+    def start(self, shape: Sequence[int], pixels: bool = True) -> None:
+        """Make new networks for images of this shape; for pixels=False, for points in space."""
+        c, size = self.config, int(np.prod(shape))
+        self.shape_, self.pixels_ = tuple(int(n) for n in shape), pixels
+        weights = self.stream(0)
+        output = "tanh" if pixels else "linear"
+        self.generator_ = Generator(c["latent"], c["hidden"], size, output, weights)
+        self.discriminator_ = Discriminator(size, c["hidden_D"], weights)
+        self.average_ = self.generator_.copy()
+        (lr_G, lr_D), betas = c["lr"], {"beta1": c["beta1"], "beta2": c["beta2"]}
+        self.adam_G = Adam(self.generator_, lr_G, **betas)
+        self.adam_D = Adam(self.discriminator_, lr_D, **betas)
+        self.noise = self.stream(2)
+
+    def step(self, real: np.ndarray) -> dict[str, float]:
+        """One update of D, one of G, one of the average, from real images (B, pixels) in [-1, 1]."""
+        G, D, loss = self.generator_, self.discriminator_, LOSSES[self.config["loss"]]
+        z = self.noise.standard_normal((len(real), self.config["latent"]), dtype=np.float32)
+        with np.errstate(over="ignore", invalid="ignore"):  # check_finite names what went wrong
+            fake, pull_G = G.forward(z)
+            values = discriminator_step(D, self.adam_D, real, fake, loss)
+            values |= generator_step(D, self.adam_G, fake, pull_G, loss, real)
+        # The first steps are far from the last ones' weights: let the average forget them sooner.
+        decay = min(self.config["average"], (1 + self.adam_G.t) / (10 + self.adam_G.t))
+        kernels.mix(self.average_.theta, G.theta, decay if self.config["average"] else 0.0)
+        return values
+
+    # ---- what people call ----
+
+    def fit(
+        self,
+        images: Any,
+        epochs: int = 20,
+        callbacks: Sequence[train.Callback] = (),
+        out: str | os.PathLike[str] | None = None,
+        progress: bool | None = None,
+    ) -> GAN:
+        """Train for so many epochs, from where this GAN stands: new networks, or on from an earlier fit.
+
+        images: what npgan.datasets gives, uint8 (n, h, w), (n, h, w, 3) or (n, pixels), or float points
+        (n, d). out: a directory for the run's files; without it nothing is written. callbacks get a
+        train.State after each epoch. Raises ValueError on data that do not fit, FloatingPointError at a
+        step that is not finite; Ctrl-C completes the step and raises KeyboardInterrupt.
+        """
+        data = images if isinstance(images, Images) else in_memory(images)
+        if epochs < 1:
+            raise ValueError(f"epochs must be 1 or more, got {epochs}")
+        if self.batch > len(data.images):
+            raise ValueError(f"batch is {self.batch}, but there are only {len(data.images)} images")
+        pixels = data.images.dtype == np.uint8
+        crc32 = zlib.crc32(np.ascontiguousarray(data.images).data)
+        fingerprint = dict(name=data.name, source=data.source, count=len(data.images), crc32=crc32)
+        if self.shape_ is None:
+            self.start(data.shape, pixels)
+        elif self.shape_ != data.shape or self.pixels_ != pixels:
+            raise ValueError(f"this GAN was started on images of shape {self.shape_}, got {data.shape}")
+        elif self.position_ and self.data_["crc32"] != fingerprint["crc32"]:
+            raise ValueError(
+                f"an epoch on {self.data_['name']} was interrupted; it needs the same images to go on"
+            )
+        self.data_ = fingerprint
+        directory = None if out is None else RunDirectory(out, self, data, self.epoch_ + epochs)
+        watchers = [*callbacks] if directory is None else [directory.after_epoch, *callbacks]
+        try:
+            train.run(self, data.images, epochs, watchers, progress)
+        except KeyboardInterrupt:
+            if directory is not None:
+                directory.save()
+            raise
+        if directory is not None:
+            directory.finish()
+        return self
+
+    def generate(self, z: np.ndarray) -> np.ndarray:
+        """The images (n, *shape) that the averaged generator makes of z (n, latent); uint8, or points."""
+        if self.shape_ is None:
+            raise RuntimeError("this GAN has no generator yet; fit it, or GAN.load() one")
+        pieces = [self.average_(z[i : i + 256]) for i in range(0, len(z), 256)]  # 256: bounded memory
+        x = np.concatenate([np.zeros((0, int(np.prod(self.shape_))), np.float32), *pieces])
+        return (to_uint8(x) if self.pixels_ else x).reshape(-1, *self.shape_)
+
+    def sample(self, n: int = 64, rng: Any = None) -> np.ndarray:
+        """n new images: uint8 of shape (n, *shape), or float32 points.    rng: int, Generator or None"""
+        if n < 1:
+            raise ValueError(f"sample() makes 1 image or more, got n={n}")
+        z = np.random.default_rng(rng).standard_normal((n, self.config["latent"]), dtype=np.float32)
+        return self.generate(z)
+
+    # ---- to a file and back ----
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write everything that continues this GAN bit for bit to one .npz, atomically."""
+        if self.shape_ is None:
+            raise RuntimeError("there is nothing to save before the first fit")
+        arrays = {"theta_G": self.generator_.theta, "theta_D": self.discriminator_.theta,
+                  "theta_average": self.average_.theta}  # fmt: skip
+        for name, adam in (("adam_G", self.adam_G), ("adam_D", self.adam_D)):
+            arrays |= {f"{name}_{slot}": a for slot, a in adam.state().items()}
+        meta = {
+            name: getattr(self, name)
+            for name in ("config", "shape_", "pixels_", "data_", "epoch_", "position_", "sums_", "history_")
+        }
+        checkpoint.save(path, arrays, {**meta, "noise": self.noise.bit_generator.state})
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> GAN:
+        """The GAN that `save` wrote; path is the file, or the directory of a run.
+
+        Raises CheckpointError in one line where that is no checkpoint, or its parts do not fit together.
+        """
+        arrays, meta = checkpoint.load(path)
+        try:
+            gan = cls(**meta["config"])
+            gan.start(meta["shape_"], meta["pixels_"])
+            for name, net in (("G", gan.generator_), ("D", gan.discriminator_), ("average", gan.average_)):
+                theta = arrays[f"theta_{name}"]
+                if theta.shape != net.theta.shape or not np.isfinite(theta).all():
+                    raise ValueError(f"theta_{name} is not {net.theta.size:,} finite numbers")
+                net.theta[:] = theta
+            for name, adam in (("adam_G", gan.adam_G), ("adam_D", gan.adam_D)):
+                adam.restore({slot: arrays[f"{name}_{slot}"] for slot in ("t", *adam.slots)})
+            gan.noise.bit_generator.state = meta["noise"]
+            for name in ("data_", "epoch_", "position_", "sums_", "history_"):
+                setattr(gan, name, meta[name])
+        except (KeyError, TypeError, ValueError) as error:
+            reason = f"{error.args[0]} is missing" if isinstance(error, KeyError) else error
+            raise checkpoint.CheckpointError(f"{Path(path)} is not a whole checkpoint: {reason}") from error
+        return gan
+
+    def __repr__(self) -> str:
+        settings = ", ".join(f"{name}={value!r}" for name, value in self.config.items())
+        return f"GAN({settings})" + ("" if self.shape_ is None else f", {self.epoch_} epochs done")
+
+
+def in_memory(images: Any) -> Images:
+    """An array of the user's as a dataset; what it may be is said by npgan.datasets."""
+    rows, shape = as_rows(np.asarray(images), "the images")
+    return Images("an array in memory", rows, None, shape)

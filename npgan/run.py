@@ -1,0 +1,128 @@
+"""A run's directory: its settings, history, pictures and checkpoint.
+
+    config.json   history.csv   checkpoint.npz   samples/epoch_0001.png ...
+    samples.png   losses.png    training.gif     interpolation.png
+
+Every file is replaced whole, so that none is ever half written. The pictures of all epochs are made
+from one fixed z: the eye compares like with like.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from . import __version__, checkpoint
+from .datasets import Images
+
+if TYPE_CHECKING:
+    from .gan import GAN
+    from .train import State
+
+
+class RunDirectory:
+    """Keeps the directory `path` in step with a GAN that is being trained on `data`."""
+
+    def __init__(self, path: str | os.PathLike[str], gan: GAN, data: Images, epochs: int):
+        self.path, self.gan, self.data = Path(path), gan, data
+        kept = self.path / "checkpoint.npz"
+        if kept.exists():
+            _, meta = checkpoint.load(kept)
+            if meta["config"] != gan.config or (meta["epoch_"], meta["position_"]) != (
+                gan.epoch_,
+                gan.position_,
+            ):
+                raise FileExistsError(
+                    f"{self.path} already holds another run; resume that one, or name a new place"
+                )
+        (self.path / "samples").mkdir(parents=True, exist_ok=True)
+        settings = dict(
+            npgan=__version__, epochs=epochs, data=gan.data_, shape=list(data.shape), gan=gan.config
+        )
+        replace(self.path / "config.json", json.dumps(settings, indent=2) + "\n")
+
+    def after_epoch(self, state: State) -> None:
+        """The epoch's checkpoint first, then its row and its picture."""
+        self.save()
+        table = io.StringIO()
+        writer = csv.writer(table, lineterminator="\n")
+        writer.writerow(self.gan.history_)
+        writer.writerows(zip(*self.gan.history_.values(), strict=True))
+        replace(self.path / "history.csv", table.getvalue())
+        self.draw(self.path / "samples" / f"epoch_{state.epoch:04d}.png", f"epoch {state.epoch}")
+
+    def save(self) -> None:
+        self.gan.save(self.path / "checkpoint.npz")
+
+    def draw(self, path: Path, title: str | None) -> None:
+        """The picture of 64 samples (of 2-D points: 1000, over the real ones)."""
+        n = 64 if self.gan.pixels_ else 1000
+        picture(self.gan, self.fixed(n), path, title, self.data.images[:n])
+
+    def fixed(self, n: int) -> np.ndarray:
+        """n images of this run's fixed z."""
+        z = self.gan.stream(3).standard_normal((n, self.gan.config["latent"]), dtype=np.float32)
+        return self.gan.generate(z)
+
+    def finish(self) -> None:
+        """The pictures of the whole run."""
+        from . import plot
+
+        self.draw(self.path / "samples.png", None)
+        plot.save(plot.losses(self.gan.history_), self.path / "losses.png")
+        frames = [plot.read(path) for path in sorted((self.path / "samples").glob("epoch_*.png"))]
+        if frames:
+            plot.animate(frames, self.path / "training.gif", scale=1)
+        if self.gan.pixels_:
+            plot.save(plot.interpolation(interpolate(self.gan)), self.path / "interpolation.png")
+
+
+RESULTS = ("samples.png", "losses.png", "training.gif", "interpolation.png", "history.csv", "checkpoint.npz")
+
+
+def results(path: Path) -> list[Path]:
+    """Those of a run's files that a person looks for, as far as they exist."""
+    return [path / name for name in RESULTS if (path / name).exists()]
+
+
+def picture(gan: GAN, samples: np.ndarray, path: Path, title: str | None = None, real: Any = None) -> None:
+    """Samples as a grid; 2-D points as a plot, over real ones; points of other spaces have no picture."""
+    from . import plot
+
+    if gan.pixels_:
+        plot.save(plot.grid(pictures(samples), title=title), path)
+    elif gan.shape_ == (2,):
+        plot.save(plot.points(samples, real, title=title), path)
+
+
+def pictures(images: np.ndarray) -> np.ndarray:
+    """Images that have no height, (n, pixels), become strips one pixel high."""
+    return images[:, None, :] if images.ndim == 2 else images
+
+
+def interpolate(gan: GAN, rows: int = 8, steps: int = 12, rng: Any = 0) -> np.ndarray:
+    """(rows, steps, h, w): walks in latent space, each from one random z to another.
+
+    Along the great circle (White 2016): a straight line would pass through z shorter than any that
+    the generator was trained on.
+    """
+    a, b = np.random.default_rng(rng).standard_normal((2, rows, 1, gan.config["latent"]), dtype=np.float32)
+    t = np.linspace(0, 1, steps, dtype=np.float32)[:, None]
+    cosine = np.sum(a * b, -1) / (np.linalg.norm(a, axis=-1) * np.linalg.norm(b, axis=-1))
+    angle = np.arccos(np.clip(cosine, -1, 1))[..., None] + 1e-6  # the shift keeps 0 / 0 out
+    z = (np.sin((1 - t) * angle) * a + np.sin(t * angle) * b) / np.sin(angle)
+    images = pictures(gan.generate(z.reshape(rows * steps, -1).astype(np.float32)))
+    return images.reshape(rows, steps, *images.shape[1:])
+
+
+def replace(path: Path, text: str) -> None:
+    """Write a text file whole: to a temporary name first."""
+    temporary = path.with_name(f".{path.name}.new")
+    temporary.write_text(text, encoding="utf-8")
+    os.replace(temporary, path)
