@@ -23,6 +23,14 @@ FIXED = ("latent", "hidden", "hidden_D", "loss", "lr", "batch", "average", "seed
 class CommandError(Exception):
     """Ends the command with this one line and exit code 1."""
 
+    code = 1
+
+
+class UsageError(CommandError):
+    """The same with exit code 2: the arguments alone show that it cannot be meant."""
+
+    code = 2
+
 
 # ---- the commands: each returns its results, a dict that --json prints ----
 
@@ -38,7 +46,7 @@ def train(args: argparse.Namespace) -> dict[str, Any]:
         names = ("latent", "hidden", "hidden_D", "loss", "lr", "batch", "average", "seed")
         given = {name: getattr(args, name) for name in names if getattr(args, name) is not None}
         gan = GAN(rng=given.pop("seed", 0), **given)
-        source, epochs, out = args.data or "mnist", args.epochs, args.out
+        source, epochs, out = "mnist" if args.data is None else args.data, args.epochs, args.out
         if out is not None and (out / "checkpoint.npz").exists():
             raise CommandError(
                 f"{out} already holds a run; --resume {out} continues it, or give another --out"
@@ -47,18 +55,18 @@ def train(args: argparse.Namespace) -> dict[str, Any]:
     if out is None:
         out = free_place(data.name)
     more = {} if epochs is None else {"epochs": epochs - gan.epoch_}
-    narrate(
-        f"{len(data):,} images of {data.name}, {' x '.join(map(str, data.shape))}; the run is kept in {out}"
-    )
+    size = " x ".join(map(str, data.shape))
+    heading: Any = f"{len(data):,} images of {data.name}, {size}; the run is kept in {out}"
+    kept = out / "checkpoint.npz"
     try:
-        gan.fit(data, **more, out=out, progress=not args.quiet)
+        gan.fit(data, **more, out=out, progress=not args.quiet and heading)
     except FloatingPointError as error:
-        kept = f"the last good state is {out / 'checkpoint.npz'}" if gan.epoch_ else "no epoch was complete"
+        last_good = f"the last good state is {kept}" if kept.exists() else "no epoch was complete"
         raise CommandError(
-            f"training diverged at {error}; {kept}. A smaller --lr helps most often."
+            f"training diverged at {error}; {last_good}. A smaller --lr helps most often."
         ) from None
     except KeyboardInterrupt:
-        if (out / "checkpoint.npz").exists():
+        if kept.exists():
             narrate(f"stopped and saved; npgan train --resume {out} goes on from here")
         raise
     from .run import results
@@ -73,9 +81,11 @@ def resumed(args: argparse.Namespace) -> tuple[Any, str, int]:
 
     changed = ["--" + name.replace("_", "-") for name in FIXED if getattr(args, name) is not None]
     if changed:
-        raise CommandError(
+        raise UsageError(
             f"a resumed run keeps its settings; leave out {', '.join(changed)}, or start a new run"
         )
+    if args.resume.is_file():
+        raise CommandError(f"{args.resume} is a file; --resume takes the directory of a run")
     gan = GAN.load(args.resume)
     try:
         epochs = args.epochs or int(json.loads((args.resume / "config.json").read_text())["epochs"])
@@ -87,7 +97,10 @@ def resumed(args: argparse.Namespace) -> tuple[Any, str, int]:
         raise CommandError(
             f"{args.resume} has done its {gan.epoch_} epochs; --epochs {gan.epoch_ + 10} adds ten"
         )
-    return gan, args.data or gan.data_["source"], epochs
+    source = gan.data_.get("source") if args.data is None else args.data
+    if source is None or (source == "" and args.data is None):
+        raise CommandError(f"{args.resume} was trained on images in memory; give them with --data PATH")
+    return gan, source, epochs
 
 
 def free_place(name: str) -> Path:
@@ -105,17 +118,20 @@ def sample(args: argparse.Namespace) -> dict[str, Any]:
     from .run import interpolate, picture
 
     gan = GAN.load(args.run)
+    if args.interpolate and args.npy:
+        raise UsageError("--interpolate draws a picture; it goes without --npy")
     out = args.out or (None if args.npy else Path("samples.png"))
     results: dict[str, Any] = {"run": str(args.run), "epoch": gan.epoch_}
     if args.interpolate:
         from . import plot
 
-        if args.npy or not gan.pixels_:
-            raise CommandError(
-                "--interpolate draws a picture of images; it goes without --npy and not with points"
-            )
-        plot.save(plot.interpolation(interpolate(gan, rng=args.seed)), out)
-        return {**results, "picture": str(out)}
+        if not gan.pixels_:
+            raise CommandError(f"--interpolate draws a picture of images; {args.run} makes points")
+        picture_of = args.out or Path("interpolation.png")
+        plot.save(plot.interpolation(interpolate(gan, rng=args.seed)), picture_of)
+        return {**results, "picture": str(picture_of)}
+    if out and not gan.pixels_ and gan.shape_ != (2,):
+        raise CommandError("only images and points in a plane have a picture; --npy FILE.npy keeps others")
     images = gan.sample(args.n, args.seed)
     if args.npy:
         with open(args.npy, "wb") as file:  # np.save alone would add .npy to another name
@@ -173,7 +189,7 @@ class Parser(argparse.ArgumentParser):
     """argparse with its error in one line."""
 
     def error(self, message: str) -> Any:
-        self.exit(2, f"{self.prog}: {message} ({self.prog} --help shows what there is)\n")
+        self.exit(2, f"{self.prog}: {one_line(message)} ({self.prog} --help shows what there is)\n")
 
 
 def number(kind: type, low: float, high: float = float("inf"), open_end: bool = False) -> Any:
@@ -248,7 +264,19 @@ def parser() -> argparse.ArgumentParser:
 
 
 def narrate(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
+    if sys.stderr is not None:
+        print(line, file=sys.stderr, flush=True)
+
+
+def put_out(text: str) -> None:
+    """Print a result, now: what fails when Python flushes at its exit comes too late for an exit code."""
+    if sys.stdout is None:
+        return
+    try:
+        print(text, flush=True)
+    except OSError as error:  # the disk is full, or the reader has gone: npgan info | head -1
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise OSError(error.errno, error.strerror, "stdout") from None
 
 
 def set_threads(n: int) -> None:
@@ -265,28 +293,30 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         results = args.function(args)
         if args.json:
-            print(json.dumps(results))
+            put_out(json.dumps(results))
         else:
             width = max(map(len, results))
-            print("\n".join(f"{name:{width}}  {value}" for name, value in results.items()))
-        sys.stdout.flush()
+            put_out("\n".join(f"{name:{width}}  {value}" for name, value in results.items()))
     except KeyboardInterrupt:
         return 130
-    except BrokenPipeError:  # the reader of stdout has gone: npgan info | head -1
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except BrokenPipeError:
         return 1
     except (CommandError, ValueError, OSError, RuntimeError, MemoryError) as error:
         if os.environ.get("NPGAN_TRACEBACK"):
             raise
         narrate(f"npgan {args.command}: {describe(error)}")
-        return 1
+        return getattr(error, "code", 1)
     return 0
 
 
 def describe(error: BaseException) -> str:
     """One line for a person."""
     if isinstance(error, OSError) and error.strerror:
-        return f"{error.filename or 'file'}: {error.strerror}"
+        return one_line(f"{error.filename or 'file'}: {error.strerror}")
     if isinstance(error, MemoryError):
-        return f"not enough memory ({error})"
-    return " ".join(str(error).split()) or type(error).__name__
+        return f"not enough memory ({one_line(str(error))})"
+    return one_line(str(error)) or type(error).__name__
+
+
+def one_line(text: str) -> str:
+    return " ".join(text.split())

@@ -35,8 +35,8 @@ class Generator(Network):
         rng = np.random.default_rng(rng)
         if output not in ("tanh", "linear"):
             raise ValueError(f'output is "tanh" or "linear", got {output!r}')
-        last = [Dense(hidden[-1] if hidden else latent, out, "glorot", rng)]
-        super().__init__(tower(latent, hidden, rng) + last + ([Tanh()] if output == "tanh" else []))
+        layers = [*tower(latent, hidden, rng), Dense(hidden[-1] if hidden else latent, out, "glorot", rng)]
+        super().__init__([*layers, Tanh()] if output == "tanh" else layers)
 
 
 class Discriminator(Network):
@@ -44,8 +44,8 @@ class Discriminator(Network):
 
     def __init__(self, inputs: int = 784, hidden: Sequence[int] = (512, 256), rng: Any = None):
         rng = np.random.default_rng(rng)
-        last = [Dense(hidden[-1] if hidden else inputs, 1, "glorot", rng)]
-        super().__init__(tower(inputs, hidden, rng) + last)
+        last = Dense(hidden[-1] if hidden else inputs, 1, "glorot", rng)
+        super().__init__([*tower(inputs, hidden, rng), last])
 
 
 def tower(inputs: int, hidden: Sequence[int], rng: np.random.Generator) -> list[Layer]:

@@ -114,6 +114,8 @@ class Dense(Layer):
             raise ValueError(f"init is {', '.join(INITIALISERS)} or a function, got {init!r}")
         fill = init if callable(init) else INITIALISERS[init]
         W = fill(np.random.default_rng(rng), inputs, outputs)
+        if np.shape(W) != (inputs, outputs):
+            raise ValueError(f"init must return W of shape {(inputs, outputs)}, got {np.shape(W)}")
         super().__init__(ops.affine, {"W": W, "b": np.zeros(outputs)}, dtype)
 
     def check(self, x: Any) -> None:
@@ -174,13 +176,15 @@ class Network:
         Raises RuntimeError from pull where an optimiser has moved the weights since: the gradient
         would mix two sets of weights. Call forward again.
         """
-        pulls, moves, x = [], self.moves, self.cast(x)
+        pulls, moves, y = [], self.moves, self.cast(x)
         for layer in self.layers:
-            x, pull_layer = layer.forward(x)
+            y, pull_layer = layer.forward(y)
             pulls.append(pull_layer)
 
         def pull(g: np.ndarray, wrt: str = "both") -> Any:
             g = self.cast(g)  # a float64 gradient would turn every product behind it into float64
+            if g.shape != y.shape:
+                raise ValueError(f"pull() got a gradient of shape {g.shape}, the output has {y.shape}")
             if moves != self.moves:
                 raise RuntimeError("the weights have moved since this forward pass; call forward again")
             if check_wrt(wrt) != "input":
@@ -194,7 +198,7 @@ class Network:
                     g, _ = pulls[i](g, out=dtheta[self.stretches[i]])
             return g if wrt == "input" else dtheta if wrt == "params" else (g, dtheta)
 
-        return x, pull
+        return y, pull
 
     def cast(self, x: Any) -> np.ndarray:
         """x in the network's dtype; integers are refused, for they are images that were not scaled."""

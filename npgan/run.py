@@ -20,6 +20,7 @@ import numpy as np
 
 from . import __version__, checkpoint
 from .datasets import Images
+from .train import check_finite
 
 if TYPE_CHECKING:
     from .gan import GAN
@@ -58,7 +59,13 @@ class RunDirectory:
         self.draw(self.path / "samples" / f"epoch_{state.epoch:04d}.png", f"epoch {state.epoch}")
 
     def save(self) -> None:
-        self.gan.save(self.path / "checkpoint.npz")
+        """Write the checkpoint. Weights that the last step made infinite would cost the last good one."""
+        gan = self.gan
+        try:
+            check_finite(weights_of_D=gan.discriminator_.theta, weights_of_G=gan.generator_.theta)
+        except FloatingPointError as error:
+            raise FloatingPointError(f"step {gan.adam_G.t}: {error}") from None
+        gan.save(self.path / "checkpoint.npz")
 
     def draw(self, path: Path, title: str | None) -> None:
         """The picture of 64 samples (of 2-D points: 1000, over the real ones)."""
@@ -122,7 +129,6 @@ def interpolate(gan: GAN, rows: int = 8, steps: int = 12, rng: Any = 0) -> np.nd
 
 
 def replace(path: Path, text: str) -> None:
-    """Write a text file whole: to a temporary name first."""
-    temporary = path.with_name(f".{path.name}.new")
-    temporary.write_text(text, encoding="utf-8")
-    os.replace(temporary, path)
+    """Write a text file, whole or not at all."""
+    with checkpoint.whole(path) as file:
+        file.write(text.encode())

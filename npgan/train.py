@@ -48,23 +48,28 @@ class State(NamedTuple):
 Callback = Callable[[State], Any]
 
 
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C, noted and then obeyed between two steps: the model is whole, and can be saved."""
+
+
 def run(
     model: Trainable,
     images: np.ndarray,
     epochs: int,
     callbacks: Sequence[Callback] = (),
-    progress: bool | None = None,
+    progress: bool | str | None = None,
 ) -> None:
     """Train for so many more epochs (one that was interrupted is finished first, and counts).
 
     After each epoch its means join model.history_ and every callback gets a State; one that returns
-    True ends the run. progress: True shows it on stderr, False is silent, None means True just where
-    stderr is a terminal. Raises FloatingPointError at a step whose numbers are not finite, and
-    KeyboardInterrupt after a step that was completed.
+    True ends the run. progress: True shows it on stderr, a text does so under that text, False is
+    silent, None means True just where stderr is a terminal. Raises FloatingPointError at a step whose
+    numbers are not finite, Interrupted after a step that was completed, and KeyboardInterrupt at once
+    at the second Ctrl-C.
     """
     first, last, steps = model.epoch_, model.epoch_ + epochs, len(images) // model.batch
-    began, done = time.perf_counter(), 0
-    with interruptible() as interrupted, Display(progress, epochs * steps - model.position_, last) as display:
+    began, done, total = time.perf_counter(), 0, epochs * steps - model.position_
+    with interruptible() as interrupted, Display(progress, total, last) as display:
         for epoch in range(first, last):
             epoch_began, epoch_done = time.perf_counter(), 0
             for real in batches(images, model.batch, model.order(epoch), skip=model.position_):
@@ -79,21 +84,21 @@ def run(
                 done, epoch_done = done + 1, epoch_done + 1
                 display.step(epoch + 1, model.sums_, model.position_)
                 if interrupted():
-                    raise KeyboardInterrupt
-            row = {name: total / model.position_ for name, total in model.sums_.items()}
+                    raise Interrupted
+            row = {name: value / model.position_ for name, value in model.sums_.items()}
             model.epoch_, model.position_, model.sums_ = epoch + 1, 0, {}
             row = {"epoch": model.epoch_, **row}
             for name, value in row.items():
                 model.history_.setdefault(name, []).append(value)
             now = time.perf_counter()
             rate = epoch_done * model.batch / (now - epoch_began)
-            display.epoch(row, rate, (now - began) / done * (epochs * steps - done) if done else 0.0)
+            display.epoch(row, rate, (now - began) / done * (total - done) if done else 0.0)
             state = State(model, epoch + 1, last, row, now - began, rate)
             wishes = [callback(state) for callback in callbacks]
-            if True in wishes or interrupted():
+            if any(wish is True for wish in wishes) or interrupted():
                 break
         if interrupted():
-            raise KeyboardInterrupt
+            raise Interrupted
 
 
 def check_finite(**named: Any) -> None:
@@ -114,7 +119,9 @@ def interruptible() -> Iterator[Callable[[], bool]]:
             raise KeyboardInterrupt
         asked.set()
 
-    if threading.current_thread() is not threading.main_thread():  # Python delivers signals there alone
+    # Python delivers signals to the main thread alone; a command that a script starts with & ignores Ctrl-C.
+    elsewhere = threading.current_thread() is not threading.main_thread()
+    if elsewhere or signal.getsignal(signal.SIGINT) in (signal.SIG_IGN, None):
         yield asked.is_set
         return
     before = signal.signal(signal.SIGINT, note)
@@ -127,10 +134,12 @@ def interruptible() -> Iterator[Callable[[], bool]]:
 class Display:
     """Progress on stderr: a bar on a terminal, else one plain line per epoch."""
 
-    def __init__(self, wanted: bool | None, total: int, epochs: int):
+    def __init__(self, wanted: bool | str | None, total: int, epochs: int):
         terminal = sys.stderr is not None and sys.stderr.isatty()
-        self.lines = terminal if wanted is None else wanted
+        self.lines = terminal if wanted is None else bool(wanted) and sys.stderr is not None
         self.epochs, self.bar = epochs, None
+        if self.lines and isinstance(wanted, str):
+            print(wanted, file=sys.stderr, flush=True)
         if self.lines and terminal:
             from tqdm import tqdm
 

@@ -47,7 +47,7 @@ def compiled_kernels() -> ModuleType:
     """The compiled set, tried out once so that a failure shows here and not in the tenth epoch."""
     import numba
 
-    if numba.config.DISABLE_JIT:
+    if numba.config.DISABLE_JIT:  # type: ignore[attr-defined]
         raise RuntimeError("NUMBA_DISABLE_JIT is set")
     from . import compiled
 

@@ -1,8 +1,8 @@
 """The kernels compiled by Numba: one pass over memory where NumPy makes several.
 
 Same names, signatures and results as `reference.py`. Each compiled loop runs over flat, contiguous
-arrays of one dtype; the function of the same name in front of it checks for that, and hands what is
-different (mixed dtypes, strided views, float16) to the reference kernel.
+arrays of one dtype; the function of the same name in front of it sees to that, and hands what does not
+fit (mixed dtypes, shapes that broadcast, float16) to the reference kernel.
 """
 
 import functools
@@ -46,10 +46,13 @@ def jit(function):
 
 
 def fits(x, *others):
-    """Whether a loop over flat memory computes what the reference kernel would."""
-    return x.dtype.char in "fd" and all(
-        a.dtype == x.dtype and a.shape == x.shape and a.flags.c_contiguous for a in (x, *others)
-    )
+    """Whether a loop over flat arrays computes what the reference kernel would."""
+    return x.dtype.char in "fd" and all(a.dtype == x.dtype and a.shape == x.shape for a in others)
+
+
+def flat_memory(*arrays):
+    """Whether a loop may write into these arrays, taken as flat."""
+    return fits(*arrays) and all(a.flags.c_contiguous for a in arrays)
 
 
 def elementwise(loop):
@@ -61,10 +64,10 @@ def elementwise(loop):
 
     @functools.wraps(fallback)
     def kernel(x, *others):
-        if not fits(x, *(a for a in others if isinstance(a, np.ndarray))):
+        if not fits(x, *(a for a in others if hasattr(a, "shape"))):
             return fallback(x, *others)
-        out = np.empty_like(x)
-        flat = (a.ravel() if isinstance(a, np.ndarray) else x.dtype.type(a) for a in others)
+        out = np.empty(x.shape, x.dtype)
+        flat = (a.ravel() if hasattr(a, "shape") else x.dtype.type(a) for a in others)
         loop(x.ravel(), *flat, out.ravel())
         return out
 
@@ -161,7 +164,7 @@ def sgd_loop(theta, grad, velocity, lr, momentum):
 
 @functools.wraps(reference.sgd)
 def sgd(theta, grad, velocity, lr, momentum):
-    if not fits(theta, grad, velocity):
+    if not flat_memory(theta, grad, velocity):
         return reference.sgd(theta, grad, velocity, lr, momentum)
     number = theta.dtype.type
     return sgd_loop(theta, grad, velocity, number(lr), number(momentum))
@@ -181,7 +184,7 @@ def adam_loop(theta, grad, m, v, rate, beta1, rest1, beta2, rest2, correction2, 
 
 @functools.wraps(reference.adam)
 def adam(theta, grad, m, v, lr, beta1, beta2, eps, t):
-    if not fits(theta, grad, m, v):
+    if not flat_memory(theta, grad, m, v):
         return reference.adam(theta, grad, m, v, lr, beta1, beta2, eps, t)
     rate, correction2 = lr / (1 - beta1**t), 1 / (1 - beta2**t)
     numbers = (rate, beta1, 1 - beta1, beta2, 1 - beta2, correction2, eps)
@@ -196,7 +199,7 @@ def mix_loop(average, theta, rest):
 
 @functools.wraps(reference.mix)
 def mix(average, theta, decay):
-    if not fits(average, theta):
+    if not flat_memory(average, theta):
         return reference.mix(average, theta, decay)
     mix_loop(average, theta, theta.dtype.type(1 - decay))
 

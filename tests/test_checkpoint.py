@@ -1,0 +1,310 @@
+"""Checkpoints: what is saved comes back, whole or not at all, and nothing else is ever believed."""
+
+import errno
+import json
+import os
+import pickle
+import shutil
+import stat
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from npgan import GAN, CheckpointError, checkpoint
+
+NAMES = st.from_regex(r"[a-z]{1,6}_[A-Za-z0-9]{0,3}", fullmatch=True)
+KINDS = st.one_of(
+    hnp.floating_dtypes(endianness="<"),
+    hnp.integer_dtypes(endianness="<"),
+    hnp.unsigned_integer_dtypes(endianness="<"),
+    hnp.boolean_dtypes(),
+)
+ARRAYS = st.dictionaries(
+    NAMES, KINDS.flatmap(lambda kind: hnp.arrays(kind, hnp.array_shapes(min_dims=0, min_side=0))), max_size=4
+)
+LEAVES = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text()
+META = st.dictionaries(st.text(), st.recursive(LEAVES, lambda v: st.lists(v) | st.dictionaries(st.text(), v)))
+
+SMALL = {"theta": np.arange(6, dtype=np.float32), "t": np.array(3)}
+SMALL_META = {"epoch": 2, "history": {"loss": [0.1, 0.2]}}
+
+
+def same(a, b):
+    """The same names and, bit for bit, the same arrays."""
+    return list(a) == list(b) and all(
+        (a[name].dtype, a[name].shape, a[name].tobytes()) == (b[name].dtype, b[name].shape, b[name].tobytes())
+        for name in a
+    )
+
+
+def complaint(path, load=checkpoint.load):
+    """The text of the CheckpointError that loading path must raise: one line that names it."""
+    with pytest.raises(CheckpointError) as caught:
+        load(path)
+    text = str(caught.value)
+    assert "\n" not in text
+    assert str(path) in text
+    return text
+
+
+@pytest.fixture
+def small(tmp_path):
+    path = tmp_path / "small.npz"
+    checkpoint.save(path, SMALL, SMALL_META)
+    return path
+
+
+@pytest.fixture(scope="module")
+def trained():
+    images = np.random.default_rng(0).integers(0, 256, (20, 3, 3), dtype=np.uint8)
+    return GAN(latent=3, hidden=(5,), hidden_D=(4,), batch=10).fit(images, epochs=1, progress=False)
+
+
+# ---- there and back ----
+
+
+@settings(max_examples=40)
+@given(ARRAYS, META)
+def test_what_is_saved_comes_back_bit_for_bit(tmp_path_factory, arrays, meta):
+    path = tmp_path_factory.getbasetemp() / "round-trip.npz"
+    checkpoint.save(path, arrays, meta)
+    loaded, its_meta = checkpoint.load(path)
+    assert same(loaded, arrays)
+    assert its_meta == {**meta, "format": checkpoint.FORMAT}
+
+    before = path.read_bytes()
+    checkpoint.save(path, loaded, its_meta)
+    assert path.read_bytes() == before
+
+
+def test_the_bytes_do_not_depend_on_time_or_place(tmp_path, small, monkeypatch):
+    monkeypatch.setattr("time.time", lambda: 2e9)
+    monkeypatch.setattr("time.localtime", lambda *_: (2033, 5, 18, 3, 33, 20, 2, 138, 0))
+    (tmp_path / "elsewhere").mkdir()
+    checkpoint.save(tmp_path / "elsewhere" / "other.npz", SMALL, SMALL_META)
+    assert (tmp_path / "elsewhere" / "other.npz").read_bytes() == small.read_bytes()
+
+
+def test_a_directory_means_its_checkpoint(tmp_path, small):
+    small.rename(tmp_path / "checkpoint.npz")
+    assert same(checkpoint.load(tmp_path)[0], SMALL)
+
+
+def test_a_checkpoint_can_be_read_by_whom_the_umask_allows(tmp_path):
+    before = os.umask(0o027)
+    try:
+        checkpoint.save(tmp_path / "a.npz", SMALL, {})
+        assert os.umask(0o027) == 0o027
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "a.npz").stat().st_mode) == 0o640
+
+
+# ---- whole or not at all ----
+
+
+def refuse(code):
+    def refusal(*_args, **_kwargs):
+        raise OSError(code, os.strerror(code), "the temporary name") if code else KeyboardInterrupt
+
+    return refusal
+
+
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EIO, 0])
+@pytest.mark.parametrize("call", ["tempfile.mkstemp", "os.fsync", "os.chmod", "os.replace", "numpy.savez"])
+def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path, small, monkeypatch, call, code):
+    before = small.read_bytes()
+    with monkeypatch.context() as patch:
+        patch.setattr(call, refuse(code))
+        with pytest.raises(OSError if code else KeyboardInterrupt) as caught:
+            checkpoint.save(small, {"theta": np.zeros(9)}, {})
+    if code:
+        assert (caught.value.errno, caught.value.filename) == (code, str(small))
+    assert [p.name for p in tmp_path.iterdir()] == [small.name]
+    assert small.read_bytes() == before
+
+
+def test_a_disk_that_fills_up_half_way_leaves_the_old_file(tmp_path, small):
+    resource = pytest.importorskip("resource")
+    before, limits = small.read_bytes(), resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, limits[1]))  # Python ignores the signal SIGXFSZ
+    try:
+        with pytest.raises(OSError, match=small.name):
+            checkpoint.save(small, {"theta": np.zeros(100_000)}, {})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert [p.name for p in tmp_path.iterdir()] == [small.name]
+    assert small.read_bytes() == before
+
+
+def test_the_bytes_reach_the_disk_before_the_name(tmp_path, monkeypatch):
+    calls = []
+    fsync, replace = os.fsync, os.replace
+    monkeypatch.setattr(os, "fsync", lambda f: (calls.append(("fsync", os.fstat(f).st_size)), fsync(f)))
+    monkeypatch.setattr(os, "replace", lambda a, b: (calls.append(("replace", b.name)), replace(a, b)))
+    checkpoint.save(tmp_path / "a.npz", SMALL, {})
+    assert calls == [("fsync", (tmp_path / "a.npz").stat().st_size), ("replace", "a.npz")]
+
+
+def test_meta_that_json_cannot_hold_costs_nothing(tmp_path, small):
+    before = small.read_bytes()
+    with pytest.raises(TypeError):
+        checkpoint.save(small, SMALL, {"bad": object()})
+    assert [p.name for p in tmp_path.iterdir()] == [small.name]
+    assert small.read_bytes() == before
+
+
+# ---- nothing else is believed ----
+
+
+def test_every_truncated_file_is_refused(small):
+    data = small.read_bytes()
+    for length in range(len(data)):
+        small.write_bytes(data[:length])
+        complaint(small)
+
+
+@pytest.mark.parametrize("flip", [0x01, 0x04, 0x20, 0xFF])
+def test_no_damaged_byte_changes_what_is_loaded(small, flip):
+    """Some bytes of a zip mean nothing (dates, attributes); all others are caught."""
+    data, refused = small.read_bytes(), 0
+    for i in range(len(data)):
+        small.write_bytes(data[:i] + bytes([data[i] ^ flip]) + data[i + 1 :])
+        try:
+            arrays, meta = checkpoint.load(small)
+        except CheckpointError as error:
+            assert "\n" not in str(error)
+            refused += 1
+        else:
+            assert same(arrays, SMALL)
+            assert meta == {**SMALL_META, "format": checkpoint.FORMAT}
+    assert refused > len(data) / 2
+
+
+class Bomb:
+    """Unpickling it makes a directory."""
+
+    def __init__(self, path):
+        self.path = str(path)
+
+    def __reduce__(self):
+        return os.mkdir, (self.path,)
+
+
+def test_a_pickle_is_never_loaded(tmp_path):
+    bomb = np.array([Bomb(tmp_path / "exploded")], dtype=object)
+    np.savez(tmp_path / "object.npz", theta=bomb, meta=np.array('{"format": 1}'))
+    np.save(tmp_path / "object.npy", bomb)
+    (tmp_path / "object.pickle").write_bytes(pickle.dumps(bomb))
+    for kind in ("npz", "npy", "pickle"):
+        complaint(tmp_path / f"object.{kind}")
+    assert not (tmp_path / "exploded").exists()
+
+
+def foreign_npz(path, **arrays):
+    with path.open("wb") as file:
+        np.savez(file, **arrays)
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (lambda path: None, "does not exist"),
+        (lambda path: path.mkdir(), "no checkpoint.npz"),
+        (lambda path: (path / "checkpoint.npz").mkdir(parents=True), "cannot be read"),
+        (lambda path: path.write_bytes(b""), "cannot be read"),
+        (lambda path: path.write_text("epoch,loss\n1,2\n"), "cannot be read"),
+        (lambda path: np.save(path.open("wb"), np.zeros(3)), "cannot be read"),
+        (lambda path: foreign_npz(path, x=np.zeros(3)), 'no "meta"'),
+        (lambda path: foreign_npz(path, meta=np.zeros(3)), "cannot be read"),
+        (lambda path: foreign_npz(path, meta=np.array("{")), "cannot be read"),
+        (lambda path: foreign_npz(path, meta=np.array("[1]")), "format None"),
+        (lambda path: foreign_npz(path, meta=np.array("{}")), "format None"),
+        (lambda path: foreign_npz(path, meta=np.array('{"format": 99}')), "format 99"),
+    ],
+)
+def test_what_is_no_checkpoint_is_refused(tmp_path, make, said):
+    make(tmp_path / "thing")
+    assert said in complaint(tmp_path / "thing")
+
+
+# ---- a GAN's checkpoint ----
+
+
+def test_a_gan_comes_back_with_everything(tmp_path, trained):
+    trained.save(tmp_path / "a.npz")
+    GAN.load(tmp_path / "a.npz").save(tmp_path / "b.npz")
+    assert (tmp_path / "a.npz").read_bytes() == (tmp_path / "b.npz").read_bytes()
+
+
+@pytest.mark.parametrize("lacks", ["theta_G", "theta_D", "theta_average", "adam_G_m", "adam_D_v", "adam_G_t"])
+@pytest.mark.parametrize("how", ["missing", "too small", "another shape", "text"])
+def test_a_part_that_does_not_fit_is_named(tmp_path, trained, lacks, how):
+    trained.save(tmp_path / "a.npz")
+    arrays, meta = checkpoint.load(tmp_path / "a.npz")
+    part = arrays.pop(lacks)
+    if how == "too small":
+        arrays[lacks] = np.atleast_1d(part)[:-1]
+    elif how == "another shape":
+        arrays[lacks] = np.stack([part, part])
+    elif how == "text":
+        arrays[lacks] = np.full(part.shape, "text")
+    checkpoint.save(tmp_path / "a.npz", arrays, meta)
+    text = complaint(tmp_path / "a.npz", GAN.load)
+    assert how != "missing" or lacks in text
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_weights_that_are_not_finite_are_refused(tmp_path, trained, bad):
+    trained.save(tmp_path / "a.npz")
+    arrays, meta = checkpoint.load(tmp_path / "a.npz")
+    arrays["theta_G"][3] = bad
+    checkpoint.save(tmp_path / "a.npz", arrays, meta)
+    assert "theta_G" in complaint(tmp_path / "a.npz", GAN.load)
+
+
+@pytest.mark.parametrize(
+    "name", ["config", "shape_", "pixels_", "data_", "epoch_", "position_", "sums_", "history_", "noise"]
+)
+def test_a_missing_entry_is_named(tmp_path, trained, name):
+    trained.save(tmp_path / "a.npz")
+    arrays, meta = checkpoint.load(tmp_path / "a.npz")
+    del meta[name]
+    checkpoint.save(tmp_path / "a.npz", arrays, meta)
+    assert name in complaint(tmp_path / "a.npz", GAN.load)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"config": {"latent": 0}},
+        {"config": {"of another program": 1}},
+        {"config": None},
+        {"shape_": [0]},
+        {"shape_": [3, 4]},
+        {"noise": {"bit_generator": "MT19937"}},
+        {"noise": 5},
+    ],
+    ids=json.dumps,
+)
+def test_entries_that_cannot_be_meant_are_refused(tmp_path, trained, change):
+    trained.save(tmp_path / "a.npz")
+    arrays, meta = checkpoint.load(tmp_path / "a.npz")
+    checkpoint.save(tmp_path / "a.npz", arrays, {**meta, **change})
+    complaint(tmp_path / "a.npz", GAN.load)
+
+
+def test_there_is_nothing_to_save_before_the_first_fit(tmp_path):
+    with pytest.raises(RuntimeError, match="first fit"):
+        GAN().save(tmp_path / "a.npz")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_moved_directory_still_loads(tmp_path, trained):
+    (tmp_path / "run").mkdir()
+    trained.save(tmp_path / "run" / "checkpoint.npz")
+    shutil.move(tmp_path / "run", tmp_path / "moved")
+    assert np.array_equal(GAN.load(tmp_path / "moved").sample(3, 0), trained.sample(3, 0))

@@ -1,0 +1,164 @@
+"""Both kernel sets through one suite: `reference` is NumPy, `compiled` is Numba."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from npgan import kernels, use_kernels
+from npgan.kernels import reference
+
+
+@pytest.fixture(params=["reference", "compiled"], autouse=True)
+def active(request):
+    assert use_kernels(request.param) == request.param
+    yield
+    use_kernels("auto")
+
+
+def numbers(shape, dtype, seed=0, scale=3.0):
+    x = np.random.default_rng(seed).standard_normal(shape) * scale
+    return x.astype(dtype)
+
+
+def views(x):
+    """The same numbers in memory of other layouts."""
+    padded = np.zeros((*x.shape[:-1], 2 * x.shape[-1]), x.dtype) if x.ndim else x
+    if x.ndim:
+        padded[..., ::2] = x
+    return [x, np.asfortranarray(x), padded[..., ::2] if x.ndim else x]
+
+
+ROUNDING = {np.float32: dict(rtol=4e-6, atol=1e-6), np.float64: dict(rtol=1e-14, atol=1e-14)}
+ELEMENTWISE = {
+    "leaky_relu": lambda x: (x, 0.2),
+    "leaky_gate": lambda x: (x, x[::-1] if x.ndim else -x, 0.3),
+    "tanh": lambda x: (x,),
+    "tanh_gate": lambda x: (x, np.tanh(x)),
+    "sigmoid": lambda x: (x,),
+    "sigmoid_gate": lambda x: (x, np.tanh(x)),
+    "softplus": lambda x: (x,),
+}
+TRUTH = {  # in float64, written another way
+    "leaky_relu": lambda x, slope: np.maximum(x, 0) + slope * np.minimum(x, 0),
+    "leaky_gate": lambda g, y, slope: g * (slope + (1 - slope) * (y > 0)),
+    "tanh": lambda x: 1 - 2 / (np.exp(2 * x) + 1),
+    "tanh_gate": lambda g, y: g - g * y**2,
+    "sigmoid": lambda x: 0.5 + 0.5 * np.tanh(x / 2),
+    "sigmoid_gate": lambda g, y: g * y - g * y**2,
+    "softplus": lambda x: np.logaddexp(0, x),
+}
+
+
+@pytest.mark.parametrize("name", ELEMENTWISE)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@given(shape=st.lists(st.integers(0, 7), max_size=3).map(tuple), seed=st.integers(0, 99))
+def test_elementwise_kernels(name, dtype, shape, seed):
+    for x in views(numbers(shape, dtype, seed)):
+        args = ELEMENTWISE[name](x)
+        kept = [np.copy(a) for a in args]
+        y = getattr(kernels, name)(*args)
+        assert y.shape == x.shape
+        assert y.dtype == dtype
+        wide = [a.astype(np.float64) if isinstance(a, np.ndarray) else a for a in args]
+        np.testing.assert_allclose(y, TRUTH[name](*wide), **ROUNDING[dtype])
+        for a, before in zip(args, kept, strict=True):
+            np.testing.assert_array_equal(a, before)  # no kernel writes into its arguments
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_edges(dtype):
+    x = np.array([-np.inf, -1e4, -0.0, 0.0, 1e4, np.inf, np.nan], dtype)
+    with np.errstate(over="raise", divide="raise"):
+        np.testing.assert_array_equal(kernels.tanh(x), [-1, -1, 0, 0, 1, 1, np.nan])
+        np.testing.assert_array_equal(kernels.sigmoid(x), [0, 0, 0.5, 0.5, 1, 1, np.nan])
+        np.testing.assert_allclose(
+            kernels.softplus(x), [0, 0, np.log(2), np.log(2), 1e4, np.inf, np.nan], rtol=1e-7
+        )
+        np.testing.assert_allclose(kernels.leaky_relu(x, 0.5), [-np.inf, -5e3, 0, 0, 1e4, np.inf, np.nan])
+        # At a kink the slope of the negative side is taken; a NaN is not taken for a positive number.
+        np.testing.assert_array_equal(
+            kernels.leaky_gate(np.ones_like(x), x, 0.5), [0.5, 0.5, 0.5, 0.5, 1, 1, 0.5]
+        )
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@given(m=st.integers(0, 9), k=st.integers(0, 9), n=st.integers(0, 9), layout=st.integers(0, 2))
+def test_products(dtype, m, k, n, layout):
+    x, W, b = numbers((m, k), dtype), numbers((k, n), dtype, 1), numbers((n,), dtype, 2)
+    X, V = views(x)[layout], views(W)[layout]
+    wide = x.astype(np.float64) @ W.astype(np.float64)
+    tolerance = {np.float32: 2e-4, np.float64: 1e-12}[dtype]
+    for y, expected in (
+        (kernels.gemm(X, V), wide),
+        (kernels.gemm(X, np.ascontiguousarray(W.T), tb=True), wide),
+        (kernels.gemm(np.ascontiguousarray(x.T), V, ta=True), wide),
+        (kernels.affine(X, V, b), wide + b),
+    ):
+        assert y.dtype == dtype
+        assert y.shape == (m, n)
+        np.testing.assert_allclose(y, expected, rtol=tolerance, atol=tolerance)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@given(n=st.integers(1, 40), seed=st.integers(0, 99))
+def test_bce_with_logits(dtype, n, seed):
+    z, t = numbers((n, 1), dtype, seed, 20.0), np.random.default_rng(seed).random((n, 1)).astype(dtype)
+    for target in (t, dtype(0.0), dtype(1.0)):
+        value = kernels.bce_with_logits(z, target)
+        wide = z.astype(np.float64)
+        expected = np.mean(target * np.logaddexp(0, -wide) + (1 - target) * np.logaddexp(0, wide))
+        assert value.dtype == dtype  # a Python float would turn all that follows into float64
+        np.testing.assert_allclose(value, expected, rtol={np.float32: 1e-5, np.float64: 1e-12}[dtype])
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@given(n=st.integers(0, 70), t=st.integers(1, 2000), seed=st.integers(0, 99))
+def test_optimiser_kernels_agree_with_the_reference(dtype, n, t, seed):
+    rng = np.random.default_rng(seed)
+    start = [rng.standard_normal(n).astype(dtype) for _ in range(4)]
+    start[3] = abs(start[3])
+    for name, count, hyper in (
+        ("adam", 4, (1e-3, 0.5, 0.999, 1e-8, t)),
+        ("sgd", 3, (1e-2, 0.9)),
+        ("mix", 2, (0.99,)),
+    ):
+        ours, expected = [[a.copy() for a in start[:count]] for _ in range(2)]
+        assert getattr(kernels, name)(*ours, *hyper) == getattr(reference, name)(*expected, *hyper)
+        for a, b in zip(ours, expected, strict=True):
+            np.testing.assert_allclose(a, b, **ROUNDING[dtype])
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("where", [0, 6, 32])
+@pytest.mark.filterwarnings("ignore:invalid value")
+def test_optimiser_kernels_notice_what_is_not_finite(bad, where):
+    g = np.ones(33, np.float32)
+    state = [np.ones(33, np.float32) for _ in range(3)]
+    assert kernels.adam(state[0], g, state[1], state[2], 1e-3, 0.5, 0.9, 1e-8, 1) is True
+    assert kernels.sgd(state[0], g, state[1], 1e-3, 0.5) is True
+    g[where] = bad
+    assert kernels.adam(state[0], g, state[1], state[2], 1e-3, 0.5, 0.9, 1e-8, 1) is False
+    assert kernels.sgd(state[0], g, state[1], 1e-3, 0.5) is False
+
+
+def test_strided_targets_of_in_place_kernels_are_updated():
+    whole = np.zeros(20)
+    kernels.mix(whole[::2], np.ones(10), 0.5)
+    np.testing.assert_array_equal(whole[::2], np.full(10, 0.5))
+    np.testing.assert_array_equal(whole[1::2], np.zeros(10))
+
+
+def test_unknown_kernels_are_refused():
+    with pytest.raises(ValueError, match='"auto", "compiled" or "reference", got \'fast\''):
+        use_kernels("fast")
+    with pytest.raises(AttributeError, match="convolve"):
+        kernels.convolve  # noqa: B018
+
+
+def test_both_sets_have_every_kernel():
+    from npgan.kernels import compiled
+
+    for name in kernels.NAMES:
+        assert callable(getattr(reference, name))
+        assert callable(getattr(compiled, name))

@@ -1,0 +1,204 @@
+"""Layers and networks: both roads give the same bits, and the bits are right."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from oracles import numerical
+
+from npgan import Dense, Layer, LeakyReLU, Network, Sigmoid, Tanh, Tensor, flatten, grad, ops, primitive
+from npgan.autograd import PRIMITIVES
+from npgan.layers import glorot, he, normal
+
+
+def small(dtype=np.float64, rng=0):
+    rng = np.random.default_rng(rng)
+    layers = [
+        Dense(5, 4, rng=rng),
+        LeakyReLU(),
+        Dense(4, 3, "glorot", rng),
+        Tanh(),
+        Dense(3, 2, "normal", rng),
+        Sigmoid(),
+    ]
+    net = Network(layers).astype(dtype)
+    net.theta[:] = rng.normal(0, 0.7, net.theta.size)
+    return net
+
+
+def test_pull_agrees_with_central_differences():
+    net, rng = small(), np.random.default_rng(1)
+    x, g = rng.standard_normal((6, 5)), rng.standard_normal((6, 2))
+    _, pull = net.forward(x)
+    dx, dtheta = pull(g)
+    np.testing.assert_allclose(dx, numerical(lambda: np.sum(g * net(x)), x), rtol=1e-6, atol=1e-8)
+    np.testing.assert_allclose(dtheta, numerical(lambda: np.sum(g * net(x)), net.theta), rtol=1e-6, atol=1e-8)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@given(batch=st.integers(1, 9), seed=st.integers(0, 99))
+def test_explicit_road_equals_tape_road_bit_for_bit(dtype, batch, seed):
+    net, rng = small(dtype, seed), np.random.default_rng(seed)
+    x, g = rng.standard_normal((batch, 5)).astype(dtype), rng.standard_normal((batch, 2)).astype(dtype)
+    y, pull = net.forward(x)
+    dx, dtheta = pull(g)
+    leaf, params = Tensor(x), net.tensors()
+    on_tape = net.apply(leaf, params)
+    np.testing.assert_array_equal(on_tape.data, y)
+    tape_dx, *tape_params = grad((on_tape * g).sum(), [leaf, *params])
+    np.testing.assert_array_equal(tape_dx, dx)
+    np.testing.assert_array_equal(flatten(tape_params), dtheta)
+
+
+def test_every_wrt_gives_its_part_of_both():
+    net, x, g = small(), np.ones((3, 5)), np.ones((3, 2))
+    dx, dtheta = net.forward(x)[1](g, wrt="both")
+    np.testing.assert_array_equal(net.forward(x)[1](g, wrt="input"), dx)
+    np.testing.assert_array_equal(net.forward(x)[1](g, wrt="params"), dtheta)
+
+
+def test_work_that_wrt_does_not_ask_for_is_not_done(monkeypatch):
+    calls = []
+    monkeypatch.setattr(
+        ops.gemm,
+        "function",
+        lambda a, b, ta=False, tb=False: calls.append((ta, tb)) or (a.T if ta else a) @ (b.T if tb else b),
+    )
+    net, x, g = (
+        Network([Dense(5, 4, rng=0), LeakyReLU(), Dense(4, 2, rng=0)]),
+        np.ones((3, 5), np.float32),
+        np.ones((3, 2)),
+    )
+    _, pull = net.forward(x)
+    pull(g, wrt="input")
+    assert calls == [(False, True)] * 2  # g Wᵀ twice, no xᵀ g
+    calls.clear()
+    pull(g, wrt="params")
+    assert sorted(calls) == [(False, True), (True, False), (True, False)]  # no g Wᵀ into x
+
+
+def test_two_forward_passes_do_not_disturb_each_other():
+    """The bug of three widely copied NumPy GANs: the fake pass overwrites what the real one cached."""
+    net, rng = small(), np.random.default_rng(2)
+    real, fake, g = rng.standard_normal((4, 5)), rng.standard_normal((4, 5)), rng.standard_normal((4, 2))
+    alone = net.forward(real)[1](g)[1]
+    _, pull_real = net.forward(real)
+    _, pull_fake = net.forward(fake)
+    pull_fake(g)
+    np.testing.assert_array_equal(pull_real(g)[1], alone)
+
+
+def test_pulling_twice_gives_the_same_and_accumulates_nothing():
+    net, x, g = small(), np.ones((3, 5)), np.ones((3, 2))
+    _, pull = net.forward(x)
+    first, second = pull(g), pull(g)
+    np.testing.assert_array_equal(first[1], second[1])
+    assert not np.shares_memory(first[1], second[1])
+
+
+def test_pull_is_linear_in_its_gradient():
+    net, x, rng = small(), np.ones((3, 5)), np.random.default_rng(3)
+    g, h = rng.standard_normal((2, 3, 2))
+    _, pull = net.forward(x)
+    np.testing.assert_allclose(
+        pull(2 * g - 3 * h)[1], 2 * pull(g)[1] - 3 * pull(h)[1], rtol=1e-12, atol=1e-14
+    )
+
+
+def test_parameters_are_views_into_theta_in_order():
+    net = small()
+    names = [name for name, _ in net.named_parameters()]
+    assert names == ["0.W", "0.b", "2.W", "2.b", "4.W", "4.b"]
+    np.testing.assert_array_equal(flatten([p for _, p in net.named_parameters()]), net.theta)
+    net.theta[:] = 7
+    assert all(np.all(p == 7) for _, p in net.named_parameters())
+    dict(net.named_parameters())["2.b"][1] = 3
+    assert net.theta[5 * 4 + 4 + 4 * 3 + 1] == 3
+    assert net.name_at(5 * 4 + 4 + 4 * 3 + 1) == "2.b[1]"
+    assert net.name_at(7) == "0.W[1, 3]"
+
+
+def test_astype_and_copy_share_nothing():
+    net = small(np.float32)
+    wide, twin = net.astype(np.float64), net.copy()
+    assert (wide.theta.dtype, twin.theta.dtype) == (np.float64, np.float32)
+    assert next(wide.named_parameters())[1].dtype == np.float64
+    before = twin(np.ones((1, 5), np.float32))
+    net.theta[:] = 0
+    np.testing.assert_array_equal(twin(np.ones((1, 5), np.float32)), before)
+    assert np.all(net(np.ones((1, 5), np.float32)) == 0.5)
+
+
+def test_the_dtype_of_theta_decides():
+    net = small(np.float32)
+    y, pull = net.forward(np.ones((2, 5)))  # float64 in
+    dx, dtheta = pull(np.ones((2, 2)))
+    assert {y.dtype, dx.dtype, dtheta.dtype} == {np.dtype(np.float32)}
+
+
+def test_initialisers_have_the_scale_they_promise():
+    rng = np.random.default_rng(0)
+    W = he(rng, 400, 600)
+    np.testing.assert_allclose(W.std(), np.sqrt(2 / (1.04 * 400)), rtol=0.01)
+    x = rng.standard_normal((1000, 400)) @ W
+    np.testing.assert_allclose(
+        np.mean(np.where(x > 0, x, 0.2 * x) ** 2), 1.0, rtol=0.02
+    )  # the gain's purpose
+    G = glorot(rng, 400, 600)
+    assert np.abs(G).max() <= np.sqrt(6 / 1000)
+    np.testing.assert_allclose(G.std(), np.sqrt(2 / 1000), rtol=0.01)
+    np.testing.assert_allclose(normal(rng, 400, 600).std(), 0.02, rtol=0.01)
+    for array in (W, G):
+        assert array.shape == (400, 600)
+        assert abs(array.mean()) < 0.001
+    own = Dense(2, 3, init=lambda rng, i, o: np.full((i, o), 5.0))
+    assert np.all(own.params["W"] == 5)
+    assert np.all(own.params["b"] == 0)
+
+
+def test_the_same_seed_gives_the_same_weights():
+    a, b, c = Dense(3, 4, rng=1), Dense(3, 4, rng=1), Dense(3, 4, rng=2)
+    np.testing.assert_array_equal(a.theta, b.theta)
+    assert np.any(a.theta != c.theta)
+
+
+def test_a_layer_of_ones_own():
+    @primitive
+    def scale(x, s):
+        return x * s
+
+    scale.rules = (lambda g, y, x, s: g * s, lambda g, y, x, s: ops.sum(g * x, axis=0))
+    del PRIMITIVES["scale"]
+    net = Network([Dense(3, 2, rng=0), Layer(scale, {"s": [2.0, 3.0]})]).astype(np.float64)
+    x, g = np.random.default_rng(0).standard_normal((4, 3)), np.ones((4, 2))
+    dtheta = net.forward(x)[1](g, wrt="params")
+    np.testing.assert_allclose(dtheta, numerical(lambda: np.sum(net(x)), net.theta), rtol=1e-6, atol=1e-9)
+    assert [name for name, _ in net.named_parameters()] == ["0.W", "0.b", "1.s"]
+
+
+def test_repr_shows_the_architecture():
+    assert repr(small()) == (
+        "Network(Dense(5 -> 4), leaky_relu, Dense(4 -> 3), tanh, Dense(3 -> 2), sigmoid; 47 parameters)"
+    )
+
+
+@pytest.mark.parametrize(
+    ("wrong", "error", "words"),
+    [
+        (lambda net: net(np.ones((64, 100))), ValueError, r"Dense\(5 -> 4\) got x of shape \(64, 100\); it must be \(batch, 5\)"),
+        (lambda net: net(np.ones(5)), ValueError, r"must be \(batch, 5\)"),
+        (lambda net: net(np.ones((2, 5), np.uint8)), TypeError, "takes floats, got uint8.*to_unit"),
+        (lambda net: net.forward(np.ones((2, 5)))[1](np.ones((2, 2)), wrt="weights"), ValueError, '"input", "params" or "both"'),
+        (lambda net: net.astype(int), ValueError, "float32 or float64"),
+        (lambda net: net.name_at(47), IndexError, "beyond"),
+        (lambda net: Network([]), ValueError, "at least one layer"),
+        (lambda net: Dense(0, 3), ValueError, "inputs, 1 or more; got 0"),
+        (lambda net: Dense(3, 2.5), ValueError, "outputs, 1 or more; got 2.5"),
+        (lambda net: Dense(3, 2, init="xavier"), ValueError, "he, glorot, normal or a function, got 'xavier'"),
+        (lambda net: Dense(3, 2, init=lambda r, i, o: np.ones((o, i))), ValueError, r"\(3, 2\)"),
+        (lambda net: net.forward(np.ones((2, 5)))[1](np.ones((2, 3))), ValueError, r"shape \(2, 3\), the output has \(2, 2\)"),
+    ],
+)  # fmt: skip
+def test_errors_say_what_to_do(wrong, error, words):
+    with pytest.raises(error, match=words):
+        wrong(small())
