@@ -43,7 +43,7 @@ def child(tmp_path, code=PROBE, **environment):
     ],
 )
 def test_without_a_working_numba_all_works_with_one_line_of_warning(
-    tmp_path, prelude, environment, word, active
+    tmp_path, prelude, environment, word
 ):
     out, err = child(tmp_path, f"{prelude}\n{PROBE}", **environment)
     assert out == "reference"
