@@ -62,7 +62,7 @@ class Layer:
     def __init__(
         self, op: Primitive, params: dict[str, Any] | None = None, dtype: Any = np.float32, **options
     ):
-        self.op, self.options = op, options
+        self.op, self.options, self.owned = op, options, False
         arrays = {name: np.asarray(value, dtype) for name, value in (params or {}).items()}
         self.shapes = {name: a.shape for name, a in arrays.items()}
         self.bind(np.concatenate([np.zeros(0, dtype), *(a.ravel() for a in arrays.values())]))
@@ -85,12 +85,15 @@ class Layer:
         y = self.op(*args, **self.options)
 
         def pull(g: np.ndarray, wrt: str = "both", out: np.ndarray | None = None) -> Any:
-            dx = self.op.rule(0)(g, y, *args, **self.options) if check_wrt(wrt) != "params" else None
+            dx = self.op.rule(0)(g, y, *args, **self.options) if check_wrt(wrt) != "params" else g
+            if dx is None:  # ops.flat
+                dx = np.zeros_like(x)
             if wrt == "input":
                 return dx
             dtheta, start = np.empty_like(self.theta) if out is None else out, 0
             for i, p in enumerate(self.params.values(), start=1):
-                dtheta[start : start + p.size] = self.op.rule(i)(g, y, *args, **self.options).ravel()
+                dp = self.op.rule(i)(g, y, *args, **self.options)
+                dtheta[start : start + p.size] = 0 if dp is None else dp.ravel()
                 start += p.size
             return dtheta if wrt == "params" else (dx, dtheta)
 
@@ -159,6 +162,10 @@ class Network:
         self.layers = list(layers)
         if not self.layers:
             raise ValueError("Network() needs at least one layer")
+        for layer in self.layers:
+            if layer.owned:
+                raise ValueError(f"{layer!r} belongs to a network already; make a new layer, or net.copy()")
+            layer.owned = layer.theta.size > 0
         self.moves = 0  # how often an optimiser has moved theta; see forward
         self.bind(np.concatenate([layer.theta for layer in self.layers]))
 

@@ -82,6 +82,8 @@ negative.rules = (lambda g, y, x: negative(g),)
 @primitive
 def power(x, p):
     """x ** p for a fixed number p.    A Tensor as exponent: exp(p * log(x))."""
+    if np.ndim(p) > 0:
+        raise TypeError(f"power() needs a number as exponent, got shape {np.shape(p)}; write exp(p * log(x))")
     return np.power(x, p)
 
 
@@ -124,7 +126,9 @@ def transpose(x, axes=None):
     return np.transpose(x, axes)
 
 
-transpose.rules = (lambda g, y, x, axes=None: transpose(g, axes=axes and tuple(np.argsort(axes))),)
+transpose.rules = (
+    lambda g, y, x, axes=None: transpose(g, axes=axes and tuple(np.argsort([a % np.ndim(x) for a in axes]))),
+)
 
 
 @primitive
@@ -344,33 +348,33 @@ def bce(p, t):
 
     For reading: infinite at p = 0 and 1, where bce_with_logits is finite and keeps its gradient.
     """
-    p, t = np.broadcast_arrays(p, t)
-    return -np.mean(t * np.log(p) + (1 - t) * np.log(1 - p), dtype=np.result_type(p))
+    check_targets(p, t)
+    return -np.mean(t * np.log(p) + (1 - t) * np.log(1 - p), dtype=np.asarray(p).dtype)
 
 
 bce.rules = (
-    lambda g, y, p, t: sum_to(g * ((p - t) / (p * (1.0 - p)) / count(p, t)), shape=np.shape(p)),
-    lambda g, y, p, t: sum_to(g * (log(1.0 - p) - log(p)) / count(p, t), shape=np.shape(t)),
+    lambda g, y, p, t: g * (p - t) / (p * (1.0 - p)) / np.size(p),
+    lambda g, y, p, t: sum_to(g * (log(1.0 - p) - log(p)) / np.size(p), shape=np.shape(t)),
 )
 
 
 @primitive
 def bce_with_logits(z, t):
     """bce(sigmoid(z), t) without computing the sigmoid: finite for every finite logit z."""
-    return kernels.bce_with_logits(z, t)
+    check_targets(z, t)
+    return kernels.bce_with_logits(np.asarray(z), t)
 
 
 bce_with_logits.rules = (  # dL/dz is σ(z) - t, written as two terms that keep their small values
-    lambda g, y, z, t: sum_to(
-        g * ((1.0 - t) * sigmoid(z) - t * sigmoid(-z)) / count(z, t), shape=np.shape(z)
-    ),
-    lambda g, y, z, t: sum_to(g * (-z) / count(z, t), shape=np.shape(t)),
+    lambda g, y, z, t: g * ((1.0 - t) * sigmoid(z) - t * sigmoid(-z)) / np.size(z),
+    lambda g, y, z, t: sum_to(g * (-z) / np.size(z), shape=np.shape(t)),
 )
 
 
-def count(a, b):
-    """The number of elements of a and b broadcast together."""
-    return float(math.prod(np.broadcast_shapes(np.shape(a), np.shape(b))))
+def check_targets(answers, targets):
+    """Targets may stretch to the answers, not the other way: (B,) against (B, 1) would be B² pairs."""
+    if np.broadcast_shapes(np.shape(answers), np.shape(targets)) != np.shape(answers):
+        raise ValueError(f"targets of shape {np.shape(targets)} do not fit answers of {np.shape(answers)}")
 
 
 def softmax_cross_entropy(logits, targets):
@@ -402,7 +406,7 @@ for name, function in dict(add=add, sub=subtract, mul=multiply, truediv=divide, 
     setattr(Tensor, f"__{name}__", operator(function))
     setattr(Tensor, f"__r{name}__", operator(lambda b, a, function=function: function(a, b)))
 Tensor.__pow__ = operator(lambda x, p: exp(p * log(x)) if isinstance(p, Tensor) else power(x, p))
-Tensor.__rpow__ = operator(lambda p, x: exp(p * np.log(x)))
+Tensor.__rpow__ = operator(lambda p, x: exp(p * (np.log(x) if np.ndim(x) else math.log(x))))
 Tensor.__neg__ = lambda x: negative(x)
 Tensor.__getitem__ = index_by_slices
 Tensor.sum = lambda x, axis=None, keepdims=False: sum(x, axis=axis, keepdims=keepdims)

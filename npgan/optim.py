@@ -39,7 +39,8 @@ class Optimiser:
     def step(self, gradient: np.ndarray) -> None:
         """One update of theta, in place.    gradient: a flat vector of theta's layout.
 
-        Raises ValueError on a gradient of another shape, FloatingPointError on one that is not finite.
+        Raises ValueError on a gradient of another shape, FloatingPointError on one that is not finite;
+        that is seen while theta is updated, so theta is then spoilt.
         """
         if np.shape(gradient) != self.theta.shape:
             raise ValueError(

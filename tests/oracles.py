@@ -95,6 +95,13 @@ CASES = [
         "a cycle, which is not its own inverse",
     ),
     Case(
+        "transpose",
+        lambda x: ops.transpose(x, axes=(-1, 0, 1)),
+        lambda x: anp.transpose(x, (2, 0, 1)),
+        draw((3, 3, 3)),
+        "negative axes",
+    ),
+    Case(
         "broadcast_to",
         lambda x: ops.broadcast_to(x, shape=(2, 3, 4)),
         lambda x: x * anp.ones((2, 3, 4)),

@@ -175,8 +175,7 @@ def test_no_damaged_byte_changes_what_is_loaded(small, flip):
         small.write_bytes(data[:i] + bytes([data[i] ^ flip]) + data[i + 1 :])
         try:
             arrays, meta = checkpoint.load(small)
-        except CheckpointError as error:
-            assert "\n" not in str(error)
+        except CheckpointError:
             refused += 1
         else:
             assert same(arrays, SMALL)

@@ -42,9 +42,7 @@ def child(tmp_path, code=PROBE, **environment):
         ("import sys; sys.modules['numba'] = None", {"NPGAN_KERNELS": "compiled"}, "numba"),
     ],
 )
-def test_without_a_working_numba_all_works_with_one_line_of_warning(
-    tmp_path, prelude, environment, word
-):
+def test_without_a_working_numba_all_works_with_one_line_of_warning(tmp_path, prelude, environment, word):
     out, err = child(tmp_path, f"{prelude}\n{PROBE}", **environment)
     assert out == "reference"
     warnings = [line for line in err if "npgan: warning" in line]

@@ -176,6 +176,28 @@ def test_a_layer_of_ones_own():
     assert [name for name, _ in net.named_parameters()] == ["0.W", "0.b", "1.s"]
 
 
+def test_a_parameter_whose_rule_is_flat_gets_zeros():
+    @primitive
+    def gated(x, y):
+        return np.where(y > 0, x, 0.0)
+
+    gated.rules = (ops.flat, ops.flat)
+    PRIMITIVES.pop("gated")
+    dx, dtheta = Layer(gated, {"y": np.ones(2)}).forward(np.ones((3, 2)))[1](np.ones((3, 2)))
+    np.testing.assert_array_equal(dx, np.zeros((3, 2)))
+    np.testing.assert_array_equal(dtheta, np.zeros(2))
+
+
+def test_a_layer_has_one_network():
+    layer, activation = Dense(3, 3), LeakyReLU()
+    with pytest.raises(ValueError, match="belongs to a network already"):
+        Network([layer, layer])
+    net = Network([Dense(3, 3), activation, Dense(3, 3), activation])  # an activation owns nothing
+    with pytest.raises(ValueError, match=r"make a new layer, or net\.copy\(\)"):
+        Network(net.layers)
+    assert Network([activation])(np.ones((1, 3), np.float32)).shape == (1, 3)
+
+
 def test_repr_shows_the_architecture():
     assert repr(small()) == (
         "Network(Dense(5 -> 4), leaky_relu, Dense(4 -> 3), tanh, Dense(3 -> 2), sigmoid; 47 parameters)"

@@ -159,3 +159,20 @@ def test_power_at_zero_has_the_slopes_it_should():
         assert first.data == slope
         second = grad(first.sum(), x, unused="zero")
         assert second == (2.0 if p == 2 else 0.0)
+
+
+def test_targets_may_stretch_to_the_answers_and_not_the_other_way():
+    logits = np.zeros((4, 1))
+    assert ops.bce_with_logits(logits, np.ones(1)) == ops.bce_with_logits(logits, 1.0)
+    for loss in (ops.bce, ops.bce_with_logits):
+        with pytest.raises(ValueError, match=r"targets of shape \(4,\) do not fit answers of \(4, 1\)"):
+            loss(logits + 0.5, np.ones(4))
+
+
+def test_numbers_are_as_good_as_arrays():
+    assert ops.sigmoid(0.0) == 0.5
+    assert ops.leaky_relu(-1.0) == -0.2
+    np.testing.assert_allclose([ops.softplus(0.0), ops.bce_with_logits(0.0, 1.0)], np.log(2))
+    assert (2.0 ** Tensor(np.ones(2, np.float32))).dtype == np.float32
+    with pytest.raises(TypeError, match="a number as exponent"):
+        Tensor(np.ones(2)) ** np.ones(2)

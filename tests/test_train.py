@@ -73,7 +73,9 @@ def ctrl_c():
 
 def contents(out):
     """The files of a run by name, with their bytes."""
-    return {str(path.relative_to(out)): path.read_bytes() for path in sorted(out.rglob("*")) if path.is_file()}
+    return {
+        str(path.relative_to(out)): path.read_bytes() for path in sorted(out.rglob("*")) if path.is_file()
+    }
 
 
 # ---- the loop itself, on a model that only counts ----
@@ -397,7 +399,7 @@ def test_a_learning_rate_far_too_high_is_noticed():
 
 def test_check_finite_names_the_first_that_is_not():
     train.check_finite(a=np.ones(3), b=0.5)
-    with pytest.raises(FloatingPointError, match="^the second became -inf$"):
+    with pytest.raises(FloatingPointError, match=r"^the second became -inf$"):
         train.check_finite(first=1.0, the_second=np.array([1, -np.inf]), third=np.nan)
 
 
@@ -523,7 +525,9 @@ def test_files_keep_their_old_content_until_the_new_one_is_whole(tmp_path, monke
 
     def look(source, target):
         path = tmp_path / os.path.basename(target)
-        seen.append((path.name, path.read_bytes() == before[path.name], checkpoint.load(tmp_path)[1]["epoch_"]))
+        seen.append(
+            (path.name, path.read_bytes() == before[path.name], checkpoint.load(tmp_path)[1]["epoch_"])
+        )
         replace(source, target)
 
     before = contents(tmp_path)

@@ -47,7 +47,8 @@ def jit(function):
 
 def fits(x, *others):
     """Whether a loop over flat arrays computes what the reference kernel would."""
-    return x.dtype.char in "fd" and all(a.dtype == x.dtype and a.shape == x.shape for a in others)
+    known = isinstance(x, (np.ndarray, np.generic)) and x.dtype.char in "fd"
+    return known and all(a.dtype == x.dtype and a.shape == x.shape for a in others)
 
 
 def flat_memory(*arrays):

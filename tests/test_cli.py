@@ -1,0 +1,565 @@
+"""The command line: results on stdout, narration on stderr, one line and the right code for every mistake."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from npgan import GAN, __version__, checkpoint
+from npgan.cli import LOSSES, main
+from npgan.datasets.idx import header
+
+RNG = np.random.default_rng(0)
+IMAGES = RNG.integers(0, 256, (43, 3, 4), dtype=np.uint8)
+SMALL = ["--latent", "3", "--hidden", "5", "--hidden-D", "4", "--batch", "8"]
+STEPS = 5  # of an epoch: 43 // 8
+
+
+@pytest.fixture(autouse=True)
+def ctrl_c_raises():
+    """As in a terminal, even where the tests were started in the background."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.fixture(scope="module")
+def zoo(tmp_path_factory):
+    """Data, a run of two epochs in "run", and whatever people may confuse with them."""
+    zoo = tmp_path_factory.mktemp("zoo")
+    np.save(zoo / "images.npy", IMAGES)
+    np.save(zoo / "others.npy", IMAGES[::-1])
+    np.save(zoo / "shape.npy", np.zeros((4, 3, 3, 5, 2), np.uint8))
+    np.save(zoo / "planes.npy", np.zeros((20, 3, 4, 4), np.uint8))
+    np.save(zoo / "nan.npy", np.full((20, 3, 4), np.nan))
+    np.save(zoo / "none.npy", np.zeros((0, 3, 4), np.uint8))
+    np.save(zoo / "text.npy", np.array(["a", "b"]))
+    (zoo / "cut.idx").write_bytes(header((43, 3, 4)) + bytes(100))
+    (zoo / "file.txt").write_text("I am a file.\n")
+    (zoo / "empty").mkdir()
+    assert main(["train", "--data", str(zoo / "images.npy"), "--out", str(zoo / "run"), *train_small(2)]) == 0
+
+    def variant(name, change):
+        shutil.copytree(zoo / "run", zoo / name)
+        arrays, meta = checkpoint.load(zoo / name)
+        change(arrays, meta)
+        checkpoint.save(zoo / name / "checkpoint.npz", arrays, meta)
+
+    variant("theta", lambda arrays, meta: arrays.update(theta_G=np.zeros(3, np.float32)))
+    variant("mid", lambda arrays, meta: meta.update(position_=2, sums_=dict.fromkeys(meta["sums_"], 1.0)))
+    variant("memory", lambda arrays, meta: meta["data_"].update(source=""))
+    variant("no-config", lambda arrays, meta: None)
+    (zoo / "no-config" / "config.json").unlink()
+    variant("bad-config", lambda arrays, meta: None)
+    (zoo / "bad-config" / "config.json").write_text("[1, 2]")
+    for name in ("corrupt", "foreign", "format", "nothing"):
+        (zoo / name).mkdir()
+    data = bytearray((zoo / "run" / "checkpoint.npz").read_bytes())
+    data[len(data) // 2] ^= 255
+    (zoo / "corrupt" / "checkpoint.npz").write_bytes(data)
+    np.savez(zoo / "foreign" / "checkpoint.npz", weights=np.zeros(3))
+    np.savez(zoo / "format" / "checkpoint.npz", meta=np.array('{"format": 99}'))
+    (zoo / "nothing" / "checkpoint.npz").write_bytes(b"")
+
+    points = RNG.standard_normal((40, 3)).astype(np.float32)
+    GAN(latent=3, hidden=(5,), hidden_D=(4,), batch=8).fit(points, epochs=1, out=zoo / "space")
+    return zoo
+
+
+def train_small(epochs, *more):
+    return [*SMALL, "--epochs", str(epochs), "--quiet", *more]
+
+
+def contents(folder):
+    """Every file below, with its bytes."""
+    return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
+
+
+def run_json(capsys, *argv):
+    """What a command that must succeed prints with --json: one line, and nothing else on stdout."""
+    capsys.readouterr()
+    assert main([*map(str, argv), "--json"]) == 0
+    out, _ = capsys.readouterr()
+    assert out.count("\n") == 1
+    return json.loads(out)
+
+
+def child(*argv, **how):
+    """npgan in a process of its own; the NumPy kernels start sooner."""
+    environment = {**os.environ, "NPGAN_KERNELS": "reference", **how.pop("env", {})}
+    command = [sys.executable, "-m", "npgan", *map(str, argv)]
+    return subprocess.Popen(
+        command,
+        env=environment,
+        **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, **how},
+    )
+
+
+# ---- wrong uses: the arguments, the exit code, and what the one line on stderr must say ----
+
+TRAIN = ["train", "--data", "images.npy", *SMALL]
+NEW = [*TRAIN, "--epochs", "1", "--out", "new"]
+HUGE = str(10**14)
+
+WRONG = [
+    # the arguments alone
+    ([], 2, "COMMAND"),
+    (["paint"], 2, "paint"),
+    (["train", "--colour"], 2, "--colour"),
+    (["train", "--two\nlines"], 2, "--two lines"),
+    (["train", "surplus"], 2, "surplus"),
+    ([*TRAIN, "--epochs", "-1"], 2, "'-1'"),
+    ([*TRAIN, "--epochs", "0"], 2, "'0'"),
+    ([*TRAIN, "--epochs", "ten"], 2, "'ten'"),
+    ([*TRAIN, "--epochs", "1.5"], 2, "'1.5'"),
+    ([*TRAIN, "--epochs", "\n"], 2, "--epochs"),
+    ([*TRAIN, "--epochs"], 2, "--epochs"),
+    ([*TRAIN, "--batch", "0"], 2, "--batch"),
+    ([*TRAIN, "--threads", "0"], 2, "--threads"),
+    ([*TRAIN, "--latent", "0"], 2, "--latent"),
+    ([*TRAIN, "--hidden", "5", "-5"], 2, "-5"),
+    ([*TRAIN, "--hidden"], 2, "--hidden"),
+    ([*TRAIN, "--hidden-D", "0"], 2, "--hidden-D"),
+    ([*TRAIN, "--loss", "magic"], 2, "magic"),
+    ([*TRAIN, "--seed", "-1"], 2, "--seed"),
+    ([*TRAIN, "--lr", "0"], 2, "--lr"),
+    ([*TRAIN, "--lr", "-1"], 2, "--lr"),
+    ([*TRAIN, "--lr", "nan"], 2, "'nan'"),
+    ([*TRAIN, "--lr", "inf"], 2, "'inf'"),
+    ([*TRAIN, "--average", "1.0"], 2, "'1.0'"),
+    ([*TRAIN, "--average", "-0.1"], 2, "--average"),
+    ([*TRAIN, "--average", "nan"], 2, "'nan'"),
+    (["sample"], 2, "RUN"),
+    (["sample", "run", "-n", "0"], 2, "-n"),
+    (["sample", "run", "--seed", "-1"], 2, "--seed"),
+    (["sample", "run", "--interpolate", "--npy", "a.npy"], 2, "--npy"),
+    (["noise", "-n", "0"], 2, "-n"),
+    (["noise", "-n", "many"], 2, "'many'"),
+    (["info", "run"], 2, "run"),
+    (["train", "--resume", "run", "--lr", "0.1"], 2, "--lr"),
+    (["train", "--resume", "run", "--hidden-D", "4", "--seed", "0"], 2, "--hidden-D, --seed"),
+    (["train", "--resume", "run", "--out", "new"], 2, "--out"),
+    # data
+    (["train", "--data", "absent.npy", "--out", "new"], 1, "absent.npy"),
+    (["train", "--data", "", "--out", "new"], 1, "train"),
+    (["train", "--data", "cut.idx", "--out", "new"], 1, "truncated"),
+    (["train", "--data", "shape.npy", "--out", "new"], 1, "(4, 3, 3, 5, 2)"),
+    (["train", "--data", "planes.npy", "--out", "new"], 1, "(20, 3, 4, 4)"),
+    (["train", "--data", "nan.npy", "--out", "new"], 1, "NaN"),
+    (["train", "--data", "none.npy", "--out", "new"], 1, "no images"),
+    (["train", "--data", "text.npy", "--out", "new"], 1, "<U1"),
+    (["train", "--data", "file.txt", "--out", "new"], 1, "file.txt"),
+    (["train", "--data", "empty", "--out", "new"], 1, "empty"),
+    (["train", "--data", "two\nlines", "--out", "new"], 1, "no such file"),
+    ([*NEW, "--batch", "44"], 1, "only 43 images"),
+    # where it goes
+    ([*TRAIN, "--out", "file.txt"], 1, "file.txt"),
+    ([*TRAIN, "--out", "file.txt/run"], 1, "file.txt"),
+    ([*TRAIN, "--out", "/proc/run"], 1, "/proc/run"),
+    ([*TRAIN, "--out", "run"], 1, "already holds a run"),
+    ([*TRAIN, "--out", "corrupt"], 1, "already holds a run"),
+    # more than a machine holds
+    ([*NEW, "--hidden", HUGE], 1, "not enough memory"),
+    ([*NEW, "--hidden", "5", HUGE], 1, "not enough memory"),
+    ([*NEW, "--hidden-D", HUGE], 1, "not enough memory"),
+    ([*NEW, "--latent", HUGE], 1, "not enough memory"),
+    (["noise", "-n", HUGE], 1, "not enough memory"),
+    (["sample", "run", "-n", HUGE], 1, "not enough memory"),
+    # --resume
+    (["train", "--resume", "absent"], 1, "absent"),
+    (["train", "--resume", "empty"], 1, "no checkpoint.npz"),
+    (["train", "--resume", "corrupt"], 1, "corrupt/checkpoint.npz"),
+    (["train", "--resume", "foreign"], 1, "foreign/checkpoint.npz"),
+    (["train", "--resume", "format"], 1, "format 99"),
+    (["train", "--resume", "nothing"], 1, "nothing/checkpoint.npz"),
+    (["train", "--resume", "theta"], 1, "theta_G"),
+    (["train", "--resume", "file.txt"], 1, "file.txt"),
+    (["train", "--resume", "run/checkpoint.npz", "--epochs", "3"], 1, "directory"),
+    (["train", "--resume", "run"], 1, "--epochs 12"),
+    (["train", "--resume", "run", "--epochs", "2"], 1, "has done its 2 epochs"),
+    (["train", "--resume", "run", "--epochs", "1"], 1, "has done its 2 epochs"),
+    (["train", "--resume", "run", "--epochs", "3", "--data", "absent.npy"], 1, "absent.npy"),
+    (["train", "--resume", "run", "--epochs", "3", "--data", "mnist"], 1, "(3, 4)"),
+    (["train", "--resume", "mid", "--epochs", "3", "--data", "others.npy"], 1, "same images"),
+    (["train", "--resume", "memory", "--epochs", "3"], 1, "--data"),
+    (["train", "--resume", "no-config"], 1, "--epochs"),
+    (["train", "--resume", "bad-config"], 1, "--epochs"),
+    # sample and noise
+    (["sample", "absent"], 1, "absent"),
+    (["sample", "empty"], 1, "no checkpoint.npz"),
+    (["sample", "images.npy"], 1, "images.npy"),
+    (["sample", "corrupt"], 1, "corrupt/checkpoint.npz"),
+    (["sample", "foreign"], 1, "foreign/checkpoint.npz"),
+    (["sample", "run", "--out", "new.jpg"], 1, ".png"),
+    (["sample", "run", "--out", "absent/new.png"], 1, "absent/new.png"),
+    (["sample", "run", "--npy", "absent/new.npy"], 1, "absent/new.npy"),
+    (["sample", "run", "--out", "empty"], 1, "empty"),
+    (["sample", "space"], 1, "--npy"),
+    (["sample", "space", "--interpolate"], 1, "points"),
+    (["noise", "--out", "absent/noise.png"], 1, "absent/noise.png"),
+    (["noise", "--out", "file.txt"], 1, "file.txt"),
+]
+
+
+@pytest.mark.parametrize(("argv", "code", "said"), WRONG, ids=lambda value: repr(value)[:60])
+def test_a_mistake_costs_one_line_and_changes_no_file(argv, code, said, zoo, monkeypatch, capsys):
+    monkeypatch.chdir(zoo)
+    before = contents(zoo)
+    try:
+        found = main(argv)
+    except SystemExit as exit:  # argparse's way
+        found = exit.code
+    out, err = capsys.readouterr()
+    assert (out, found) == ("", code)
+    assert err.count("\n") == 1
+    assert err.endswith("\n")
+    assert err.startswith("npgan")
+    assert said in err
+    assert contents(zoo) == before
+
+
+def test_a_mistake_names_its_command(capsys):
+    with pytest.raises(SystemExit):
+        main(["train", "--epochs", "0"])
+    assert main(["sample", "absent"]) == 1
+    first, second = capsys.readouterr().err.splitlines()
+    assert first.startswith("npgan train: argument --epochs: expected a whole number of 1 or more, got '0'")
+    assert second == "npgan sample: absent does not exist"
+
+
+def test_the_traceback_is_there_for_who_wants_it(monkeypatch):
+    monkeypatch.setenv("NPGAN_TRACEBACK", "1")
+    with pytest.raises(checkpoint.CheckpointError):
+        main(["sample", "absent"])
+
+
+def test_a_disk_that_is_full_costs_one_line(zoo, tmp_path, monkeypatch, capsys):
+    def full(source, target):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "replace", full)
+    assert main(["train", "--data", str(zoo / "images.npy"), *train_small(1), "--out", str(tmp_path)]) == 1
+    assert capsys.readouterr().err == f"npgan train: {tmp_path / 'config.json'}: No space left on device\n"
+    assert contents(tmp_path) == {}
+
+
+# ---- train ----
+
+
+def test_train_prints_its_results_and_narrates_apart(zoo, tmp_path, capsys):
+    argv = ["train", "--data", str(zoo / "images.npy"), *SMALL, "--epochs", "2", "--out", str(tmp_path / "a")]
+    assert main(argv) == 0
+    out, err = capsys.readouterr()
+    rows = dict(line.split(maxsplit=1) for line in out.splitlines())
+    assert rows["run"] == str(tmp_path / "a")
+    assert rows["epoch"] == "2"
+    lines = [line for line in err.splitlines() if "compiling" not in line]
+    assert lines[0] == f"43 images of images.npy, 3 x 4; the run is kept in {tmp_path / 'a'}"
+    assert [line[:9] for line in lines[1:]] == ["epoch 1/2", "epoch 2/2"]
+    for word in ("loss D", "loss G", "D(real)", "D(fake)", "images/s"):
+        assert word in lines[1]
+    assert contents(tmp_path / "a") == contents(zoo / "run")  # whether or not it is quiet
+
+
+def test_train_says_as_json_where_everything_is(zoo, tmp_path, capsys):
+    out = tmp_path / "a"
+    found = run_json(capsys, "train", "--data", zoo / "images.npy", *train_small(1), "--out", out)
+    gan = GAN.load(out)
+    assert found["run"] == str(out)
+    assert {name: found[name] for name in gan.history_} == {n: v[-1] for n, v in gan.history_.items()}
+    for name in ("samples.png", "losses.png", "training.gif", "interpolation.png"):
+        assert found[name] == str(out / name)
+        with Image.open(found[name]) as picture:
+            picture.load()
+
+
+def test_quiet_is_quiet(zoo, tmp_path, capsys):
+    main(["train", "--data", str(zoo / "images.npy"), *train_small(1), "--out", str(tmp_path / "a")])
+    assert capsys.readouterr().err == ""
+
+
+def test_settings_reach_the_gan(zoo, tmp_path, capsys):
+    settings = (
+        "--latent 2 --hidden 6 7 --hidden-D 8 9 --loss hinge --lr 0.01 --batch 9 --average 0.5 --seed 7"
+    )
+    out = tmp_path / "a"
+    run_json(capsys, "train", "--data", zoo / "images.npy", *settings.split(), "--epochs", 1, "--out", out)
+    gan = GAN.load(out)
+    assert gan.config == GAN(2, (6, 7), (8, 9), "hinge", 0.01, batch=9, average=0.5, rng=7).config
+    assert gan.epoch_ == 1
+
+
+def test_every_loss_can_be_chosen():
+    from npgan.losses import LOSSES as KNOWN
+
+    assert set(LOSSES) == set(KNOWN)
+
+
+def test_runs_without_a_place_are_numbered(zoo, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    for n in (1, 2):
+        found = run_json(capsys, "train", "--data", zoo / "images.npy", *train_small(1))
+        assert found["run"] == os.path.join("runs", f"images-{n}")
+    assert (tmp_path / "runs" / "images-2" / "checkpoint.npz").exists()
+
+
+def test_divergence_names_step_and_tensor_and_what_is_kept(zoo, tmp_path, monkeypatch, capsys):
+    data = ["--data", str(zoo / "images.npy"), "--out"]
+    assert main(["train", *data, str(tmp_path / "a"), *train_small(3, "--lr", "1e30")]) == 1
+    err = capsys.readouterr().err
+    assert err.startswith("npgan train: training diverged at step ")
+    assert "(epoch 1)" in err
+    assert "no epoch was complete" in err
+    assert err.count("\n") == 1
+
+    after_step(monkeypatch, STEPS + 1, lambda gan: gan.generator_.theta.fill(np.nan))
+    assert main(["train", *data, str(tmp_path / "b"), *train_small(3)]) == 1
+    err = capsys.readouterr().err
+    assert f"diverged at step {STEPS + 2} (epoch 2): fake images became nan" in err
+    assert f"the last good state is {tmp_path / 'b' / 'checkpoint.npz'}" in err
+    assert GAN.load(tmp_path / "b").epoch_ == 1
+
+
+# ---- Ctrl-C and --resume ----
+
+
+def after_step(monkeypatch, number, function):
+    """Call function(gan) right after this step."""
+    step = GAN.step
+
+    def wrapped(self, real):
+        values = step(self, real)
+        if self.adam_G.t == number:
+            function(self)
+        return values
+
+    monkeypatch.setattr(GAN, "step", wrapped)
+
+
+@pytest.mark.parametrize("step", [1, STEPS, STEPS + 2])
+def test_ctrl_c_saves_and_resume_ends_with_the_same_bits(step, zoo, tmp_path, monkeypatch, capsys):
+    out = tmp_path / "a"
+    with monkeypatch.context() as patch:
+        after_step(patch, step, lambda gan: signal.raise_signal(signal.SIGINT))
+        assert main(["train", "--data", str(zoo / "images.npy"), *train_small(2), "--out", str(out)]) == 130
+    stdout, err = capsys.readouterr()
+    assert (stdout, err) == ("", f"stopped and saved; npgan train --resume {out} goes on from here\n")
+    assert GAN.load(out).adam_G.t == step
+
+    found = run_json(capsys, "train", "--resume", out, "--quiet")
+    assert (found["run"], found["epoch"]) == (str(out), 2)
+    assert contents(out) == contents(zoo / "run")
+
+
+def test_ctrl_c_before_training_began_saves_nothing(tmp_path, monkeypatch, capsys):
+    def interrupted(source):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("npgan.datasets.load", interrupted)
+    assert main(["train", "--out", str(tmp_path / "a")]) == 130
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "saved" not in err
+    assert not list(tmp_path.iterdir())
+
+
+def test_resume_can_add_epochs(zoo, tmp_path, capsys):
+    shutil.copytree(zoo / "run", tmp_path / "longer")
+    run_json(capsys, "train", "--resume", tmp_path / "longer", "--epochs", 3, "--quiet")
+    out = tmp_path / "at once"
+    run_json(capsys, "train", "--data", zoo / "images.npy", *train_small(3), "--out", out)
+    assert contents(tmp_path / "longer") == contents(out)
+
+
+def test_resume_needs_no_config_where_the_epochs_are_given(zoo, tmp_path, capsys):
+    shutil.copytree(zoo / "no-config", tmp_path / "a")
+    assert run_json(capsys, "train", "--resume", tmp_path / "a", "--epochs", 3, "--quiet")["epoch"] == 3
+    assert (tmp_path / "a" / "config.json").exists()
+
+
+def test_data_in_memory_can_be_named_on_resume(zoo, tmp_path, capsys):
+    shutil.copytree(zoo / "memory", tmp_path / "a")
+    data = ["--data", zoo / "images.npy"]
+    assert (
+        run_json(capsys, "train", "--resume", tmp_path / "a", "--epochs", 3, *data, "--quiet")["epoch"] == 3
+    )
+
+
+def test_a_real_ctrl_c_in_a_real_process(zoo, tmp_path, capsys):
+    out, data = tmp_path / "a", zoo / "images.npy"
+    process = child("train", "--data", data, *SMALL, "--epochs", 10_000, "--out", out)
+    try:
+        for line in process.stderr:
+            if line.startswith("epoch     2/10000 "):
+                process.send_signal(signal.SIGINT)
+                break
+        stdout, err = process.communicate()
+    finally:
+        process.kill()
+    assert (process.returncode, stdout) == (130, "")
+    *epochs, last = err.splitlines()
+    assert last == f"stopped and saved; npgan train --resume {out} goes on from here"
+    assert all(line.startswith("epoch ") for line in epochs)
+    total = GAN.load(out).epoch_ + 1
+    for argv in (
+        ["--resume", out, "--epochs", total, "--quiet"],
+        ["--data", data, *train_small(total), "--out", tmp_path / "b"],
+    ):
+        process = child("train", *argv)
+        assert process.communicate()[1] == ""
+        assert process.returncode == 0
+    assert contents(out) == contents(tmp_path / "b")
+
+
+# ---- sample, noise, info ----
+
+
+def test_sample_draws_a_grid_and_keeps_the_array(zoo, tmp_path, capsys):
+    picture, npy = tmp_path / "grid.png", tmp_path / "samples.data"
+    found = run_json(capsys, "sample", zoo / "run", "-n", 9, "--seed", 3, "--out", picture, "--npy", npy)
+    assert found == {"run": str(zoo / "run"), "epoch": 2, "npy": str(npy), "picture": str(picture)}
+    images = np.load(npy)
+    assert (images.shape, images.dtype) == ((9, 3, 4), np.uint8)
+    assert np.array_equal(images, GAN.load(zoo / "run").sample(9, 3))
+    assert np.array_equal(cells(picture, 3, 3, 4), images)
+
+
+def test_sample_takes_the_checkpoint_itself_and_the_same_seed_gives_the_same(zoo, tmp_path, capsys):
+    a, b, c = tmp_path / "a.npy", tmp_path / "b.npy", tmp_path / "c.npy"
+    run_json(capsys, "sample", zoo / "run", "--npy", a, "--seed", 1)
+    run_json(capsys, "sample", zoo / "run" / "checkpoint.npz", "--npy", b, "--seed", 1)
+    run_json(capsys, "sample", zoo / "run", "--npy", c, "--seed", 2)
+    assert a.read_bytes() == b.read_bytes() != c.read_bytes()
+    assert sorted(tmp_path.iterdir()) == [a, b, c]
+
+
+def test_sample_has_a_place_of_its_own(zoo, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert run_json(capsys, "sample", zoo / "run")["picture"] == "samples.png"
+    found = run_json(capsys, "sample", zoo / "run", "--interpolate")["picture"]
+    assert sorted(os.listdir(tmp_path)) == sorted({"samples.png", found})
+
+
+def test_interpolation_walks_from_one_image_to_another(zoo, tmp_path, capsys):
+    a, b, c = tmp_path / "a.png", tmp_path / "b.png", tmp_path / "c.png"
+    for path, seed in ((a, 1), (b, 1), (c, 2)):
+        run_json(capsys, "sample", zoo / "run", "--interpolate", "--seed", seed, "--out", path)
+    assert a.read_bytes() == b.read_bytes() != c.read_bytes()
+    assert cells(a, 12, 3, 4).shape == (8 * 12, 3, 4)
+
+
+def test_points_in_space_can_be_sampled_as_an_array(zoo, tmp_path, capsys):
+    run_json(capsys, "sample", zoo / "space", "-n", 5, "--npy", tmp_path / "a.npy")
+    points = np.load(tmp_path / "a.npy")
+    assert (points.shape, points.dtype) == ((5, 3), np.float32)
+
+
+def cells(path, columns, h, w):
+    """The (n, h, w) images in a grid: three pixels for one, gutters of two."""
+    with Image.open(path) as picture:
+        grid = np.asarray(picture)[::3, ::3, 0][2:, 2:]
+    rows = len(grid) // (h + 2)
+    grid = grid.reshape(rows, h + 2, columns, w + 2).swapaxes(1, 2)
+    return grid[:, :, :h, :w].reshape(rows * columns, h, w)
+
+
+def test_noise_is_an_8_by_8_grid_of_random_28_by_28_images(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert run_json(capsys, "noise", "-n", 64, "--seed", 5) == {"picture": "noise.png"}
+    images = cells(tmp_path / "noise.png", 8, 28, 28)
+    expected = np.random.default_rng(5).integers(0, 256, (64, 28, 28), dtype=np.uint8)
+    assert np.array_equal(images, expected)
+
+
+def test_noise_without_a_seed_is_new_every_time(tmp_path, capsys):
+    for name in ("a.png", "b.png"):
+        run_json(capsys, "noise", "-n", 2, "--out", tmp_path / name)
+    assert (tmp_path / "a.png").read_bytes() != (tmp_path / "b.png").read_bytes()
+
+
+def test_info_names_versions_kernels_and_machine(capsys):
+    found = run_json(capsys, "info")
+    assert found["npgan"] == __version__
+    assert found["numpy"] == np.__version__
+    assert found["kernels"] in ("compiled", "reference")
+    for name in ("python", "numba", "matplotlib", "tqdm", "machine", "cpu features", "threads", "blas"):
+        assert found[name]
+    assert main(["info"]) == 0
+    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()][:2] == ["npgan", "python"]
+
+
+# ---- processes ----
+
+LIGHT = """
+import sys
+import npgan, npgan.cli
+for argv in (["--help"], ["train", "--help"], ["--version"], ["train", "--epochs", "0"]):
+    try:
+        npgan.cli.main(argv)
+    except SystemExit:
+        pass
+print(sorted({name.partition(".")[0] for name in sys.modules} & set(sys.argv[1:])))
+"""
+
+
+def test_help_and_usage_errors_import_nothing_heavy():
+    heavy = ["numpy", "numba", "matplotlib", "PIL", "tqdm"]
+    run = subprocess.run([sys.executable, "-c", LIGHT, *heavy], capture_output=True, text=True, check=True)
+    assert run.stdout.splitlines()[-1] == "[]"
+
+
+def test_python_m_npgan_is_the_command():
+    process = child("--version")
+    assert process.communicate() == (f"npgan {__version__}\n", "")
+    assert process.returncode == 0
+    process = child("paint")
+    out, err = process.communicate()
+    assert (process.returncode, out, err.count("\n")) == (2, "", 1)
+
+
+def test_help_names_every_command(capsys):
+    with pytest.raises(SystemExit) as exit:
+        main(["--help"])
+    out, err = capsys.readouterr()
+    assert (exit.value.code, err) == (0, "")
+    for name in ("train", "sample", "noise", "info"):
+        assert name in out
+
+
+@pytest.mark.skipif(os.name != "posix", reason="pipes of Unix")
+def test_a_reader_that_has_gone_costs_no_traceback():
+    reader, writer = os.pipe()
+    os.close(reader)
+    process = child("info", stdout=writer)
+    os.close(writer)
+    assert process.communicate()[1] == ""
+    assert process.returncode == 1
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
+def test_a_result_that_cannot_be_printed_is_a_failure():
+    with open("/dev/full", "w") as full:
+        process = child("info", stdout=full)
+        assert process.communicate()[1] == "npgan info: stdout: No space left on device\n"
+    assert process.returncode == 1
+
+
+THREADS = """
+import os, sys
+from npgan import cli
+def info(args):
+    return {"threads": os.environ["OPENBLAS_NUM_THREADS"], "numpy": "numpy" in sys.modules}
+cli.info = info
+sys.exit(cli.main(["info", "--threads", "3", "--json"]))
+"""
+
+
+def test_threads_are_set_before_numpy_is_imported():
+    run = subprocess.run([sys.executable, "-c", THREADS], capture_output=True, text=True, check=True)
+    assert json.loads(run.stdout) == {"threads": "3", "numpy": False}
