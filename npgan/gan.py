@@ -121,15 +121,20 @@ class GAN:
         average: float = 0.999,
         rng: Any = 0,
     ):
-        for name, value in (("latent", latent), ("batch", batch)):
-            if not isinstance(value, (int, np.integer)) or value < 1:
-                raise ValueError(f"{name} must be a whole number of 1 or more, got {value!r}")
+        for name, number in (("latent", latent), ("batch", batch)):
+            if not is_count(number):
+                raise ValueError(f"{name} must be a whole number of 1 or more, got {number!r}")
+        for name, sizes in (("hidden", hidden), ("hidden_D", hidden_D)):
+            if not isinstance(sizes, Sequence) or not all(map(is_count, sizes)):
+                raise ValueError(f"{name} must be a sequence of layer widths of 1 or more, got {sizes!r}")
         if loss not in LOSSES:
             raise ValueError(f"loss must be one of {', '.join(LOSSES)}; got {loss!r}")
         if not 0 <= average < 1:
             raise ValueError(f"average must lie in [0, 1), got {average}; 0.999 averages over 1000 steps")
-        rates = tuple(float(rate) for rate in (lr if isinstance(lr, (tuple, list)) else (lr, lr)))
-        if len(rates) != 2 or not all(0 < rate < np.inf for rate in rates):
+        rates = list(lr) if isinstance(lr, (tuple, list)) else [lr, lr]
+        if len(rates) != 2 or not all(
+            isinstance(r, (int, float, np.number)) and 0 < r < np.inf for r in rates
+        ):
             raise ValueError(f"lr must be a positive number, or two of them (G's, D's); got {lr!r}")
         whole = isinstance(rng, (int, np.integer))
         seed = int(rng) if whole else int(np.random.default_rng(rng).integers(2**63))
@@ -137,7 +142,8 @@ class GAN:
             raise ValueError(f"rng must not be negative, got {seed}")
         self.config: dict[str, Any] = dict(
             latent=int(latent), hidden=[int(n) for n in hidden], hidden_D=[int(n) for n in hidden_D],
-            loss=loss, lr=list(rates), beta1=beta1, beta2=beta2, batch=int(batch), average=average, rng=seed,
+            loss=loss, lr=[float(rate) for rate in rates], beta1=float(beta1), beta2=float(beta2),
+            batch=int(batch), average=float(average), rng=seed,
         )  # fmt: skip
         self.batch = int(batch)
         self.shape_: tuple[int, ...] | None = None  # known, as the networks are, once there is data
@@ -191,7 +197,7 @@ class GAN:
         epochs: int = 20,
         callbacks: Sequence[train.Callback] = (),
         out: str | os.PathLike[str] | None = None,
-        progress: bool | None = None,
+        progress: bool | str | None = None,
     ) -> GAN:
         """Train for so many epochs, from where this GAN stands: new networks, or on from an earlier fit.
 
@@ -201,8 +207,8 @@ class GAN:
         step that is not finite; Ctrl-C completes the step and raises KeyboardInterrupt.
         """
         data = images if isinstance(images, Images) else in_memory(images)
-        if epochs < 1:
-            raise ValueError(f"epochs must be 1 or more, got {epochs}")
+        if not is_count(epochs):
+            raise ValueError(f"epochs must be a whole number of 1 or more, got {epochs!r}")
         if self.batch > len(data.images):
             raise ValueError(f"batch is {self.batch}, but there are only {len(data.images)} images")
         pixels = data.images.dtype == np.uint8
@@ -221,7 +227,7 @@ class GAN:
         watchers = [*callbacks] if directory is None else [directory.after_epoch, *callbacks]
         try:
             train.run(self, data.images, epochs, watchers, progress)
-        except KeyboardInterrupt:
+        except train.Interrupted:
             if directory is not None:
                 directory.save()
             raise
@@ -288,6 +294,11 @@ class GAN:
     def __repr__(self) -> str:
         settings = ", ".join(f"{name}={value!r}" for name, value in self.config.items())
         return f"GAN({settings})" + ("" if self.shape_ is None else f", {self.epoch_} epochs done")
+
+
+def is_count(n: Any) -> bool:
+    """Whether n is a whole number of 1 or more."""
+    return isinstance(n, (int, np.integer)) and bool(n >= 1)
 
 
 def in_memory(images: Any) -> Images:

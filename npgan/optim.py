@@ -53,7 +53,8 @@ class Optimiser:
             self.net.moves += 1
         if not finite:
             index = int(np.argmin(np.isfinite(gradient)))
-            where = self.net.name_at(index) if self.net is not None else f"[{index}]"
+            net = self.net
+            where = f"[{index}]" if net is None else f"{type(net).__name__} {net.name_at(index)}"
             raise FloatingPointError(f"the gradient of {where} is {gradient[index]}")
 
     def state(self) -> dict[str, np.ndarray]:

@@ -183,6 +183,16 @@ def test_no_damaged_byte_changes_what_is_loaded(small, flip):
     assert refused > len(data) / 2
 
 
+@pytest.mark.parametrize(("header", "damage"), [(b"'<f4'", b"'<f2'"), (b"(50000,)", b"(00000,)")])
+def test_a_damaged_header_that_shrinks_its_array_is_refused(tmp_path, header, damage):
+    """NumPy would stop before the end of the array, where zipfile compares the checksum."""
+    checkpoint.save(tmp_path / "a.npz", {"theta": np.zeros(50_000, np.float32)}, {})
+    data = (tmp_path / "a.npz").read_bytes()
+    assert data.count(header) == 1
+    (tmp_path / "a.npz").write_bytes(data.replace(header, damage))
+    assert "theta.npy is damaged" in complaint(tmp_path / "a.npz")
+
+
 class Bomb:
     """Unpickling it makes a directory."""
 

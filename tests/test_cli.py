@@ -147,7 +147,7 @@ WRONG = [
     (["train", "--resume", "run", "--out", "new"], 2, "--out"),
     # data
     (["train", "--data", "absent.npy", "--out", "new"], 1, "absent.npy"),
-    (["train", "--data", "", "--out", "new"], 1, "train"),
+    ([*NEW, "--data", ""], 1, "folder"),
     (["train", "--data", "cut.idx", "--out", "new"], 1, "truncated"),
     (["train", "--data", "shape.npy", "--out", "new"], 1, "(4, 3, 3, 5, 2)"),
     (["train", "--data", "planes.npy", "--out", "new"], 1, "(20, 3, 4, 4)"),
@@ -324,6 +324,18 @@ def test_divergence_names_step_and_tensor_and_what_is_kept(zoo, tmp_path, monkey
     assert f"diverged at step {STEPS + 2} (epoch 2): fake images became nan" in err
     assert f"the last good state is {tmp_path / 'b' / 'checkpoint.npz'}" in err
     assert GAN.load(tmp_path / "b").epoch_ == 1
+
+
+def test_divergence_in_the_first_epoch_keeps_what_ctrl_c_had_saved(zoo, tmp_path, monkeypatch, capsys):
+    with monkeypatch.context() as patch:
+        after_step(patch, 2, lambda gan: signal.raise_signal(signal.SIGINT))
+        main(["train", "--data", str(zoo / "images.npy"), *train_small(2), "--out", str(tmp_path)])
+    before = (tmp_path / "checkpoint.npz").read_bytes()
+    capsys.readouterr()
+    after_step(monkeypatch, 3, lambda gan: gan.generator_.theta.fill(np.nan))
+    assert main(["train", "--resume", str(tmp_path), "--quiet"]) == 1
+    assert f"the last good state is {tmp_path / 'checkpoint.npz'}" in capsys.readouterr().err
+    assert (tmp_path / "checkpoint.npz").read_bytes() == before
 
 
 # ---- Ctrl-C and --resume ----

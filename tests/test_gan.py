@@ -338,6 +338,12 @@ def test_the_average_is_what_it_says(points):
     np.testing.assert_array_equal(off.average_.theta, off.generator_.theta)
 
 
+def test_numpy_numbers_are_settings_too(points, tmp_path):
+    gan = small_gan(average=np.float32(0.5), beta1=np.float32(0.5), lr=np.float32(1e-3), latent=np.int64(4))
+    gan.fit(points, epochs=1, progress=False).save(tmp_path / "gan.npz")
+    assert GAN.load(tmp_path / "gan.npz").config == gan.config
+
+
 def test_two_learning_rates(points):
     gan = small_gan(lr=(1e-3, 2e-3)).fit(points, epochs=1, progress=False)
     assert (gan.adam_G.hyper["lr"], gan.adam_D.hyper["lr"]) == (1e-3, 2e-3)
@@ -390,12 +396,17 @@ def test_save_and_load_keep_every_bit(points, tmp_path):
     [
         (lambda p: GAN(latent=0), "latent must be a whole number of 1 or more, got 0"),
         (lambda p: GAN(batch=2.5), "batch must be a whole number"),
+        (lambda p: GAN(hidden=5), "hidden must be a sequence of layer widths of 1 or more, got 5"),
+        (lambda p: GAN(hidden_D=(2.5,)), "hidden_D must be a sequence"),
+        (lambda p: GAN(lr=None), "lr must be a positive number"),
+        (lambda p: small_gan().fit(p, epochs=2.5), "epochs must be a whole number of 1 or more, got 2.5"),
+        (lambda p: small_gan().fit(p, epochs="3"), "epochs must be a whole number"),
         (lambda p: GAN(loss="bce"), "loss must be one of nonsaturating, minimax"),
         (lambda p: GAN(average=1.0), r"average must lie in \[0, 1\), got 1.0"),
         (lambda p: GAN(lr=0), "lr must be a positive number"),
         (lambda p: GAN(lr=(1, 2, 3)), "lr must be"),
         (lambda p: GAN(rng=-1), "rng must not be negative"),
-        (lambda p: small_gan().fit(p, epochs=0), "epochs must be 1 or more"),
+        (lambda p: small_gan().fit(p, epochs=0), "epochs must be a whole number of 1 or more, got 0"),
         (lambda p: small_gan(batch=1000).fit(p), "batch is 1000, but there are only 512"),
         (lambda p: small_gan().fit(np.full((64, 4), np.nan)), "NaN"),
         (lambda p: small_gan().fit(np.zeros((64, 2, 2, 2, 2))), "shape"),

@@ -9,12 +9,14 @@ import shutil
 import signal
 import sys
 import threading
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from PIL import Image
 
+import npgan.gan
 from npgan import GAN, checkpoint, datasets, train
 from npgan.datasets import Images
 from npgan.run import RunDirectory, results
@@ -370,6 +372,31 @@ def test_nan_stops_within_a_step_and_keeps_the_last_good_checkpoint(
     assert GAN.load(tmp_path).epoch_ == 1
 
 
+def test_nan_that_arises_within_a_step_ends_that_step(monkeypatch):
+    step_of_D = npgan.gan.discriminator_step
+
+    def spoilt(D, *args):
+        values = step_of_D(D, *args)
+        D.theta[0] = np.nan
+        return values
+
+    monkeypatch.setattr(npgan.gan, "discriminator_step", spoilt)
+    with pytest.raises(FloatingPointError, match=r"^step 1 \(epoch 1\): logits of D became nan"):
+        fit(small(), 1)
+
+
+def test_a_gradient_that_is_not_finite_is_named_with_its_step(monkeypatch):
+    evaluate = npgan.gan.evaluate
+
+    def spoilt(*args):
+        value, gradients = evaluate(*args)
+        return value, [np.full_like(g, np.inf) for g in gradients]
+
+    monkeypatch.setattr(npgan.gan, "evaluate", spoilt)
+    with pytest.raises(FloatingPointError, match=r"^step 1 \(epoch 1\): the gradient of .*0\.W"):
+        fit(small(), 1)
+
+
 @pytest.mark.parametrize("part", ["generator_", "discriminator_"])
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
 def test_weights_spoilt_by_the_last_step_of_an_epoch_are_not_saved(
@@ -421,6 +448,13 @@ def test_the_pictures_open(done):
                 assert min(picture.size) > 50
     with Image.open(done[1] / "training.gif") as film:
         assert film.n_frames == 3
+
+
+def test_the_film_runs_forwards_whatever_the_order_of_the_folder(done, tmp_path, monkeypatch):
+    glob = Path.glob
+    monkeypatch.setattr(Path, "glob", lambda path, pattern: sorted(glob(path, pattern), reverse=True))
+    fit(small(), 3, tmp_path)
+    assert (tmp_path / "training.gif").read_bytes() == (done[1] / "training.gif").read_bytes()
 
 
 def pixels(path):
