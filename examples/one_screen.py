@@ -11,7 +11,7 @@ from npgan import Adam, Discriminator, Generator, bce_with_logits
 BATCH, LATENT = 64, 100
 
 
-def main(epochs=20, limit=None, out="one_screen.png"):
+def main(epochs=16, limit=None, out="one_screen.png"):
     """Train on MNIST, or on its first `limit` images, and save 64 new digits. Returns both losses."""
     rng = np.random.default_rng(0)
     images = npgan.datasets.mnist().images[:limit]  # (60000, 784) uint8

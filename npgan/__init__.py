@@ -15,7 +15,7 @@ HOMES = {  # module -> the public names in it; the names alone are the promise, 
     "optim": ("SGD", "Adam"),
     "gan": ("GAN", "Discriminator", "Generator", "discriminator_step", "generator_step"),
     "checkpoint": ("CheckpointError",),
-    "kernels": ("use_kernels",),
+    "kernels": ("set_threads", "use_kernels"),
 }
 MODULES = ("checkpoint", "datasets", "kernels", "layers", "losses", "ops", "optim", "plot", "train")
 HOME = {name: module for module, names in HOMES.items() for name in names}
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from .autograd import Tensor, grad, primitive
     from .checkpoint import CheckpointError
     from .gan import GAN, Discriminator, Generator, discriminator_step, generator_step
-    from .kernels import use_kernels
+    from .kernels import set_threads, use_kernels
     from .layers import Dense, Layer, LeakyReLU, Network, Sigmoid, Tanh, flatten
     from .losses import bce_with_logits, evaluate, r1, r2, wgan_gp
     from .optim import SGD, Adam

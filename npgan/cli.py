@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from . import __version__
+from . import __version__, kernels
 
 LOSSES = ("nonsaturating", "minimax", "least_squares", "hinge", "wasserstein", "relativistic")
 FIXED = ("latent", "hidden", "hidden_D", "loss", "lr", "batch", "average", "seed", "out")  # not on --resume
@@ -159,8 +159,6 @@ def info(args: argparse.Namespace) -> dict[str, Any]:
 
     import numpy as np
 
-    from . import kernels
-
     kernels.use_kernels(os.environ.get("NPGAN_KERNELS") or "auto")
     found: dict[str, Any] = {"npgan": __version__, "python": platform.python_version()}
     for package in ("numpy", "numba", "matplotlib", "tqdm"):
@@ -176,7 +174,7 @@ def info(args: argparse.Namespace) -> dict[str, Any]:
         "machine": f"{platform.system()} {platform.machine()}",
         "cpu features": " ".join([*simd.get("baseline", []), *simd.get("found", [])]),
         "cores": os.cpu_count(),
-        "threads": os.environ.get("OMP_NUM_THREADS") or os.cpu_count(),
+        "threads": kernels.thread_count(),
         "kernels": kernels.active,
         "blas": f"{blas.get('name', 'unknown')} {blas.get('version', '')}".strip(),
     }
@@ -280,9 +278,10 @@ def put_out(text: str) -> None:
 
 
 def set_threads(n: int) -> None:
-    """Must run before NumPy is imported: its BLAS reads these once."""
-    for library in ("OMP", "OPENBLAS", "MKL", "NUMBA", "VECLIB_MAXIMUM"):
-        os.environ[f"{library}_NUM_THREADS" if library != "VECLIB_MAXIMUM" else f"{library}_THREADS"] = str(n)
+    """For our kernels; and for NumPy's BLAS, which reads its variables once, when NumPy is imported."""
+    for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"):
+        os.environ[variable] = str(n)
+    kernels.set_threads(n)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

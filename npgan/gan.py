@@ -194,7 +194,7 @@ class GAN:
     def fit(
         self,
         images: Any,
-        epochs: int = 20,
+        epochs: int = 16,
         callbacks: Sequence[train.Callback] = (),
         out: str | os.PathLike[str] | None = None,
         progress: bool | str | None = None,

@@ -16,14 +16,16 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
-from . import ops
+from . import kernels, ops
 from .autograd import Primitive, Tensor
 
 Pull = Callable[..., Any]
+NOT_KEPT = np.empty(0)  # the output of a Dense whose LeakyReLU was computed with it; no rule needs it
 WRT = ("input", "params", "both")
 
 
@@ -81,23 +83,30 @@ class Layer:
     def forward(self, x: np.ndarray) -> tuple[np.ndarray, Pull]:
         """(y, pull);  pull(dy, wrt) is dx ("input"), the flat dtheta ("params"), or (dx, dtheta) ("both")."""
         self.check(x)
-        args = (x, *self.params.values())
-        y = self.op(*args, **self.options)
+        y = self.op(x, *self.params.values(), **self.options)
 
-        def pull(g: np.ndarray, wrt: str = "both", out: np.ndarray | None = None) -> Any:
-            dx = self.op.rule(0)(g, y, *args, **self.options) if check_wrt(wrt) != "params" else g
-            if dx is None:  # ops.flat
-                dx = np.zeros_like(x)
+        def pull(g: np.ndarray, wrt: str = "both") -> Any:
+            dx = self.by_input(g, x, y) if check_wrt(wrt) != "params" else None
             if wrt == "input":
                 return dx
-            dtheta, start = np.empty_like(self.theta) if out is None else out, 0
-            for i, p in enumerate(self.params.values(), start=1):
-                dp = self.op.rule(i)(g, y, *args, **self.options)
-                dtheta[start : start + p.size] = 0 if dp is None else dp.ravel()
-                start += p.size
+            dtheta = np.empty_like(self.theta)
+            self.by_params(g, x, y, dtheta)
             return dtheta if wrt == "params" else (dx, dtheta)
 
         return y, pull
+
+    def by_input(self, g: np.ndarray, x: np.ndarray, y: Any) -> np.ndarray:
+        """dL/dx from g = dL/dy, by the primitive's rule."""
+        dx = self.op.rule(0)(g, y, x, *self.params.values(), **self.options)
+        return np.zeros_like(x) if dx is None else dx  # None: ops.flat
+
+    def by_params(self, g: np.ndarray, x: np.ndarray, y: Any, out: np.ndarray) -> None:
+        """dL/dtheta into `out`, by the primitive's rules."""
+        start = 0
+        for i, p in enumerate(self.params.values(), start=1):
+            dp = self.op.rule(i)(g, y, x, *self.params.values(), **self.options)
+            out[start : start + p.size] = 0 if dp is None else dp.ravel()
+            start += p.size
 
     def __repr__(self) -> str:
         return self.op.__name__
@@ -128,6 +137,11 @@ class Dense(Layer):
                 f"{self!r} got x of shape {np.shape(x)}; it must be (batch, {inputs}). "
                 "Is this z where an image belongs, or images that are not flattened?"
             )
+
+    def by_params(self, g: np.ndarray, x: np.ndarray, y: Any, out: np.ndarray) -> None:
+        """What affine's rules say, xᵀ g and Σ g, in one pass over g and straight into `out`."""
+        split = self.params["W"].size
+        kernels.weight_gradients(x, g, out[:split].reshape(self.shapes["W"]), out[split:])
 
     def __repr__(self) -> str:
         return "Dense({} -> {})".format(*self.shapes["W"])
@@ -166,6 +180,10 @@ class Network:
             if layer.owned:
                 raise ValueError(f"{layer!r} belongs to a network already; make a new layer, or net.copy()")
             layer.owned = layer.theta.size > 0
+        self.pairs = [
+            one.op is ops.affine and two.op is ops.leaky_relu and "slope" in two.options
+            for one, two in pairwise([*self.layers, Layer(ops.negative)])
+        ]  # pairs[i]: layer i is a Dense, and the next one a LeakyReLU
         self.moves = 0  # how often an optimiser has moved theta; see forward
         self.bind(np.concatenate([layer.theta for layer in self.layers]))
 
@@ -180,13 +198,22 @@ class Network:
     def forward(self, x: np.ndarray) -> tuple[np.ndarray, Pull]:
         """(y, pull) as of a layer.  Only the arrows that `wrt` asks for are followed.
 
-        Raises RuntimeError from pull where an optimiser has moved the weights since: the gradient
-        would mix two sets of weights. Call forward again.
+        Dense and LeakyReLU side by side are computed in one pass, forwards and backwards: the same numbers
+        as their rules give, with less traffic. Raises RuntimeError from pull where an optimiser has moved
+        the weights since: the gradient would mix two sets of weights. Call forward again.
         """
-        pulls, moves, y = [], self.moves, self.cast(x)
-        for layer in self.layers:
-            y, pull_layer = layer.forward(y)
-            pulls.append(pull_layer)
+        layers, moves, values = self.layers, self.moves, [self.cast(x)]  # values[i] goes into layer i
+        for i, layer in enumerate(layers):
+            layer.check(values[i])
+            if self.pairs[i]:
+                values.append(NOT_KEPT)
+            elif i > 0 and self.pairs[i - 1]:
+                values.append(
+                    kernels.affine_leaky(values[i - 1], *layers[i - 1].params.values(), **layer.options)
+                )
+            else:
+                values.append(layer.op(values[i], *layer.params.values(), **layer.options))
+        y = values[-1]
 
         def pull(g: np.ndarray, wrt: str = "both") -> Any:
             g = self.cast(g)  # a float64 gradient would turn every product behind it into float64
@@ -194,15 +221,22 @@ class Network:
                 raise ValueError(f"pull() got a gradient of shape {g.shape}, the output has {y.shape}")
             if moves != self.moves:
                 raise RuntimeError("the weights have moved since this forward pass; call forward again")
-            if check_wrt(wrt) != "input":
-                dtheta = np.empty_like(self.theta)
-            for i in reversed(range(len(pulls))):
-                if wrt == "input":
-                    g = pulls[i](g, wrt="input")
-                elif wrt == "params" and i == 0:
-                    pulls[0](g, wrt="params", out=dtheta[self.stretches[0]])
+            dtheta = np.empty_like(self.theta) if check_wrt(wrt) != "input" else self.theta
+            i = len(layers)
+            while i > 0:
+                i -= 1
+                layer, x = layers[i], values[i]
+                if wrt != "input":
+                    layer.by_params(g, x, values[i + 1], dtheta[self.stretches[i]])
+                if i == 0 and wrt == "params":
+                    break
+                if (
+                    i > 1 and self.pairs[i - 2] and layer.op is ops.affine
+                ):  # and on through the LeakyReLU below
+                    i -= 1
+                    g = kernels.gemm_gate(g, layer.params["W"], x, **layers[i].options)
                 else:
-                    g, _ = pulls[i](g, out=dtheta[self.stretches[i]])
+                    g = layer.by_input(g, x, values[i + 1])
             return g if wrt == "input" else dtheta if wrt == "params" else (g, dtheta)
 
         return y, pull

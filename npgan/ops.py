@@ -248,8 +248,17 @@ def affine(x, W, b):
 affine.rules = (
     lambda g, y, x, W, b: gemm(g, W, tb=True),  # dL/dx = g Wᵀ
     lambda g, y, x, W, b: gemm(x, g, ta=True),  # dL/dW = xᵀ g
-    lambda g, y, x, W, b: sum(g, axis=0),  # dL/db = Σ over the batch
+    lambda g, y, x, W, b: column_sum(g),  # dL/db = Σ over the batch
 )
+
+
+@primitive
+def column_sum(x):
+    """Σ over the rows of a matrix, one after the other.    x (B, O) -> (O,)"""
+    return kernels.column_sum(x)
+
+
+column_sum.rules = (lambda g, y, x: broadcast_to(g, shape=np.shape(x)),)
 
 
 def matmul(a, b):
@@ -267,7 +276,7 @@ def matmul(a, b):
 @primitive
 def leaky_relu(x, slope=0.2):
     """x where x > 0, else slope x (at 0 the slope is `slope`).    Maas et al. 2013; slope 0: ReLU"""
-    if not slope >= 0:
+    if not 0 <= slope < math.inf:
         raise ValueError(f"leaky_relu() needs a slope of 0 or more, got {slope}")
     return kernels.leaky_relu(x, slope)
 

@@ -151,6 +151,7 @@ CASES = [
     Case("gemm", lambda a, b: ops.gemm(a, b, tb=True), lambda a, b: a @ b.T, draw((3, 4), (2, 4)), "NT"),
     Case("gemm", lambda a, b: ops.gemm(a, b, ta=True), lambda a, b: a.T @ b, draw((4, 3), (4, 2)), "TN"),
     Case("affine", ops.affine, lambda x, W, b: x @ W + b, draw((3, 4), (4, 2), (2,))),
+    Case("column_sum", ops.column_sum, lambda x: anp.sum(x, axis=0), draw((3, 4))),
     Case("leaky_relu", ops.leaky_relu, lambda x: gate(x, x), draw((4, 3))),
     Case(
         "leaky_relu", lambda x: ops.leaky_relu(x, slope=0.0), lambda x: gate(x, x, 0.0), draw((4, 3)), "ReLU"

@@ -47,7 +47,7 @@ def test_one_screen_fits_on_a_screen():
 def test_ring(example, tmp_path, capsys):
     out = tmp_path / "ring.png"
     ring = example("ring")
-    covered = ring.main(steps=2000, out=out)
+    covered = ring.main(steps=4000, out=out)
     assert covered >= 6  # after 6000 steps, as the example runs by itself, all 8
     assert f"{covered} of 8 modes covered" in capsys.readouterr().out
     assert plot.read(out).shape == (640, 740, 3)

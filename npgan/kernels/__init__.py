@@ -11,10 +11,12 @@ from types import ModuleType
 log = logging.getLogger("npgan")  # without a handler of the user's, a warning is one line on stderr
 
 NAMES = (
-    "gemm", "affine", "leaky_relu", "leaky_gate", "tanh", "tanh_gate", "sigmoid", "sigmoid_gate",
-    "softplus", "bce_with_logits", "sgd", "adam", "mix",
+    "gemm", "affine", "affine_leaky", "gemm_gate", "weight_gradients", "column_sum",
+    "leaky_relu", "leaky_gate", "tanh", "tanh_gate", "sigmoid", "sigmoid_gate", "softplus",
+    "bce_with_logits", "sgd", "adam", "mix",
 )  # fmt: skip
 active: str | None = None
+threads: int | None = None  # what set_threads asked for; None: one per core
 
 
 def use_kernels(name: str = "auto") -> str:
@@ -38,9 +40,36 @@ def use_kernels(name: str = "auto") -> str:
             log.warning("npgan: warning: %s; using NumPy's, which are slower", reason)
     if chosen == "reference":
         from . import reference as chosen_set
+    elif threads is not None:
+        chosen_set.set_threads(threads)
     globals().update({kernel: getattr(chosen_set, kernel) for kernel in NAMES})
     active = chosen
     return chosen
+
+
+def set_threads(n: int | None) -> None:
+    """Let the compiled kernels use n threads; None, the default: one per physical core.
+
+    The results have the same bits for any n. NumPy's BLAS, which the reference kernels call, has its own
+    setting: the environment variable OPENBLAS_NUM_THREADS, read when NumPy is imported.
+    """
+    global threads
+    if n is not None and (not isinstance(n, int) or n < 1):
+        raise ValueError(f"set_threads() needs a whole number of 1 or more, or None; got {n!r}")
+    threads = n
+    if active == "compiled":
+        from . import compiled
+
+        compiled.set_threads(n)
+
+
+def thread_count() -> int:
+    """How many threads the kernels in use run on."""
+    if active == "compiled":
+        from . import compiled
+
+        return compiled.team.threads
+    return int(os.environ.get("OPENBLAS_NUM_THREADS") or os.cpu_count() or 1)
 
 
 def compiled_kernels() -> ModuleType:

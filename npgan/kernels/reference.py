@@ -7,9 +7,9 @@ A kernel is a bare computation on arrays of one dtype (float32 or float64): no t
 import numpy as np
 
 
-def gemm(a, b, ta=False, tb=False):
-    """a b, a bᵀ (tb) or aᵀ b (ta), for matrices."""
-    return np.matmul(a.T if ta else a, b.T if tb else b)
+def gemm(a, b, ta=False, tb=False, out=None):
+    """a b, a bᵀ (tb) or aᵀ b (ta), for matrices; into `out` if given."""
+    return np.matmul(a.T if ta else a, b.T if tb else b, out=out)
 
 
 def affine(x, W, b):
@@ -17,6 +17,27 @@ def affine(x, W, b):
     y = np.matmul(x, W)
     y += b
     return y
+
+
+def affine_leaky(x, W, b, slope):
+    """leaky_relu(affine(x, W, b)), of which compiled kernels make one pass"""
+    return leaky_relu(affine(x, W, b), slope)
+
+
+def gemm_gate(g, W, y, slope):
+    """leaky_gate(g Wᵀ, y), likewise"""
+    return leaky_gate(gemm(g, W, tb=True), y, slope)
+
+
+def weight_gradients(x, g, dW, db):
+    """dW = xᵀ g and db = Σ g over the batch, likewise; into dW and db"""
+    gemm(x, g, ta=True, out=dW)
+    db[:] = column_sum(g)
+
+
+def column_sum(x):
+    """Σ over the rows, one after the other"""
+    return np.add.reduce(x, axis=0)
 
 
 def leaky_relu(x, slope):
