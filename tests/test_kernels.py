@@ -82,22 +82,73 @@ def test_edges(dtype):
         )
 
 
+SIZES = st.one_of(st.integers(0, 9), st.sampled_from([15, 16, 17, 31, 32, 33, 49, 64, 100]))
+
+
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@given(m=st.integers(0, 9), k=st.integers(0, 9), n=st.integers(0, 9), layout=st.integers(0, 2))
+@given(m=SIZES, k=SIZES, n=SIZES, layout=st.integers(0, 2))
 def test_products(dtype, m, k, n, layout):
-    x, W, b = numbers((m, k), dtype), numbers((k, n), dtype, 1), numbers((n,), dtype, 2)
+    x, W, b, y = (numbers(shape, dtype, i) for i, shape in enumerate([(m, k), (k, n), (n,), (m, n)]))
     X, V = views(x)[layout], views(W)[layout]
+    T = np.ascontiguousarray
     wide = x.astype(np.float64) @ W.astype(np.float64)
-    tolerance = {np.float32: 2e-4, np.float64: 1e-12}[dtype]
-    for y, expected in (
+    leaky = np.where(wide + b > 0, wide + b, 0.2 * (wide + b))
+    tolerance = {np.float32: 1e-4, np.float64: 1e-12}[dtype]
+    dW, db = np.full((m, n), np.nan, dtype), np.full(n, np.nan, dtype)
+    kernels.weight_gradients(T(x.T), V, dW, db)
+    for got, expected in (
         (kernels.gemm(X, V), wide),
-        (kernels.gemm(X, np.ascontiguousarray(W.T), tb=True), wide),
-        (kernels.gemm(np.ascontiguousarray(x.T), V, ta=True), wide),
+        (kernels.gemm(X, T(W.T), tb=True), wide),
+        (kernels.gemm(T(x.T), V, ta=True), wide),
         (kernels.affine(X, V, b), wide + b),
+        (kernels.affine_leaky(X, V, b, 0.2), leaky),
+        (kernels.gemm_gate(X, T(W.T), y, 0.2), np.where(y > 0, wide, 0.2 * wide)),
+        (dW, wide),
+        (db, W.astype(np.float64).sum(axis=0)),
+        (kernels.column_sum(V), W.astype(np.float64).sum(axis=0)),
     ):
-        assert y.dtype == dtype
-        assert y.shape == (m, n)
-        np.testing.assert_allclose(y, expected, rtol=tolerance, atol=tolerance)
+        assert got.dtype == dtype
+        np.testing.assert_allclose(got, expected, rtol=tolerance, atol=tolerance * max(k, 1))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_fused_kernels_have_the_bits_of_their_parts(dtype):
+    """What lets a network take its shortcuts and still equal the tape bit for bit."""
+    x, W, b, g = (numbers(shape, dtype, i) for i, shape in enumerate([(21, 37), (37, 53), (53,), (21, 53)]))
+    np.testing.assert_array_equal(
+        kernels.affine_leaky(x, W, b, 0.2), kernels.leaky_relu(kernels.affine(x, W, b), 0.2)
+    )
+    np.testing.assert_array_equal(
+        kernels.gemm_gate(g, W, x, 0.2), kernels.leaky_gate(kernels.gemm(g, W, tb=True), x, 0.2)
+    )
+    dW, db = np.empty_like(W), np.empty_like(b)
+    kernels.weight_gradients(x, g, dW, db)
+    np.testing.assert_array_equal(dW, kernels.gemm(x, g, ta=True))
+    np.testing.assert_array_equal(db, kernels.column_sum(g))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("layout", [0, 1, 2])
+def test_out_is_filled_whatever_its_layout(dtype, layout):
+    a, b = numbers((19, 7), dtype), numbers((7, 35), dtype, 1)
+    out = views(np.full((19, 35), np.nan, dtype))[layout]
+    assert kernels.gemm(a, b, out=out) is out
+    np.testing.assert_array_equal(out, kernels.gemm(a, b))
+
+
+def test_products_that_do_not_fit_are_refused():
+    for ta, tb in ((False, False), (False, True), (True, False)):
+        with pytest.raises(ValueError, match=r"multiply|mismatch"):
+            kernels.gemm(np.ones((3, 4)), np.ones((5, 6)), ta, tb)
+
+
+def test_nan_and_infinity_go_through_a_product():
+    a, b = np.ones((9, 5), np.float32), np.ones((5, 40), np.float32)
+    a[2, 3], a[4, 1] = np.nan, np.inf
+    y = kernels.gemm(a, b)
+    assert np.isnan(y[2]).all()
+    assert np.isposinf(y[4]).all()
+    assert np.isfinite(np.delete(y, [2, 4], axis=0)).all()
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])

@@ -1,0 +1,300 @@
+"""What only the compiled kernels promise: no access outside the arrays, the same bits everywhere, threads."""
+
+import ctypes
+import mmap
+import os
+import subprocess
+import sys
+import threading
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from npgan import kernels, set_threads, use_kernels
+
+
+@pytest.fixture(autouse=True)
+def compiled():
+    use_kernels("compiled")
+    from npgan.kernels import compiled
+
+    yield compiled
+    set_threads(None)
+    use_kernels("auto")
+
+
+# ---- nothing outside the arrays is read or written ----
+
+PAGE = mmap.PAGESIZE
+
+
+class Guarded:
+    """Memory that ends, or begins, at a page that nobody may touch: a stray access kills the process."""
+
+    def __init__(self, size):
+        self.pages = -(-max(size, 1) // PAGE)
+        self.map = mmap.mmap(-1, (self.pages + 2) * PAGE)
+        self.base = ctypes.addressof(ctypes.c_char.from_buffer(self.map))
+        libc = ctypes.CDLL(None, use_errno=True)
+        for page in (0, self.pages + 1):
+            assert libc.mprotect(ctypes.c_void_p(self.base + page * PAGE), PAGE, 0) == 0
+
+    def array(self, x, at_end):
+        start = PAGE * (1 + self.pages) - x.nbytes if at_end else PAGE
+        a = np.frombuffer(self.map, x.dtype, x.size, start).reshape(x.shape)
+        a[...] = x
+        return a
+
+
+def guard_run():
+    """In a process of its own: every kernel that computes addresses, on arrays at the edge of a guard page."""
+    from npgan.kernels import compiled
+
+    rng = np.random.default_rng(0)
+    for trial in range(120):
+        dtype = (np.float32, np.float64)[trial % 2]
+        m, k, n = (int(rng.choice([1, 2, 5, 7, 8, 9, 15, 16, 17, 31, 32, 33, 50])) for _ in range(3))
+        at_end, kept = bool(trial // 2 % 2), []
+
+        def guarded(*shape):
+            x = rng.standard_normal(shape).astype(dtype)  # noqa: B023
+            kept.append(Guarded(x.nbytes))  # noqa: B023
+            return kept[-1].array(x, at_end)  # noqa: B023
+
+        a, b, y, bias, out = guarded(m, k), guarded(k, n), guarded(m, n), guarded(n), guarded(m, n)
+        at, bt = guarded(k, m), guarded(n, k)
+        compiled.gemm(a, b, out=out)
+        compiled.gemm(a, bt, tb=True, out=out)
+        compiled.gemm(at, b, ta=True, out=out)
+        compiled.multiply(a, b, False, False, out, bias=bias, slope=0.2)
+        compiled.multiply(a, bt, False, True, out, gate=y, slope=0.2)
+        compiled.weight_gradients(at, b, out, bias)
+        compiled.column_sum(y)
+        compiled.adam(guarded(n), bias, guarded(n), abs(guarded(n)), 0.1, 0.5, 0.5, 1e-8, 1)
+        for name in ("tanh", "sigmoid", "softplus"):
+            getattr(compiled, name)(y)
+    print("clean")
+
+
+@pytest.mark.skipif(not hasattr(mmap, "PROT_NONE") and sys.platform != "linux", reason="needs mprotect")
+@pytest.mark.skipif(sys.platform == "win32", reason="needs mprotect")
+def test_no_kernel_reads_or_writes_outside_its_arrays():
+    code = "import test_compiled; test_compiled.guard_run()"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=os.path.dirname(__file__),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout.strip()) == (0, "clean"), done.stderr[-500:]
+
+
+@given(st.integers(1, 70), st.integers(0, 70), st.integers(1, 70), st.sampled_from([np.float32, np.float64]))
+def test_only_the_product_is_written(m, k, n, dtype):
+    field = np.full((m + 2, n), 7.0, dtype)  # C lies in the middle of it
+    compiled_out = field[1:-1]
+    kernels.gemm(np.ones((m, k), dtype), np.ones((k, n), dtype), out=compiled_out)
+    np.testing.assert_array_equal(compiled_out, np.full((m, n), k, dtype))
+    np.testing.assert_array_equal(field[[0, -1]], np.full((2, n), 7.0, dtype))
+
+
+# ---- the same bits on any number of threads, and for any width of the vectors ----
+
+BITS = """
+import hashlib, numpy as np
+from npgan import GAN, kernels, set_threads, use_kernels
+from npgan.kernels import compiled
+use_kernels("compiled")
+digest = hashlib.sha256()
+rng = np.random.default_rng(0)
+for m, k, n in ((1, 1, 1), (5, 7, 3), (64, 100, 256), (130, 784, 512), (128, 256, 1), (784, 128, 512), (33, 1025, 65)):
+    for dtype in (np.float32, np.float64):
+        a, b, c = (rng.standard_normal(s).astype(dtype) for s in ((m, k), (k, n), (n,)))
+        T = np.ascontiguousarray
+        for y in (compiled.gemm(a, b), compiled.gemm(a, T(b.T), tb=True), compiled.gemm(T(a.T), b, ta=True),
+                  compiled.affine_leaky(a, b, c, 0.2), compiled.tanh(a), compiled.sigmoid(a), compiled.softplus(a)):
+            digest.update(y.tobytes())
+gan = GAN(rng=1, batch=32)
+gan.start((28, 28))
+for step in range(STEPS):
+    gan.step(rng.uniform(-1, 1, (32, 784)).astype(np.float32))
+for net in (gan.generator_, gan.discriminator_, gan.average_):
+    digest.update(net.theta.tobytes())
+print(compiled.SHAPE, compiled.team.threads, digest.hexdigest())
+"""
+
+
+def bits(threads, steps=12, **environment):
+    code = f"from npgan import set_threads; set_threads({threads})\n{BITS}".replace("STEPS", str(steps))
+    env = {**os.environ, **environment}
+    done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True)
+    shape, _, digest = done.stdout.strip().rpartition(" ")
+    return shape, digest
+
+
+AVX2 = {"NUMBA_CPU_NAME": "haswell", "NUMBA_CPU_FEATURES": ""}
+
+
+def test_the_same_bits_on_one_two_and_five_threads():
+    (_, one), (_, two), (_, five) = (bits(n) for n in (1, 2, 5))
+    assert one == two == five
+
+
+def test_the_same_bits_on_avx2_and_whatever_this_cpu_has(compiled):
+    if os.uname().machine != "x86_64" or compiled.SHAPE is None:
+        pytest.skip("needs an x86 CPU with AVX2")
+    (shape, avx2), (_, here) = bits(2, **AVX2), bits(2)
+    assert shape.startswith("(6, 1)")
+    assert avx2 == here
+
+
+@pytest.mark.slow
+def test_the_same_bits_after_200_steps():
+    assert len({bits(1, 200)[1], bits(2, 200)[1], bits(2, 200, **AVX2)[1]}) == 1
+
+
+@pytest.mark.parametrize(
+    ("assembly", "shape"),
+    [
+        ("vfmadd213ps (%rdi), %zmm1, %zmm0", (8, 2)),
+        ("vfmadd213ps (%rdi), %ymm1, %ymm0", (6, 1)),
+        ("fmla v0.4s, v1.4s, v2.4s", (6, 1)),
+        ("callq fmaf", None),
+    ],
+)
+def test_the_tile_is_chosen_by_the_registers(compiled, assembly, shape):
+    assert compiled.tile_shape(assembly) == shape
+
+
+def test_a_cpu_without_fused_multiply_add_uses_numpys_products(compiled, monkeypatch):
+    monkeypatch.setattr(compiled, "SHAPE", None)
+    a, b, c = np.ones((3, 4)), np.ones((4, 5)), np.ones(5)
+    np.testing.assert_array_equal(compiled.gemm(a, b), a @ b)
+    np.testing.assert_array_equal(compiled.affine_leaky(a, b, c, 0.2), a @ b + 1)
+    dW, db = np.empty((4, 5)), np.empty(5)
+    compiled.weight_gradients(a, np.ones((3, 5)), dW, db)
+    np.testing.assert_array_equal(dW, np.full((4, 5), 3.0))
+    np.testing.assert_array_equal(db, np.full(5, 3.0))
+
+
+# ---- threads ----
+
+
+def big(seed=0):
+    rng = np.random.default_rng(seed)
+    return rng.standard_normal((200, 300), dtype=np.float32), rng.standard_normal(
+        (300, 400), dtype=np.float32
+    )
+
+
+def test_callers_from_several_python_threads_get_right_results():
+    set_threads(3)
+    a, b = big()
+    expected, wrong = kernels.gemm(a, b), []
+
+    def caller():
+        for _ in range(60):
+            if not np.array_equal(kernels.gemm(a, b), expected):
+                wrong.append(1)
+
+    callers = [threading.Thread(target=caller) for _ in range(4)]
+    for thread in callers:
+        thread.start()
+    for thread in callers:
+        thread.join()
+    assert not wrong
+
+
+def test_jobs_of_many_shapes_in_quick_succession():
+    """A helper that comes late must never work on the next job with the arguments of the last."""
+    set_threads(4)
+    rng = np.random.default_rng(0)
+    cases = []
+    for _ in range(12):
+        m, k, n = (int(x) for x in rng.integers(100, 300, 3))
+        a, b = rng.standard_normal((m, k), dtype=np.float32), rng.standard_normal((k, n), dtype=np.float32)
+        cases.append((a, b, None))
+    set_threads(1)
+    cases = [(a, b, kernels.gemm(a, b)) for a, b, _ in cases]
+    set_threads(4)
+    theta = [np.ones(200_000, np.float32) for _ in range(4)]
+    for i in range(240):
+        a, b, expected = cases[i % len(cases)]
+        np.testing.assert_array_equal(kernels.gemm(a, b), expected)
+        kernels.adam(*theta, 1e-3, 0.5, 0.9, 1e-8, i + 1)
+    assert len({x.tobytes() for x in np.split(theta[0], 100)}) == 1
+
+
+def test_helpers_that_fell_asleep_wake_up(compiled):
+    set_threads(2)
+    a, b = big()
+    expected = kernels.gemm(a, b)
+    for _ in range(5):
+        threading.Event().wait(0.05)  # longer than a helper's patience
+        np.testing.assert_array_equal(kernels.gemm(a, b), expected)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
+def test_a_forked_child_computes_with_helpers_of_its_own():
+    set_threads(2)
+    a, b = big()
+    expected = kernels.gemm(a, b)
+    child = os.fork()
+    if child == 0:
+        os._exit(0 if all(np.array_equal(kernels.gemm(a, b), expected) for _ in range(20)) else 1)
+    assert os.waitpid(child, 0)[1] == 0
+    np.testing.assert_array_equal(kernels.gemm(a, b), expected)
+
+
+def test_a_shared_adam_notices_what_is_not_finite():
+    set_threads(2)
+    for where in (0, 70_000, 199_999):
+        theta = [np.ones(200_000, np.float32) for _ in range(4)]
+        theta[1][where] = np.nan
+        assert kernels.adam(*theta, 1e-3, 0.5, 0.9, 1e-8, 1) is False
+        theta[1][where] = 1.0
+        assert kernels.adam(*theta, 1e-3, 0.5, 0.9, 1e-8, 1) is True
+
+
+@pytest.mark.parametrize("n", [0, -1, 1.5, "2"])
+def test_wrong_numbers_of_threads_are_refused(n):
+    with pytest.raises(ValueError, match="whole number of 1 or more"):
+        set_threads(n)
+
+
+# ---- e^x and its relatives ----
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(
+    ("name", "truth"),
+    [
+        ("tanh", np.tanh),
+        (
+            "sigmoid",
+            lambda x: np.where(x > 0, 1 / (1 + np.exp(-abs(x))), np.exp(-abs(x)) / (1 + np.exp(-abs(x)))),
+        ),
+        ("softplus", lambda x: np.maximum(x, 0) + np.log1p(np.exp(-abs(x)))),
+    ],
+)
+def test_errors_in_units_of_the_last_place(name, truth, dtype):
+    rng = np.random.default_rng(0)
+    x = np.concatenate(
+        [rng.uniform(-40, 40, 40_000), rng.choice([-1, 1], 40_000) * 10.0 ** rng.uniform(-12, 2, 40_000)]
+    )
+    x = x.astype(dtype)
+    exact = truth(x.astype(np.longdouble))
+    ulps = np.abs(getattr(kernels, name)(x) - exact) / np.spacing(np.abs(exact).astype(dtype))
+    assert ulps.max() < {np.float32: 0.51, np.float64: 4.0}[dtype]
+
+
+def test_another_order_of_summation_gives_other_bits():
+    """The tests of bits above can fail."""
+    a, b = big()
+    backwards = kernels.gemm(np.ascontiguousarray(a[:, ::-1]), np.ascontiguousarray(b[::-1]))
+    np.testing.assert_allclose(backwards, kernels.gemm(a, b), rtol=1e-3, atol=1e-3)
+    assert np.mean(backwards != kernels.gemm(a, b)) > 0.5
