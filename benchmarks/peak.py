@@ -15,7 +15,7 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-from npgan.kernels.compiled import I64, SHAPE, Vectors, int64, physical_cores
+from npgan.kernels.compiled import I64, SHAPE, Vectors, available_cores, int64
 
 CHAINS = {None: 1, (8, 2): 24, (6, 1): 6}[SHAPE]  # enough to hide latency, few enough for the registers
 
@@ -72,5 +72,5 @@ def peak(workers: int, seconds: float = 0.3) -> float:
 
 
 if __name__ == "__main__":
-    for n in sorted({1, physical_cores()}):
+    for n in sorted({1, available_cores()}):
         print(f"{n} thread(s): {peak(n):.0f} GFLOP/s")

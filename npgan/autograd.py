@@ -1,4 +1,4 @@
-"""The tape: reverse-mode differentiation of any order, in about a hundred lines.
+"""The tape: reverse-mode differentiation of any order, in under two hundred lines.
 
 A *primitive* is a NumPy function with one derivative rule per argument (they stand in ops.py).
 Called with arrays it just computes. Called with a `Tensor` among its arguments it also remembers
@@ -97,6 +97,10 @@ class Primitive:
     def __repr__(self) -> str:
         return f"<primitive {self.__name__}>"
 
+    def __reduce__(self) -> str:
+        """Pickled by name, as a function is; a copy of it is itself."""
+        return self.__name__
+
     def rule(self, i: int) -> Callable:
         """The derivative by argument i; raises NotImplementedError where there is none."""
         rule = self.rules(i) if callable(self.rules) else self.rules[i] if i < len(self.rules) else None
@@ -159,7 +163,8 @@ def grad(y: Tensor, xs: Tensor | Sequence[Tensor], create_graph: bool = False, u
             gradients[x.number] = Tensor(zero) if create_graph else zero
     found = [gradients[x.number] for x in wanted]
     if not create_graph:
-        found = [np.array(g) for g in found]  # a rule may return a read-only view, or g itself
+        # A rule may return a read-only view, or g itself; and float64 where x met some of that.
+        found = [np.array(g, x.dtype) for g, x in zip(found, wanted, strict=True)]
     return found[0] if single else found
 
 

@@ -37,7 +37,7 @@ class UsageError(CommandError):
 
 def train(args: argparse.Namespace) -> dict[str, Any]:
     from . import datasets
-    from .gan import GAN
+    from .gan import GAN, crc32_of
 
     if args.resume is not None:
         gan, source, epochs = resumed(args)
@@ -52,6 +52,10 @@ def train(args: argparse.Namespace) -> dict[str, Any]:
                 f"{out} already holds a run; --resume {out} continues it, or give another --out"
             )
     data = datasets.load(source)
+    if args.resume is not None and args.data is None and crc32_of(data) != gan.data_["crc32"]:
+        raise CommandError(
+            f"{source} has changed since {args.resume} began; --data {source} trains on with it"
+        )
     if out is None:
         out = free_place(data.name)
     more = {} if epochs is None else {"epochs": epochs - gan.epoch_}

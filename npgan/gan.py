@@ -88,7 +88,11 @@ def generator_step(
     The gradient runs through D to the pixels and on through G; D's parameters get none, for their
     arrows are not followed. A relativistic loss looks at D's logits of real images, too.
     """
-    at_real = D(real) if loss.needs_real and real is not None else None
+    if loss.needs_real and real is None:
+        raise ValueError(
+            f"the {loss.name} loss compares with real images; give generator_step(..., real=...)"
+        )
+    at_real = None if real is None or not loss.needs_real else D(real)
     at_fake, pull_D = D.forward(fake)
     value, (dlogits,) = evaluate(lambda logits: loss.generator(at_real, logits), at_fake)
     check_finite(logits_of_D=at_fake, loss_G=value)
@@ -100,11 +104,12 @@ def generator_step(
 
 
 class GAN:
-    """A generator and a discriminator with everything that trains them, in scikit-learn's habit.
+    """A generator and a discriminator with everything that trains them.
 
-    GAN(latent=64).fit(images, epochs=10).sample(16).  lr may be one number or a pair (G's, D's). average is
-    the decay of the moving average of G's weights from which every picture is drawn (0: none; Yazıcı
-    et al. 2019). rng: int, np.random.Generator or None; the same int gives the same bits.
+    GAN(latent=64).fit(images, epochs=10).sample(16); a second fit goes on where the first ended.
+    lr: one number, or a pair (G's, D's). average: the decay of the moving average of G's weights from which
+    every picture is drawn (0: none; Yazıcı et al. 2019). rng: int, np.random.Generator or None; the same
+    int gives the same bits.
     After fit: generator_, discriminator_, average_, history_, epoch_, shape_.
     """
 
@@ -131,6 +136,9 @@ class GAN:
             raise ValueError(f"loss must be one of {', '.join(LOSSES)}; got {loss!r}")
         if not 0 <= average < 1:
             raise ValueError(f"average must lie in [0, 1), got {average}; 0.999 averages over 1000 steps")
+        for name, beta in (("beta1", beta1), ("beta2", beta2)):
+            if not 0 <= beta < 1:
+                raise ValueError(f"{name} must lie in [0, 1), got {beta!r}")
         rates = list(lr) if isinstance(lr, (tuple, list)) else [lr, lr]
         if len(rates) != 2 or not all(
             isinstance(r, (int, float, np.number)) and 0 < r < np.inf for r in rates
@@ -165,7 +173,6 @@ class GAN:
     def start(self, shape: Sequence[int], pixels: bool = True) -> None:
         """Make new networks for images of this shape; for pixels=False, for points in space."""
         c, size = self.config, int(np.prod(shape))
-        self.shape_, self.pixels_ = tuple(int(n) for n in shape), pixels
         weights = self.stream(0)
         output = "tanh" if pixels else "linear"
         self.generator_ = Generator(c["latent"], c["hidden"], size, output, weights)
@@ -175,6 +182,7 @@ class GAN:
         self.adam_G = Adam(self.generator_, lr_G, **betas)
         self.adam_D = Adam(self.discriminator_, lr_D, **betas)
         self.noise = self.stream(2)
+        self.shape_, self.pixels_ = tuple(int(n) for n in shape), pixels
 
     def step(self, real: np.ndarray) -> dict[str, float]:
         """One update of D, one of G, one of the average, from real images (B, pixels) in [-1, 1]."""
@@ -212,18 +220,16 @@ class GAN:
         if self.batch > len(data.images):
             raise ValueError(f"batch is {self.batch}, but there are only {len(data.images)} images")
         pixels = data.images.dtype == np.uint8
-        crc32 = zlib.crc32(np.ascontiguousarray(data.images).data)
-        fingerprint = dict(name=data.name, source=data.source, count=len(data.images), crc32=crc32)
-        if self.shape_ is None:
-            self.start(data.shape, pixels)
-        elif self.shape_ != data.shape or self.pixels_ != pixels:
+        if self.shape_ is not None and (self.shape_ != data.shape or self.pixels_ != pixels):
             raise ValueError(f"this GAN was started on images of shape {self.shape_}, got {data.shape}")
-        elif self.position_ and self.data_["crc32"] != fingerprint["crc32"]:
+        if self.position_ and self.data_["crc32"] != crc32_of(data):
             raise ValueError(
                 f"an epoch on {self.data_['name']} was interrupted; it needs the same images to go on"
             )
-        self.data_ = fingerprint
+        self.data_ = dict(name=data.name, source=data.source, count=len(data.images), crc32=crc32_of(data))
         directory = None if out is None else RunDirectory(out, self, data, self.epoch_ + epochs)
+        if self.shape_ is None:
+            self.start(data.shape, pixels)
         watchers = [*callbacks] if directory is None else [directory.after_epoch, *callbacks]
         try:
             train.run(self, data.images, epochs, watchers, progress)
@@ -294,6 +300,11 @@ class GAN:
     def __repr__(self) -> str:
         settings = ", ".join(f"{name}={value!r}" for name, value in self.config.items())
         return f"GAN({settings})" + ("" if self.shape_ is None else f", {self.epoch_} epochs done")
+
+
+def crc32_of(data: Images) -> int:
+    """A fingerprint of the images, to see that a run goes on with those it began with."""
+    return zlib.crc32(np.ascontiguousarray(data.images).data)
 
 
 def is_count(n: Any) -> bool:

@@ -77,6 +77,11 @@ class Layer:
             self.params[name] = theta[start:stop].reshape(shape)
             start = stop
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """After unpickling, and in copy.deepcopy: let the parameters be views again."""
+        self.__dict__.update(state)
+        self.bind(self.theta)
+
     def check(self, x: Any) -> None:
         """Raise ValueError where x cannot be this layer's input; Dense knows more."""
 
@@ -149,6 +154,7 @@ class Dense(Layer):
 
 def LeakyReLU(slope: float = 0.2) -> Layer:  # noqa: N802
     """x where x > 0, else slope x; at 0 the slope is `slope`.  Maas et al. 2013"""
+    ops.leaky_relu(0.0, slope=slope)  # refuses a slope that is not 0 or more
     return Layer(ops.leaky_relu, slope=slope)
 
 
@@ -177,11 +183,12 @@ class Network:
         if not self.layers:
             raise ValueError("Network() needs at least one layer")
         for layer in self.layers:
-            if layer.owned:
+            if layer.owned or (layer.theta.size and self.layers.count(layer) > 1):
                 raise ValueError(f"{layer!r} belongs to a network already; make a new layer, or net.copy()")
+        for layer in self.layers:
             layer.owned = layer.theta.size > 0
         self.pairs = [
-            one.op is ops.affine and two.op is ops.leaky_relu and "slope" in two.options
+            isinstance(one, Dense) and two.op is ops.leaky_relu and "slope" in two.options
             for one, two in pairwise([*self.layers, Layer(ops.negative)])
         ]  # pairs[i]: layer i is a Dense, and the next one a LeakyReLU
         self.moves = 0  # how often an optimiser has moved theta; see forward
@@ -194,6 +201,11 @@ class Network:
             layer.bind(theta[stretch])
             self.stretches.append(stretch)
             start = stretch.stop
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """After unpickling, and in copy.deepcopy: let the parameters be views again."""
+        self.__dict__.update(state)
+        self.bind(self.theta)
 
     def forward(self, x: np.ndarray) -> tuple[np.ndarray, Pull]:
         """(y, pull) as of a layer.  Only the arrows that `wrt` asks for are followed.
@@ -230,10 +242,8 @@ class Network:
                     layer.by_params(g, x, values[i + 1], dtheta[self.stretches[i]])
                 if i == 0 and wrt == "params":
                     break
-                if (
-                    i > 1 and self.pairs[i - 2] and layer.op is ops.affine
-                ):  # and on through the LeakyReLU below
-                    i -= 1
+                if i > 1 and self.pairs[i - 2] and isinstance(layer, Dense):
+                    i -= 1  # on through the LeakyReLU below, too
                     g = kernels.gemm_gate(g, layer.params["W"], x, **layers[i].options)
                 else:
                     g = layer.by_input(g, x, values[i + 1])

@@ -104,7 +104,7 @@ def slope_penalty(
 
     Row i of the logits depends on image i alone, so one gradient of their sum holds every slope.
     """
-    leaf, params = Tensor(x), D.tensors()
+    leaf, params = Tensor(D.cast(x)), D.tensors()
     slope = grad(ops.sum(D.apply(leaf, params)), leaf, create_graph=True)
     value = of_square(ops.sum(slope * slope, axis=1))
     return float(value.data), flatten(grad(value, params, unused="zero"))

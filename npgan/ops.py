@@ -371,7 +371,8 @@ bce.rules = (
 def bce_with_logits(z, t):
     """bce(sigmoid(z), t) without computing the sigmoid: finite for every finite logit z."""
     check_targets(z, t)
-    return kernels.bce_with_logits(np.asarray(z), t)
+    z = np.asarray(z)
+    return kernels.bce_with_logits(z if z.dtype.kind == "f" else z.astype(np.float64), t)
 
 
 bce_with_logits.rules = (  # dL/dz is σ(z) - t, written as two terms that keep their small values

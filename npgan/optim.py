@@ -42,9 +42,10 @@ class Optimiser:
         Raises ValueError on a gradient of another shape, FloatingPointError on one that is not finite;
         that is seen while theta is updated, so theta is then spoilt.
         """
-        if np.shape(gradient) != self.theta.shape:
+        gradient = np.asarray(gradient)
+        if gradient.shape != self.theta.shape:
             raise ValueError(
-                f"step() got a gradient of shape {np.shape(gradient)}, theta has {self.theta.shape}; "
+                f"step() got a gradient of shape {gradient.shape}, theta has {self.theta.shape}; "
                 'pull(g, wrt="params") returns the right one'
             )
         self.t += 1

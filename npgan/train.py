@@ -95,7 +95,7 @@ def run(
             display.epoch(row, rate, (now - began) / done * (total - done) if done else 0.0)
             state = State(model, epoch + 1, last, row, now - began, rate)
             wishes = [callback(state) for callback in callbacks]
-            if any(wish is True for wish in wishes) or interrupted():
+            if any(isinstance(wish, (bool, np.bool_)) and wish for wish in wishes) or interrupted():
                 break
         if interrupted():
             raise Interrupted

@@ -298,3 +298,66 @@ def test_another_order_of_summation_gives_other_bits():
     backwards = kernels.gemm(np.ascontiguousarray(a[:, ::-1]), np.ascontiguousarray(b[::-1]))
     np.testing.assert_allclose(backwards, kernels.gemm(a, b), rtol=1e-3, atol=1e-3)
     assert np.mean(backwards != kernels.gemm(a, b)) > 0.5
+
+
+def test_arrays_that_do_not_fit_are_left_to_the_reference():
+    """Found by review: a bias, gate or out of another shape was read beyond its end."""
+    one = lambda *shape: np.ones(shape, np.float32)
+    np.testing.assert_array_equal(
+        kernels.affine(one(2, 3), one(3, 4), np.full(1, 7, np.float32)), np.full((2, 4), 10)
+    )
+    with pytest.raises(ValueError, match="broadcast"):
+        kernels.affine(one(2, 3), one(3, 4), one(2))
+    with pytest.raises(ValueError, match="mismatch"):
+        kernels.gemm(one(2, 3), one(3, 4), out=one(6, 9))
+    np.testing.assert_array_equal(kernels.gemm_gate(one(4, 3), one(5, 3), one(1, 5), 0.2), np.full((4, 5), 3))
+    out = one(2, 4)
+    out.flags.writeable = False
+    with pytest.raises(ValueError, match=r"read-only|writ"):
+        kernels.gemm(one(2, 3), one(3, 4), out=out)
+    a = np.random.default_rng(0).standard_normal((64, 64))
+    expected = a @ a
+    np.testing.assert_allclose(kernels.gemm(a, a, out=a), expected, rtol=1e-12, atol=1e-12)
+    for strange in (np.ones((3, 3), ">f4"), np.broadcast_to(np.float32(1), (3, 3))):
+        np.testing.assert_allclose(kernels.tanh(strange), np.tanh(strange), rtol=1e-6)
+        np.testing.assert_allclose(kernels.column_sum(strange), [3, 3, 3])
+        np.testing.assert_allclose(kernels.gemm(strange, strange), np.full((3, 3), 3))
+
+
+def test_a_failure_while_the_team_prepares_leaves_it_usable(compiled, monkeypatch):
+    set_threads(3)
+    a, b = big()
+    expected, calls, right = kernels.gemm(a, b), [], compiled.aligned
+
+    def failing(size):
+        calls.append(size)
+        if len(calls) == 2:
+            raise MemoryError
+        return right(size)
+
+    set_threads(3)
+    compiled.team.memory  # noqa: B018 (a new team, without memory yet)
+    compiled.scratch.address(300)
+    monkeypatch.setattr(compiled, "aligned", failing)
+    with pytest.raises(MemoryError):
+        kernels.gemm(a, b)
+    monkeypatch.setattr(compiled, "aligned", right)
+    assert not compiled.team.caller
+    for _ in range(5):
+        np.testing.assert_array_equal(kernels.gemm(a, b), expected)
+
+
+def test_helpers_that_cannot_start_cost_one_warning(compiled, monkeypatch, caplog):
+    set_threads(1)
+    a, b = big()
+    expected = kernels.gemm(a, b)
+    set_threads(3)
+    monkeypatch.setattr(
+        threading.Thread, "start", lambda thread: (_ for _ in ()).throw(RuntimeError("can't start"))
+    )
+    for _ in range(2):
+        np.testing.assert_array_equal(kernels.gemm(a, b), expected)
+    assert [record.message for record in caplog.records] == [
+        "npgan: warning: can't start; going on with 1 threads"
+    ]
+    set_threads(1)

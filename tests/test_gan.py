@@ -433,3 +433,40 @@ def test_the_tape_and_the_explicit_road_share_their_rules():
     np.testing.assert_array_equal(
         grad(ops.tanh(leaf).sum(), leaf), ops.tanh.rule(0)(np.ones((3, 3)), ops.tanh(x), x)
     )
+
+
+def test_a_copied_gan_trains_on_its_own(points):
+    import copy
+
+    gan = small_gan().fit(points, epochs=1, progress=False)
+    twin = copy.deepcopy(gan)
+    kept = gan.generator_.theta.copy()
+    twin.fit(points, epochs=1, progress=False)
+    np.testing.assert_array_equal(gan.generator_.theta, kept)
+    assert np.all(twin.generator_.layers[0].params["W"] != gan.generator_.layers[0].params["W"])
+    gan.fit(points, epochs=1, progress=False)
+    np.testing.assert_array_equal(gan.generator_.theta, twin.generator_.theta)
+
+
+def test_a_fit_that_fails_at_the_start_leaves_the_gan_as_it_was(points, tmp_path):
+    with pytest.raises(ValueError, match=r"beta1 must lie in \[0, 1\)"):
+        GAN(beta1=2)
+    (tmp_path / "a_file").write_text("")
+    gan = small_gan()
+    with pytest.raises(OSError, match="a_file"):
+        gan.fit(points, epochs=1, out=tmp_path / "a_file" / "run", progress=False)
+    assert gan.shape_ is None
+    gan.fit(np.zeros((64, 3)), epochs=1, progress=False)
+
+
+def test_a_penalty_takes_what_a_network_takes():
+    D = Discriminator(6, (4,), rng=0)
+    with pytest.raises(TypeError, match="takes floats, got uint8"):
+        r1(D, np.zeros((2, 6), np.uint8))
+    assert r1(D, np.zeros((2, 6)))[1].dtype == np.float32  # float64 in
+
+
+def test_a_relativistic_step_needs_real_images():
+    G, D, _, z = tiny()
+    with pytest.raises(ValueError, match="relativistic loss compares with real images"):
+        generator_step(D, SGD(G), *G.forward(z), LOSSES["relativistic"])

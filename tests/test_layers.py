@@ -231,3 +231,30 @@ def test_repr_shows_the_architecture():
 def test_errors_say_what_to_do(wrong, error, words):
     with pytest.raises(error, match=words):
         wrong(small())
+
+
+def test_copies_and_pickles_are_networks_of_their_own():
+    import copy
+    import pickle
+
+    net, x = small(np.float32), np.ones((2, 5), np.float32)
+    for other in (copy.deepcopy(net), pickle.loads(pickle.dumps(net))):
+        np.testing.assert_array_equal(other(x), net(x))
+        before = net(x)
+        other.theta[:] = 0
+        assert np.all(other(x) == 0.5)  # its layers see its own theta ...
+        np.testing.assert_array_equal(net(x), before)  # ... and only that
+    assert copy.deepcopy(ops.affine) is ops.affine
+
+
+def test_a_slope_below_zero_is_refused_where_the_layer_is_made():
+    with pytest.raises(ValueError, match="slope of 0 or more"):
+        LeakyReLU(-1.0)
+
+
+def test_an_affine_layer_with_names_of_ones_own():
+    layer = Layer(ops.affine, {"weight": np.ones((3, 2)), "bias": np.zeros(2)})
+    net = Network([Dense(2, 3, rng=0), LeakyReLU(), layer]).astype(np.float64)
+    x, g = np.random.default_rng(0).standard_normal((4, 2)), np.ones((4, 2))
+    dtheta = net.forward(x)[1](g, wrt="params")
+    np.testing.assert_allclose(dtheta, numerical(lambda: np.sum(net(x)), net.theta), rtol=1e-6, atol=1e-9)

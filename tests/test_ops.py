@@ -170,6 +170,7 @@ def test_targets_may_stretch_to_the_answers_and_not_the_other_way():
 
 
 def test_numbers_are_as_good_as_arrays():
+    assert ops.bce_with_logits(np.array([0, 1]), 0.9) == ops.bce_with_logits(np.array([0.0, 1.0]), 0.9)
     assert ops.sigmoid(0.0) == 0.5
     assert ops.leaky_relu(-1.0) == -0.2
     np.testing.assert_allclose([ops.softplus(0.0), ops.bce_with_logits(0.0, 1.0)], np.log(2))

@@ -69,7 +69,8 @@ def thread_count() -> int:
         from . import compiled
 
         return compiled.team.threads
-    return int(os.environ.get("OPENBLAS_NUM_THREADS") or os.cpu_count() or 1)
+    wanted = os.environ.get("OPENBLAS_NUM_THREADS", "")
+    return int(wanted) if wanted.isdecimal() else os.cpu_count() or 1
 
 
 def compiled_kernels() -> ModuleType:

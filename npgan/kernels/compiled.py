@@ -27,6 +27,7 @@ import logging
 import math
 import os
 import threading
+from pathlib import Path
 
 import llvmlite.binding as llvm
 import numba
@@ -547,62 +548,75 @@ class Team:
     """
 
     def __init__(self, threads):
-        self.threads, self.lock, self.helpers = threads, threading.Lock(), []
+        self.threads, self.caller, self.helpers, self.complete = threads, {}, [], False
         self.job, self.numbers = aligned(8 * (SPACES + threads)).view(np.int64), np.zeros(8, np.float32)
-        self.memory: list[np.ndarray] = []
-        self.asleep = [threading.Event() for _ in range(threads)]  # set: a helper that should wake up
-        self.rows = 0  # of a panel that every helper has room for
+        self.memory = []  # of each helper, for panels of self.rows rows
+        self.rows = 0
+        self.bells = [threading.Event() for _ in range(threads - 1)]  # rung: there is work, do not sleep
 
     def help(self, me):
         seen = 0
         while not self.job[QUIT]:
             seen = serve(self.job, self.numbers, me, seen)
-            self.asleep[me].wait()
-            self.asleep[me].clear()
+            self.bells[me].wait()
+            self.bells[me].clear()
 
     def prepare(self, k):
         """Before a job is written: room for panels of k rows, and helpers that are awake."""
         if k > self.rows:
-            self.rows = max(k, 1024)
-            self.memory = [aligned(START + self.rows * PANEL) for _ in range(self.threads)]
-            self.job[SPACES:] = [memory.ctypes.data for memory in self.memory]
-        if not self.helpers:
-            for me in range(self.threads - 1):
-                helper = threading.Thread(target=self.help, args=(me,), name="npgan helper", daemon=True)
-                self.helpers.append(helper)
-                helper.start()
-        for bell in self.asleep:
+            rows = max(k, 1024)
+            memory = [aligned(START + rows * PANEL) for _ in self.bells]
+            self.job[SPACES : SPACES + len(memory)] = [space.ctypes.data for space in memory]
+            self.memory, self.rows = memory, rows
+        if not self.complete:
+            self.complete = True
+            self.hire()
+        for bell in self.bells:
             if not bell.is_set():
                 bell.set()
 
+    def hire(self):
+        try:
+            for me in range(self.threads - 1):
+                helper = threading.Thread(target=self.help, args=(me,), name="npgan helper", daemon=True)
+                helper.start()
+                self.helpers.append(helper)
+        except RuntimeError as error:  # a limit on threads: those that there are share the work
+            log.warning("npgan: warning: %s; going on with %d threads", error, 1 + len(self.helpers))
+
     def stop(self):
         self.job[QUIT] = 1
-        for bell in self.asleep:
+        for bell in self.bells:
             bell.set()
         for helper in self.helpers:
             helper.join()
 
 
-def physical_cores():
-    """The cores that this process may use, hyper-threads not counted."""
+def available_cores():
+    """The cores that this process may use: without hyper-threads, and within a container's quota."""
     try:
         usable = os.sched_getaffinity(0)
         places = "/sys/devices/system/cpu/cpu{}/topology/thread_siblings_list"
-        return len({open(places.format(cpu)).read() for cpu in usable}) or 1
+        cores = len({Path(places.format(cpu)).read_text() for cpu in usable})
     except (AttributeError, OSError):
-        return os.cpu_count() or 1
+        cores = os.cpu_count() or 1
+    try:
+        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
+        cores = min(cores, math.ceil(int(quota) / int(period)))
+    except (OSError, ValueError):  # no such file, or "max"
+        pass
+    return max(cores, 1)
 
 
-team = Team(physical_cores())
+team = Team(available_cores())
 scratch = Scratch()
 
 
 def set_threads(n):
     """Let n threads (this one and n - 1 helpers) share the work from now on; None: one per core."""
     global team
-    with team.lock:
-        team.stop()
-        team = Team(n or physical_cores())
+    before, team = team, Team(n or available_cores())
+    before.stop()  # a job that is under way is finished by its caller
 
 
 def after_fork():
@@ -618,14 +632,16 @@ atexit.register(lambda: team.stop())  # no helper may run compiled code while Py
 
 def together(work, enough, k, *args):
     """work(job, numbers, scratch, shared, *args): shared where the team is free and there is enough to do."""
-    crew = team
-    if not enough or crew.threads == 1 or not crew.lock.acquire(blocking=False):
-        return work(crew.job, crew.numbers, scratch.address(k), False, *args)
+    crew, me = team, object()
     try:
-        crew.prepare(k)
-        return work(crew.job, crew.numbers, scratch.address(k), True, *args)
+        # setdefault claims the team in one step: an exception of a signal handler cannot leave it claimed.
+        shared = enough and crew.threads > 1 and crew.caller.setdefault("is", me) is me
+        if shared:
+            crew.prepare(k)
+        return work(crew.job, crew.numbers, scratch.address(k), shared, *args)
     finally:
-        crew.lock.release()
+        if crew.caller.get("is") is me:
+            del crew.caller["is"]
 
 
 # ---- matrix products ----
@@ -685,25 +701,33 @@ def multiply(a, b, ta, tb, out=None, gate=None, bias=None, sums=None, slope=1.0)
     (k, m), (n, rows) = a.shape if ta else a.shape[::-1], b.shape if tb else b.shape[::-1]
     if k != rows:
         raise ValueError(f"cannot multiply {(m, k)} by {(rows, n)}: the inner sizes differ")
-    none = NONE[a.dtype]
-    extras = [none if x is None else np.ascontiguousarray(x, a.dtype) for x in (gate, bias, sums)]
-    fits = out is not None and out.dtype == a.dtype and out.flags.c_contiguous
-    c = out if fits else np.empty((m, n), a.dtype)
-    a, b = np.ascontiguousarray(a), np.ascontiguousarray(b)
-    if n == 1 and m > 1:
-        # One column would leave all lanes but one idle: compute it as the row of the transposed product.
-        if extras[1].size:
-            extras[1] = np.full(m, extras[1][0])
-        a, b, ta, tb, row = b.reshape(1, k), a, False, not ta, c.reshape(1, m)
-    else:
-        row = c
+    for array, shape in ((out, (m, n)), (gate, (m, n)), (bias, (n,)), (sums, (n,))):
+        if array is not None and (array.shape != shape or array.dtype != a.dtype):
+            return None
+    written = [x for x in (out, sums) if x is not None]
+    if not all(x.flags.c_contiguous and x.flags.writeable for x in written):
+        return None
+    if any(np.may_share_memory(x, y) for x in written for y in (a, b, gate) if y is not None):
+        return None
+    a, b = writeable(a), writeable(b)
+    none, c = NONE[a.dtype], np.empty((m, n), a.dtype) if out is None else out
+    gates, biases, totals = (none if x is None else writeable(x).ravel() for x in (gate, bias, sums))
     slope = a.dtype.type(slope)
     enough = m * n * k >= WORTH and a.itemsize == 4
-    together(product, enough, k, a, b, row, ta, tb, *extras, slope)
-    if out is not None and not fits:
-        out[...] = c
-        return out
+    if n == 1 and m > 1 and sums is None:
+        # One column would leave all lanes but one idle: compute it as the row of the transposed product.
+        biases = np.full(m, biases[0]) if biases.size else biases
+        column = b.reshape(1, k)
+        together(product, enough, k, column, a, c.reshape(1, m), False, not ta, gates, biases, totals, slope)
+    else:
+        together(product, enough, k, a, b, c, ta, tb, gates, biases, totals, slope)
     return c
+
+
+def writeable(x):
+    """x without gaps; and not read-only, which is another type to Numba, and would be compiled anew."""
+    x = np.ascontiguousarray(x)
+    return x if x.flags.writeable else x.copy()
 
 
 @functools.wraps(reference.gemm)
@@ -714,19 +738,19 @@ def gemm(a, b, ta=False, tb=False, out=None):
 
 @functools.wraps(reference.affine)
 def affine(x, W, b):
-    y = multiply(x, W, False, False, bias=b) if x.dtype == b.dtype else None
+    y = multiply(x, W, False, False, bias=b)
     return reference.affine(x, W, b) if y is None else y
 
 
 @functools.wraps(reference.affine_leaky)
 def affine_leaky(x, W, b, slope):
-    y = multiply(x, W, False, False, bias=b, slope=slope) if x.dtype == b.dtype else None
+    y = multiply(x, W, False, False, bias=b, slope=slope)
     return reference.affine_leaky(x, W, b, slope) if y is None else y
 
 
 @functools.wraps(reference.gemm_gate)
 def gemm_gate(g, W, y, slope):
-    dx = multiply(g, W, False, True, gate=y, slope=slope) if g.dtype == y.dtype else None
+    dx = multiply(g, W, False, True, gate=y, slope=slope)
     return reference.gemm_gate(g, W, y, slope) if dx is None else dx
 
 
@@ -838,13 +862,13 @@ def softplus_of(x):
 
 def fits(x, *others):
     """Whether a loop over flat arrays computes what the reference kernel would."""
-    known = isinstance(x, (np.ndarray, np.generic)) and x.dtype.char in "fd"
+    known = isinstance(x, (np.ndarray, np.generic)) and x.dtype in NONE
     return known and all(a.dtype == x.dtype and a.shape == x.shape for a in others)
 
 
 def flat_memory(*arrays):
     """Whether a loop may write into these arrays, taken as flat."""
-    return fits(*arrays) and all(a.flags.c_contiguous for a in arrays)
+    return fits(*arrays) and all(a.flags.c_contiguous and a.flags.writeable for a in arrays)
 
 
 def elementwise(loop):
@@ -859,8 +883,8 @@ def elementwise(loop):
         if not fits(x, *(a for a in others if hasattr(a, "shape"))):
             return fallback(x, *others)
         out = np.empty(x.shape, x.dtype)
-        flat = (a.ravel() if hasattr(a, "shape") else x.dtype.type(a) for a in others)
-        loop(x.ravel(), *flat, out.ravel())
+        flat = (writeable(a).ravel() if hasattr(a, "shape") else x.dtype.type(a) for a in others)
+        loop(writeable(x).ravel(), *flat, out.ravel())
         return out
 
     return kernel
@@ -925,7 +949,7 @@ def bce_with_logits(z, t):
     t = np.broadcast_to(np.asarray(t, z.dtype), z.shape)
     if not fits(z):
         return reference.bce_with_logits(z, t)
-    return z.dtype.type(bce_loop(z.ravel(), t.ravel()))  # Numba returns Python's float
+    return z.dtype.type(bce_loop(writeable(z).ravel(), writeable(t).ravel()))  # Numba returns Python's float
 
 
 @jit
@@ -940,7 +964,7 @@ def column_sum(x):
     if not fits(x) or x.ndim != 2:
         return reference.column_sum(x)
     out = np.zeros(x.shape[1], x.dtype)
-    column_sum_loop(np.ascontiguousarray(x), out)
+    column_sum_loop(writeable(x), out)
     return out
 
 
@@ -1029,7 +1053,7 @@ def try_out():
     for activation in (sigmoid, softplus, tanh):
         activation(x)
     leaky_relu(x, 0.2), leaky_gate(x, x, 0.2), tanh_gate(x, x), sigmoid_gate(x, x)
-    affine(x, x, v), bce_with_logits(v, v), column_sum(x)
+    affine(x, x, v), gemm_gate(x, x, x, 0.2), bce_with_logits(v, v), column_sum(x)
     sgd(v, v, v, 0.0, 0.0), adam(v, v, v, v, 0.0, 0.5, 0.5, 1.0, 1), mix(v, v, 0.5)
     ended = np.ones(SPACES + 1, np.int64)  # QUIT is set: a helper that compiles later would miss many jobs
     serve(ended, np.zeros(8, np.float32), 0, 0)
