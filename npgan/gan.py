@@ -227,9 +227,14 @@ class GAN:
                 f"an epoch on {self.data_['name']} was interrupted; it needs the same images to go on"
             )
         self.data_ = dict(name=data.name, source=data.source, count=len(data.images), crc32=crc32_of(data))
-        directory = None if out is None else RunDirectory(out, self, data, self.epoch_ + epochs)
-        if self.shape_ is None:
+        fresh = self.shape_ is None
+        if fresh:
             self.start(data.shape, pixels)
+        try:
+            directory = None if out is None else RunDirectory(out, self, data, self.epoch_ + epochs)
+        except OSError:
+            self.shape_ = None if fresh else self.shape_  # nothing was trained: as if fit had not been called
+            raise
         watchers = [*callbacks] if directory is None else [directory.after_epoch, *callbacks]
         try:
             train.run(self, data.images, epochs, watchers, progress)
