@@ -7,6 +7,14 @@ docs/gradcheck.md teaches it.
 """
 
 from .check import assert_gradients, check_gradients
-from .report import ArgumentReport, Report
+from .gradient import Numerical, numerical_gradient
+from .own import assert_layer_gradients, check_layer, check_loss, check_own, check_penalty, check_primitive, check_step
+from .power import PowerReport, check_power
+from .report import FAIL, INCONCLUSIVE, PASS, ArgumentReport, Report
+from .taylor import Taylor, taylor_test
 
-__all__ = ["ArgumentReport", "Report", "assert_gradients", "check_gradients"]
+__all__ = [
+    "FAIL", "INCONCLUSIVE", "PASS", "ArgumentReport", "Numerical", "PowerReport", "Report", "Taylor",
+    "assert_gradients", "assert_layer_gradients", "check_gradients", "check_layer", "check_loss", "check_own",
+    "check_penalty", "check_power", "check_primitive", "check_step", "numerical_gradient", "taylor_test",
+]  # fmt: skip

@@ -143,8 +143,9 @@ class Check:
             noise = self.noise_of(wide, False) if ok else None
             if noise is None or noise.coarse:
                 raise ValueError
-            with quiet():
-                wide.gradients(wide.values, np.ones(wide.out_size))
+            if wide.grad is not None:
+                with quiet():
+                    wide.gradients(wide.values, np.ones(wide.out_size))
         except (TypeError, *OUTSIDE):
             self.notes.append("func works in float32, so it is judged at float32's resolution")
             return
@@ -248,7 +249,7 @@ class Check:
         row = self.blank(leaf, PASS, mode="elements", method=judged.method, kinks=judged.kinks)
         row.size = float(max(np.max(np.abs(judged.numeric[known]), initial=0), np.max(np.abs(judged.analytic), initial=0)))
         wrong = known & (gap > judged.bound)
-        resolved = known & (judged.bound <= self.resolved() * row.size)
+        resolved = known & (judged.bound <= self.resolved() * row.size) & (row.size > 0)
         ratio = np.where(known, gap, -1.0) if wrong.any() else np.where(known, gap / np.maximum(judged.bound, 1e-300), -1.0)
         flat = int(np.argmax(np.where(wrong, ratio, -1.0) if wrong.any() else ratio))
         index = tuple(int(i) for i in np.unravel_index(flat, gap.shape))

@@ -55,23 +55,27 @@ def factor(e: Evidence) -> Iterator[str]:
     if near(-1):
         yield "the sign is wrong: numeric = -analytic"
         return
-    sign = "-" if c < 0 else ""
-    for what, n in e.sizes.items():
-        if n > 2 and near(n):
-            yield f"{n} times too small, and {n} is {what}: a mean where a sum belongs, or divided twice"
-        if n > 2 and near(-n):
-            yield f"{n} times too small with the wrong sign, and {n} is {what}"
-        if n > 2 and near(1 / n):
-            yield f"{n} times too large, and {n} is {what}: a sum where a mean belongs (1/{n} is missing)"
-        if n > 2 and near(n / 2):
-            yield f"{n}/2 times too small, and {n} is {what}"
-        if n > 2 and near(2 / n):
-            yield f"{n}/2 times too large, and {n} is {what}"
     if near(2):
         yield "half of what it should be: a factor 2 is missing (of a square?)"
     elif near(0.5):
         yield "twice what it should be: a factor 1/2 is missing, or the gradient was added twice"
-    else:
+    sign = "-" if c < 0 else ""
+    named = near(2) or near(0.5)
+    for what, n in e.sizes.items():
+        if n < 3:
+            continue
+        named = named or any(near(value) for value in (n, -n, 1 / n, n / 2, 2 / n))
+        if near(n):
+            yield f"{n} times too small, and {n} is {what}: a mean where a sum belongs, or divided twice"
+        if near(-n):
+            yield f"{n} times too small with the wrong sign, and {n} is {what}"
+        if near(1 / n):
+            yield f"{n} times too large, and {n} is {what}: a sum where a mean belongs (1/{n} is missing)"
+        if near(n / 2):
+            yield f"{n}/2 times too small, and {n} is {what}"
+        if near(2 / n):
+            yield f"{n}/2 times too large, and {n} is {what}"
+    if not named:
         yield f"wrong by a constant factor: numeric = {sign}{abs(c):.6g} x analytic"
 
 

@@ -126,6 +126,7 @@ class Elements:
                 left.append(i)
                 if self.places.settings.kinks == "jitter":
                     continue
+                limit += estimate.kink_size  # any slope between the one-sided ones is right
             a = float(gradient.flat[i])
             self.analytic[i], self.numeric[i], self.bound[i] = a, a + estimate.gap, limit
             self.known[i] = np.isfinite(limit)

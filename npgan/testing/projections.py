@@ -92,6 +92,7 @@ class Projections:
                     if j == 0:
                         return wanted  # they will all meet it
                     continue
+                limit += estimate.kink_size  # any slope between the one-sided ones is right
             self.estimates[d] = turn, estimate, limit
         return left
 

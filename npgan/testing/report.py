@@ -87,7 +87,7 @@ def table(rows: list[ArgumentReport]) -> list[str]:
     cells = [head]
     for a in rows:
         by = f"{a.mode}, {a.method}" if a.mode else ""
-        power = f"{a.power:.0e}" if a.power < math.inf else ""
+        power = f"{a.power:.0e}" if a.verdict == PASS else ""
         numbers = [f"{x:.6g}" if math.isfinite(x) else "" for x in (a.analytic, a.numeric)]
         bound = f"{a.error_bound:.0e}" if math.isfinite(a.error_bound) else ""
         cells.append((a.place, shape(a), a.verdict, *numbers, bound, power, str(a.kinks or ""), by))

@@ -169,6 +169,14 @@ class Problem:
             raise StyleError(str(error)) from None
         return [flat[slot] for slot in self.slots]
 
+    def nest(self, gradients: Sequence[Any]) -> tuple:
+        """One gradient per float leaf, back in the nesting of the arguments; None at the others."""
+        flat: list[Any] = [None] * len(self.fixed)
+        for slot, g in zip(self.slots, gradients, strict=True):
+            flat[slot] = g
+        new = iter(flat)
+        return tuple(rebuild(arg, new) for arg in self.args)
+
     def wrapped(self, returned: Any, i: int) -> bool:
         """Whether the only gradient came in a tuple of its own, (dx,) or (dx, None)."""
         if not isinstance(returned, (tuple, list)):
