@@ -119,12 +119,17 @@ class Check:
         faults_of = dict((leaf, fault) for leaf, fault in ground.faults if leaf is not None)
         reports = []
         for leaf in range(len(self.problem.names)):
-            if leaf in faults_of:
-                reports.append(self.blank(leaf, FAIL, hint=faults_of[leaf]))
+            if leaf in faults_of and ground.gradients[leaf] is None:
+                reports.append(self.blank(leaf, FAIL, hint=faults_of[leaf], hints=[faults_of[leaf]]))
             elif ground.gradients[leaf] is None:
                 self.notes.append(f"{self.problem.names[leaf]} is not checked: backward returned no gradient for it")
             elif self.problem.values[leaf].size:
-                reports.append(self.judge(leaf))
+                row = self.judge(leaf)
+                if leaf in faults_of:
+                    row.verdict = FAIL
+                    row.hints = [faults_of[leaf], *row.hints]
+                    row.hint = "; ".join(row.hints[:2])
+                reports.append(row)
         if self.problem is not native:
             self.compare_native(reports)
         self.notes += ground.notes
@@ -200,7 +205,8 @@ class Check:
             values = []
             for v in self.problem.values:
                 unit = np.abs(v) + 0.5 * magnitude(v)
-                push = rng.uniform(0.5, 1.0, v.shape) * rng.choice([-1.0, 1.0], v.shape)
+                push = rng.uniform(-1.0, 1.0, v.shape)
+                push += np.copysign(0.5, push)
                 values.append((v + size * unit * push).astype(v.dtype))
             try:
                 point = Point(self.problem, values, self.dout, self.noise)
@@ -347,7 +353,7 @@ class Check:
     def evidence_of_elements(self, leaf: int, judged: Judged, wrong: np.ndarray, index: tuple[int, ...]) -> Evidence:
         a, n, known = judged.analytic, judged.numeric, judged.known
         size = float(np.max(np.abs(n[known]), initial=0))
-        allowed = 4 * judged.bound + (2e-2 if self.noise.coarse else 1e-4) * size
+        allowed = 4 * judged.bound + (5e-3 if self.noise.coarse else 1e-4) * size
 
         def explains(candidate: np.ndarray) -> bool:
             return bool(np.all(np.abs(candidate - n)[known] <= allowed[known]))
@@ -367,7 +373,7 @@ class Check:
         assert gradient is not None
         slopes = np.array([estimate.slope for _, _, estimate, _ in rows])
         size = float(np.sqrt(np.mean(slopes**2)))
-        allowed = np.array([limit for *_, limit in rows]) * 4 + (2e-2 if self.noise.coarse else 1e-4) * size
+        allowed = np.array([limit for *_, limit in rows]) * 4 + (5e-3 if self.noise.coarse else 1e-4) * size
 
         def explains(candidate: np.ndarray) -> bool:
             predicted = np.array([np.vdot(v, candidate) for v, *_ in rows])

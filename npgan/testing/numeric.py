@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -59,7 +60,16 @@ class Point:
             self.outputs = problem.outputs(self.values)
         self.sigma = noise.at(self.outputs)
         self.grade = "coarse" if noise.coarse else "fine"
+        self.pooled = np.maximum(self.sigma, np.sqrt(np.mean(self.sigma**2)))  # five samples may agree by chance
+        self.scratch: dict[int, tuple[np.ndarray, ...]] = {}
         self.dout_sigma2 = float(np.dot(dout * dout, self.sigma * self.sigma))
+
+    def buffers(self, leaf: int) -> tuple[np.ndarray, ...]:
+        """Three arrays like a leaf, made once: fresh memory for every step costs more than the arithmetic."""
+        if leaf not in self.scratch:
+            x = self.values[leaf]
+            self.scratch[leaf] = np.empty_like(x), np.empty_like(x), np.empty(x.shape)
+        return self.scratch[leaf]
 
     def moved(self, leaf: int, value: np.ndarray) -> np.ndarray:
         values = list(self.values)
@@ -89,15 +99,16 @@ def magnitude(x: np.ndarray) -> float:
 def climb(point: Point, leaf: int, move: int | np.ndarray, gradient: np.ndarray, h: float) -> Rung | None:
     """One rung: the argument moved by ±h at one flat index, or by ±h v along signs v. None where F is not finite."""
     x = point.values[leaf]
-    up, down = x.copy(), x.copy()
+    up, down, difference = point.buffers(leaf)
     if isinstance(move, np.ndarray):
-        shift = (h * move).astype(x.dtype, copy=False)
-        np.add(x, shift, out=up)
-        np.subtract(x, shift, out=down)
-        width, along = 2 * h, 0.0
-        moved = np.subtract(up, down, dtype=np.float64)  # what was really added, after rounding
-        along = float(np.vdot(gradient, moved)) / width
+        np.multiply(move, h, out=difference)
+        np.add(x, difference, out=up, casting="same_kind")
+        np.subtract(x, difference, out=down, casting="same_kind")
+        np.subtract(up, down, out=difference, dtype=np.float64)  # what was really added, after rounding
+        width = 2 * h
+        along = float(np.dot(gradient.ravel(), difference.ravel())) / width
     else:
+        up[...] = down[...] = x
         up.flat[move] += x.dtype.type(h)
         down.flat[move] -= x.dtype.type(h)
         width = float(up.flat[move]) - float(down.flat[move])
@@ -108,19 +119,19 @@ def climb(point: Point, leaf: int, move: int | np.ndarray, gradient: np.ndarray,
         right, left = point.moved(leaf, up), point.moved(leaf, down)
     except (ValueError, ArithmeticError, AssertionError):  # the step leaves the function's domain
         return None
-    difference = right - left
-    slope = float(np.dot(point.dout, difference)) / width
+    slope = float(np.dot(point.dout, right - left)) / width
     if not np.isfinite(slope):
         return None
     jump = np.abs(right - 2 * point.outputs + left) * (2 / width)
     noise = np.sqrt(2 * point.dout_sigma2) / width
-    return Rung(width / 2, slope, along, noise, jump, point.sigma * (8 / width))
+    return Rung(width / 2, slope, along, noise, jump, point.pooled * (8 / width))
 
 
 def extrapolate(steps: np.ndarray, gaps: np.ndarray, noise: np.ndarray) -> tuple[float, float, tuple[int, int]]:
     """(value, error, where) of the best entry of the Richardson table over decreasing steps."""
     best: tuple[float, float, tuple[int, int]] = (float(gaps[-1]), np.inf, (0, len(gaps) - 1))
     column, blur = gaps, noise
+    slack = 10 * noise[1:] + 2 * np.abs(np.diff(gaps))
     for order in range(min(3, len(gaps))):
         if order:
             r = (steps[:-order] / steps[order:]) ** 2
@@ -130,25 +141,28 @@ def extrapolate(steps: np.ndarray, gaps: np.ndarray, noise: np.ndarray) -> tuple
             change = [abs(column[k] - column[j]) for j in (k - 1, k + 1) if 0 <= j < len(column)]
             if not change:
                 continue
-            error = float(min(change) + blur[k])
+            error = float(max(min(change), 1e-2 * max(change)) + blur[k])  # one neighbour may agree by chance
+            finer = slice(k + order, None)  # large steps may agree on a chord; the smaller ones know better
+            if np.any(np.abs(column[k] - gaps[1:][finer]) > 4 * error + slack[finer]):
+                continue
             if error < best[1] * (0.5 if order > best[2][0] else 1.0):
                 best = (float(column[k]), error, (order, k + order))
     return best
 
 
-def find_kinks(rungs: Sequence[Rung], dout: np.ndarray) -> tuple[int, float]:
-    """(outputs with a kink, its greatest effect on the slope) from the two smallest steps.
+def find_kinks(rungs: Sequence[Rung], last: int, dout: np.ndarray) -> tuple[int, float]:
+    """(outputs with a kink, its greatest effect on the slope), seen at the steps from `last` on.
 
-    Where F is smooth the one-sided slopes differ by h F'' and the difference shrinks with h; at a kink it
-    stays.
+    Where F is smooth the one-sided slopes differ by h F'' and the difference shrinks with h; where it is
+    noise the difference grows as h shrinks; at a kink it stays.
     """
-    if len(rungs) < 2:
-        return 0, 0.0
-    coarse, fine = rungs[-2], rungs[-1]
-    stays = (fine.jump > 3 * fine.jump_noise) & (fine.jump > 0.5 * coarse.jump)
-    if not stays.any():
-        return 0, 0.0
-    return int(stays.sum()), 0.5 * float(np.dot(np.abs(dout[stays]), fine.jump[stays]))
+    count, size = 0, 0.0
+    for coarse, fine in pairwise(rungs[max(last, 1) - 1 :]):
+        stays = (fine.jump > 4 * fine.jump_noise) & (fine.jump > 0.5 * coarse.jump) & (fine.jump < 2 * coarse.jump)
+        if stays.any():
+            count = max(count, int(stays.sum()))
+            size = max(size, 0.5 * float(np.dot(np.abs(dout[stays]), fine.jump[stays])))
+    return count, size
 
 
 def measure(point: Point, leaf: int, move: int | np.ndarray, gradient: np.ndarray, scale: float,
@@ -166,7 +180,7 @@ def measure(point: Point, leaf: int, move: int | np.ndarray, gradient: np.ndarra
     noise = np.array([rung.noise for rung in climbed])
     if rungs is None:
         gap, error, used = extrapolate(h, gaps, noise)
-        kinks, size = find_kinks(climbed, point.dout)
+        kinks, size = find_kinks(climbed, used[1], point.dout)
     else:
         gap, error, used = last_entry(h, gaps, noise), float(noise[-1]) * 1.2, rungs
         kinks, size = 0, 0.0

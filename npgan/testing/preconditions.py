@@ -128,6 +128,7 @@ def check_backward(problem: Problem, dout: np.ndarray, other: np.ndarray, elsewh
                 if float(np.linalg.norm(r)) > limit * size:
                     ignored = np.array_equal(a, b) and size > 0
                     why = "dout is ignored" if ignored else "it is not linear in dout"
+                    residual[i] = np.zeros_like(r)  # a fault, not noise
                     faults.append((i, f"backward(1.5 u - 2 v) is not 1.5 backward(u) - 2 backward(v) for {names[i]}: {why}"))
     blur = [None if r is None else 3 * np.maximum(np.abs(r), np.sqrt(np.mean(r * r)) if r.size else 0.0) for r in residual]
     return Ground(gradients, blur, faults, notes)

@@ -64,6 +64,8 @@ class Report:
         """One line: the verdict with its worst argument."""
         if self.faults:
             return f"{self.verdict}: {self.faults[0]}"
+        if self.verdict == PASS and not self.arguments:
+            return f"PASS: {self.notes[0]}" if self.notes else PASS
         if self.verdict == PASS:
             weakest = max(self.arguments, key=lambda a: a.power)
             return f"PASS: would have noticed a relative error of {weakest.power:.0e} in {weakest.name}"
