@@ -8,7 +8,15 @@ docs/gradcheck.md teaches it.
 
 from .check import assert_gradients, check_gradients
 from .gradient import Numerical, numerical_gradient
-from .own import assert_layer_gradients, check_layer, check_loss, check_own, check_penalty, check_primitive, check_step
+from .own import (
+    assert_layer_gradients,
+    check_layer,
+    check_loss,
+    check_own,
+    check_penalty,
+    check_primitive,
+    check_step,
+)
 from .power import PowerReport, check_power
 from .report import FAIL, INCONCLUSIVE, PASS, ArgumentReport, Report
 from .taylor import Taylor, taylor_test

@@ -61,7 +61,9 @@ def check_gradients(
         return Report(FAIL, [], [str(error)], seed=seed)
 
 
-def assert_gradients(func: Callable, grad: Callable, args: Any, *, inconclusive: str = "raise", **options: Any) -> None:
+def assert_gradients(
+    func: Callable, grad: Callable, args: Any, *, inconclusive: str = "raise", **options: Any
+) -> None:
     """Raise AssertionError with the report unless check_gradients (same options) says PASS.
 
     inconclusive="allow" lets pass what could not be judged, such as a gradient that is zero on both sides.
@@ -87,7 +89,9 @@ def check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
 class Check:
     """One run: the problem in the precision it is judged in, its points, its leaves, its report."""
 
-    def __init__(self, problem: Problem, settings: Settings, dout: Any, mode: str, n_directions: int, seed: int):
+    def __init__(
+        self, problem: Problem, settings: Settings, dout: Any, mode: str, n_directions: int, seed: int
+    ):
         self.native = self.problem = problem
         self.settings, self.mode, self.n, self.seed = settings, mode, n_directions, seed
         self.given, self.places = dout, {}  # type: ignore[var-annotated]
@@ -114,7 +118,9 @@ class Check:
             if native is not self.problem:
                 self.native_ground, ground = ground, self.ground(self.problem, False)
         except Spent:
-            return self.report([], [f"max_evals={native.max_evals} is used up before any comparison"], INCONCLUSIVE)
+            return self.report(
+                [], [f"max_evals={native.max_evals} is used up before any comparison"], INCONCLUSIVE
+            )
         self.base = ground
         faults_of = dict((leaf, fault) for leaf, fault in ground.faults if leaf is not None)
         reports = []
@@ -122,7 +128,9 @@ class Check:
             if leaf in faults_of and ground.gradients[leaf] is None:
                 reports.append(self.blank(leaf, FAIL, hint=faults_of[leaf], hints=[faults_of[leaf]]))
             elif ground.gradients[leaf] is None:
-                self.notes.append(f"{self.problem.names[leaf]} is not checked: backward returned no gradient for it")
+                self.notes.append(
+                    f"{self.problem.names[leaf]} is not checked: backward returned no gradient for it"
+                )
             elif self.problem.values[leaf].size:
                 row = self.judge(leaf)
                 if leaf in faults_of:
@@ -155,7 +163,9 @@ class Check:
             self.notes.append("func works in float32, so it is judged at float32's resolution")
             return
         self.problem, self.noise = wide, noise
-        self.notes.append("judged in float64 at the same numbers; the float32 gradient was compared with that")
+        self.notes.append(
+            "judged in float64 at the same numbers; the float32 gradient was compared with that"
+        )
 
     def noise_of(self, problem: Problem, coarse: bool) -> Noise:
         def outputs(values: Any) -> np.ndarray:
@@ -166,7 +176,9 @@ class Check:
 
         coarse = coarse or any(dtype != np.float64 for dtype in problem.out_dtypes)
         with quiet():
-            return measure_noise(outputs, problem.values, [magnitude(v) for v in problem.values], self.rng(2), coarse)
+            return measure_noise(
+                outputs, problem.values, [magnitude(v) for v in problem.values], self.rng(2), coarse
+            )
 
     def make_dout(self, given: Any, purpose: int) -> np.ndarray:
         """The flat dout, in numbers that the output's dtype can hold."""
@@ -176,7 +188,11 @@ class Check:
         if given is None:
             flat = self.rng(purpose).standard_normal(native.out_size)
         else:
-            flat = native.flat(given) if not isinstance(given, (int, float)) else np.full(native.out_size, float(given))
+            flat = (
+                native.flat(given)
+                if not isinstance(given, (int, float))
+                else np.full(native.out_size, float(given))
+            )
         return native.flat(native.dout_tree(flat))
 
     def ground(self, problem: Problem, coarse: bool) -> Ground:
@@ -253,10 +269,16 @@ class Check:
         gap = np.abs(judged.numeric - judged.analytic)
         known = judged.known
         row = self.blank(leaf, PASS, mode="elements", method=judged.method, kinks=judged.kinks)
-        row.size = float(max(np.max(np.abs(judged.numeric[known]), initial=0), np.max(np.abs(judged.analytic), initial=0)))
+        row.size = float(
+            max(np.max(np.abs(judged.numeric[known]), initial=0), np.max(np.abs(judged.analytic), initial=0))
+        )
         wrong = known & (gap > judged.bound)
         resolved = known & (judged.bound <= self.resolved() * row.size) & (row.size > 0)
-        ratio = np.where(known, gap, -1.0) if wrong.any() else np.where(known, gap / np.maximum(judged.bound, 1e-300), -1.0)
+        ratio = (
+            np.where(known, gap, -1.0)
+            if wrong.any()
+            else np.where(known, gap / np.maximum(judged.bound, 1e-300), -1.0)
+        )
         flat = int(np.argmax(np.where(wrong, ratio, -1.0) if wrong.any() else ratio))
         index = tuple(int(i) for i in np.unravel_index(flat, gap.shape))
         row.index = index
@@ -288,7 +310,9 @@ class Check:
         if judged.kinks and not judged.known.any():
             return "every point tried lies on a kink; nothing could be judged"
         if self.settings.atol and self.settings.atol > self.resolved() * row.size:
-            return f"atol={self.settings.atol:g} would hide the whole gradient, which is {row.size:.1e} at most"
+            return (
+                f"atol={self.settings.atol:g} would hide the whole gradient, which is {row.size:.1e} at most"
+            )
         if row.size > 0 and bound > self.resolved() * row.size:
             return (
                 f"the gradient ({row.size:.1e} at most) is below what slopes can resolve here ({bound:.1e}){hint}; "
@@ -309,7 +333,9 @@ class Check:
             row.unjudged = 0
             found = projections.locate()
             worst = int(np.argmax(np.where(wrong, gap, -1.0)))
-            row.analytic, row.numeric, row.error_bound = (float(a[worst]) for a in (judged.analytic, judged.numeric, judged.bound))
+            row.analytic, row.numeric, row.error_bound = (
+                float(a[worst]) for a in (judged.analytic, judged.numeric, judged.bound)
+            )
             if found:
                 row.index, row.analytic, row.numeric, row.error_bound = found[:4]
             row.hints = hints(self.evidence_of_projections(leaf, projections, judged, found))
@@ -325,7 +351,9 @@ class Check:
             row.unjudged = 0
         else:
             worst = int(np.argmax(np.where(known, gap / np.maximum(judged.bound, 1e-300), -1.0)))
-            row.analytic, row.numeric, row.error_bound = (float(a[worst]) for a in (judged.analytic, judged.numeric, judged.bound))
+            row.analytic, row.numeric, row.error_bound = (
+                float(a[worst]) for a in (judged.analytic, judged.numeric, judged.bound)
+            )
         return row
 
     # ---- hints ----
@@ -335,7 +363,13 @@ class Check:
         single = len(shapes) == 1 and shapes[0] != () and problem.style != "loss"
         point = self.place(0).point
         sizes = {}
-        batch = shapes[0][0] if shapes and shapes[0] else problem.values[0].shape[0] if problem.values[0].ndim else 1
+        batch = (
+            shapes[0][0]
+            if shapes and shapes[0]
+            else problem.values[0].shape[0]
+            if problem.values[0].ndim
+            else 1
+        )
         sizes["the batch size"] = int(batch)
         sizes["the number of outputs"] = problem.out_size
         for name, v in zip(problem.names, problem.values, strict=True):
@@ -350,7 +384,9 @@ class Check:
             dout=self.dout.reshape(shapes[0]) if single else None,
         )  # fmt: skip
 
-    def evidence_of_elements(self, leaf: int, judged: Judged, wrong: np.ndarray, index: tuple[int, ...]) -> Evidence:
+    def evidence_of_elements(
+        self, leaf: int, judged: Judged, wrong: np.ndarray, index: tuple[int, ...]
+    ) -> Evidence:
         a, n, known = judged.analytic, judged.numeric, judged.known
         size = float(np.max(np.abs(n[known]), initial=0))
         allowed = 4 * judged.bound + (5e-3 if self.noise.coarse else 1e-4) * size
@@ -366,8 +402,12 @@ class Check:
             confined=lambda mask: not np.any(wrong & ~mask), **self.context(leaf),
         )  # fmt: skip
 
-    def evidence_of_projections(self, leaf: int, p: Projections, judged: Judged, found: Found | None) -> Evidence:
-        rows = [(p.directions[d], turn, estimate, limit) for d, (turn, estimate, limit) in p.estimates.items()]
+    def evidence_of_projections(
+        self, leaf: int, p: Projections, judged: Judged, found: Found | None
+    ) -> Evidence:
+        rows = [
+            (p.directions[d], turn, estimate, limit) for d, (turn, estimate, limit) in p.estimates.items()
+        ]
         turn = rows[0][1]
         gradient = self.place(turn).gradients[leaf]
         assert gradient is not None
@@ -380,7 +420,9 @@ class Check:
             return bool(np.all(np.abs(predicted - slopes) <= allowed))
 
         def confined(mask: np.ndarray) -> bool:
-            estimate, limit = p.measure(self.place(turn), np.where(mask, 0.0, p.directions[p.wrong()[0]]), p.ladder, p.rungs)
+            estimate, limit = p.measure(
+                self.place(turn), np.where(mask, 0.0, p.directions[p.wrong()[0]]), p.ladder, p.rungs
+            )
             return abs(estimate.gap) <= limit
 
         predicted = slopes - np.array([estimate.gap for _, _, estimate, _ in rows])

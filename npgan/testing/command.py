@@ -47,7 +47,9 @@ def reports_of(target: str | None, seed: int = 0) -> Iterator[Report]:
 
 def read(found: Any, target: str, seed: int) -> Iterator[Report]:
     if found is None:
-        yield Report(PASS, [], notes=["no report: the function ran its own assertions, and none failed"], title=target)
+        yield Report(
+            PASS, [], notes=["no report: the function ran its own assertions, and none failed"], title=target
+        )
     elif isinstance(found, Report):
         yield found
     elif isinstance(found, list):

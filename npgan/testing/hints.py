@@ -102,7 +102,12 @@ def same_numbers(e: Evidence) -> Iterator[str]:
     for name, other in e.others:
         if other.shape == a.shape and e.explains(other):
             yield f"this is where the gradient of {name} belongs: two gradients are swapped"
-    if e.numeric is not None and np.any(a) and e.wrong is not None and np.allclose(np.abs(a), np.abs(e.numeric), 1e-3):
+    if (
+        e.numeric is not None
+        and np.any(a)
+        and e.wrong is not None
+        and np.allclose(np.abs(a), np.abs(e.numeric), 1e-3)
+    ):
         if (a >= 0).all() and (e.numeric < 0).any():
             yield "the signs are lost: analytic = |numeric|"
 
@@ -124,10 +129,21 @@ def forgotten(e: Evidence) -> Iterator[str]:
     if e.explains(e.analytic):
         return
     if e.x.size > 1:
-        local += [(e.name, e.x), (f"2 {e.name}", 2 * e.x), (f"({e.name} > 0)", (e.x > 0) * 1.0), (f"{e.name}²", e.x**2)]
+        local += [
+            (e.name, e.x),
+            (f"2 {e.name}", 2 * e.x),
+            (f"({e.name} > 0)", (e.x > 0) * 1.0),
+            (f"{e.name}²", e.x**2),
+        ]
     if e.out is not None and e.out.size > 1 and e.out.shape == e.analytic.shape:
         y = e.out
-        local += [("y", y), ("(1 - y)", 1 - y), ("y (1 - y)", y * (1 - y)), ("(1 - y²)", 1 - y * y), ("(1 + y)", 1 + y)]
+        local += [
+            ("y", y),
+            ("(1 - y)", 1 - y),
+            ("y (1 - y)", y * (1 - y)),
+            ("(1 - y²)", 1 - y * y),
+            ("(1 + y)", 1 + y),
+        ]
     for text, f in local:
         if np.ptp(f) == 0:
             continue
@@ -150,7 +166,11 @@ def part(e: Evidence) -> Iterator[str]:
         fixed = [axis for axis in range(len(shape)) if low[axis] == high[axis] and shape[axis] > 1]
         one: Sequence[int] = [int(i) for i in low]
     elif e.index is not None:
-        fixed = [axis for axis in range(len(shape)) if shape[axis] > 1 and e.confined(slab(shape, axis, e.index[axis]))]
+        fixed = [
+            axis
+            for axis in range(len(shape))
+            if shape[axis] > 1 and e.confined(slab(shape, axis, e.index[axis]))
+        ]
         one = e.index
     else:
         return

@@ -59,6 +59,20 @@ def tolerance(places: Places, error: float, numeric: float, analytic: float, blu
     return SAFETY * error + blur + floor + settings.atol + settings.rtol * abs(numeric)
 
 
+def verdict_of(opinions: list[tuple[Estimate, float]]) -> tuple[Estimate, float]:
+    """The sharpest estimate, unless it sees a bug that another one, sharp enough to see it, does not.
+
+    A gap of a few error bars is given up for any estimate without one: error bars are estimates, too.
+    """
+    sharpest = min(opinions, key=lambda one: one[1])
+    gap = abs(sharpest[0].gap)
+    if gap <= sharpest[1]:
+        return sharpest
+    able = np.inf if gap < 20 * sharpest[1] else 0.5 * gap
+    calm = [one for one in opinions if abs(one[0].gap) <= one[1] < able]
+    return min(calm, key=lambda one: one[1]) if calm else sharpest
+
+
 class Elements:
     """The judgement of one leaf, element by element."""
 
@@ -88,20 +102,23 @@ class Elements:
         gradient = place.gradients[self.leaf]
         assert gradient is not None
         a = float(gradient.flat[i])
-        return tolerance(self.places, estimate.error, a + estimate.gap, a, 0.0 if blur is None else float(blur.flat[i]))
+        return tolerance(
+            self.places, estimate.error, a + estimate.gap, a, 0.0 if blur is None else float(blur.flat[i])
+        )
 
     def suspect(self, place: Place, estimate: Estimate, limit: float) -> bool:
         poor = limit > NEEDED[place.point.grade] * self.size
         return not abs(estimate.gap) <= limit or poor
 
-    def settle(self, place: Place, i: int, scale: float, first: tuple[Estimate, float]) -> tuple[Estimate, float]:
-        """A second opinion on a wide ladder: a gap is believed when both see it, else the sharper one is."""
-        again = self.measure(place, i, scale, "wide")
-        if abs(first[0].gap) > first[1] and not abs(again[0].gap) > again[1]:
-            return again
-        if abs(again[0].gap) > again[1] and not abs(first[0].gap) > first[1]:
-            return first
-        return again if again[1] < first[1] else first
+    def settle(
+        self, place: Place, i: int, scale: float, first: tuple[Estimate, float]
+    ) -> tuple[Estimate, float]:
+        """More opinions: on a wide ladder and, where the entry is far smaller than its neighbours, on its own scale."""
+        opinions = [first, self.measure(place, i, scale, "wide")]
+        own = abs(float(place.point.values[self.leaf].flat[i]))
+        if 0 < own < 1e-2 * scale:
+            opinions.append(self.measure(place, i, own, "usual"))
+        return verdict_of(opinions)
 
     def visit(self, turn: int, wanted: list[int]) -> list[int]:
         """Judge these elements at the turn's place; returns those that a kink keeps from being judged."""
@@ -149,7 +166,11 @@ class Elements:
             if not agrees:
                 return
             sharp[i] = one
-        checked = [found[i][0].error for i, one in sharp.items() if abs(one.slope) > 0.1 * self.size and not found[i][0].kinks]
+        checked = [
+            found[i][0].error
+            for i, one in sharp.items()
+            if abs(one.slope) > 0.1 * self.size and not found[i][0].kinks
+        ]
         if not checked or min(checked) > 1e-4 * self.size:
             return
         self.method = "complex step"
@@ -176,7 +197,9 @@ class Elements:
                     break
                 left = self.visit(turn, left)
             if wrong and not any(self.stays_wrong(i) for i in wrong[:3]):
-                for i in wrong:  # right on both sides, so at most a kink that the function itself does not show
+                for (
+                    i
+                ) in wrong:  # right on both sides, so at most a kink that the function itself does not show
                     self.kinky.add(i)
                 self.visit(1, wrong)
 

@@ -60,7 +60,9 @@ class Point:
             self.outputs = problem.outputs(self.values)
         self.sigma = noise.at(self.outputs)
         self.grade = "coarse" if noise.coarse else "fine"
-        self.pooled = np.maximum(self.sigma, np.sqrt(np.mean(self.sigma**2)))  # five samples may agree by chance
+        self.pooled = np.maximum(
+            self.sigma, np.sqrt(np.mean(self.sigma**2))
+        )  # five samples may agree by chance
         self.scratch: dict[int, tuple[np.ndarray, ...]] = {}
         self.dout_sigma2 = float(np.dot(dout * dout, self.sigma * self.sigma))
 
@@ -127,7 +129,9 @@ def climb(point: Point, leaf: int, move: int | np.ndarray, gradient: np.ndarray,
     return Rung(width / 2, slope, along, noise, jump, point.pooled * (8 / width))
 
 
-def extrapolate(steps: np.ndarray, gaps: np.ndarray, noise: np.ndarray) -> tuple[float, float, tuple[int, int]]:
+def extrapolate(
+    steps: np.ndarray, gaps: np.ndarray, noise: np.ndarray
+) -> tuple[float, float, tuple[int, int]]:
     """(value, error, where) of the best entry of the Richardson table over decreasing steps."""
     best: tuple[float, float, tuple[int, int]] = (float(gaps[-1]), np.inf, (0, len(gaps) - 1))
     column, blur = gaps, noise
@@ -158,7 +162,11 @@ def find_kinks(rungs: Sequence[Rung], last: int, dout: np.ndarray) -> tuple[int,
     """
     count, size = 0, 0.0
     for coarse, fine in pairwise(rungs[max(last, 1) - 1 :]):
-        stays = (fine.jump > 4 * fine.jump_noise) & (fine.jump > 0.5 * coarse.jump) & (fine.jump < 2 * coarse.jump)
+        stays = (
+            (fine.jump > 4 * fine.jump_noise)
+            & (fine.jump > 0.5 * coarse.jump)
+            & (fine.jump < 2 * coarse.jump)
+        )
         if stays.any():
             count = max(count, int(stays.sum()))
             size = max(size, 0.5 * float(np.dot(np.abs(dout[stays]), fine.jump[stays])))
@@ -195,7 +203,9 @@ def last_entry(steps: np.ndarray, column: np.ndarray, noise: np.ndarray) -> floa
     return float(column[-1])
 
 
-def complex_slope(point: Point, leaf: int, move: int | np.ndarray, gradient: np.ndarray, scale: float) -> Estimate | None:
+def complex_slope(
+    point: Point, leaf: int, move: int | np.ndarray, gradient: np.ndarray, scale: float
+) -> Estimate | None:
     """numeric - analytic from Im F(x + i h v) / h (Squire & Trapp 1998); None where F is not made for it.
 
     It subtracts nothing, so its error is a few roundings. np.abs, np.var, np.sign, a comparison or a

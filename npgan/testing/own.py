@@ -39,7 +39,9 @@ def check_layer(layer: Layer | Network, x: np.ndarray, **options: Any) -> Report
     elif isinstance(layer, Layer):
         named = list(layer.params.items())
     else:
-        raise TypeError(f"expected an npgan layer or network, got {type(layer).__name__}; see check_gradients")
+        raise TypeError(
+            f"expected an npgan layer or network, got {type(layer).__name__}; see check_gradients"
+        )
 
     def forward(x: np.ndarray, *params: np.ndarray) -> Any:
         model = with_parameters(layer, params) if params else layer
@@ -65,7 +67,9 @@ def split(theta: np.ndarray, shapes: Sequence[tuple[int, ...]]) -> Iterator[np.n
         start = stop
 
 
-def assert_layer_gradients(layer: Layer | Network, x: np.ndarray, *, inconclusive: str = "raise", **options: Any) -> None:
+def assert_layer_gradients(
+    layer: Layer | Network, x: np.ndarray, *, inconclusive: str = "raise", **options: Any
+) -> None:
     """Raise AssertionError with the report unless check_layer(layer, x) says PASS."""
     __tracebackhide__ = True
     demand(check_layer(layer, x, **options), inconclusive)
@@ -74,7 +78,9 @@ def assert_layer_gradients(layer: Layer | Network, x: np.ndarray, *, inconclusiv
 # ---- primitives ----
 
 
-def check_primitive(op: Primitive, *args: Any, order: int = 1, keywords: dict[str, Any] | None = None, **options: Any) -> Report:
+def check_primitive(
+    op: Primitive, *args: Any, order: int = 1, keywords: dict[str, Any] | None = None, **options: Any
+) -> Report:
     """Check the rules of a primitive at these arguments: its first derivatives, or those of its rules.
 
     Order 1 calls the rules on arrays. Order 2 puts them on the tape and differentiates dL/dargs by dL/dy and
@@ -251,7 +257,9 @@ def uses(seed: int = 0) -> list[Use]:
 # ---- losses and steps ----
 
 
-def check_loss(loss: losses.Loss, side: str = "discriminator", batch: int = 6, seed: int = 0, **options: Any) -> Report:
+def check_loss(
+    loss: losses.Loss, side: str = "discriminator", batch: int = 6, seed: int = 0, **options: Any
+) -> Report:
     """Check the gradients by the logits, at real and at fake images, of one side of a GAN loss."""
     rng = np.random.default_rng([seed, 11])
     real, fake = 1.5 * rng.standard_normal((batch, 1)), 1.5 * rng.standard_normal((batch, 1))
@@ -307,7 +315,9 @@ def check_step(which: str, loss: losses.Loss, seed: int = 0, **options: Any) -> 
 def check_penalty(name: str, seed: int = 0, **options: Any) -> Report:
     """Check the gradient of "r1", "r2" or "wgan_gp" by the discriminator's parameters."""
     rng = np.random.default_rng([seed, 13])
-    D = Network([Dense(4, 5, rng=rng), Tanh(), Dense(5, 4, rng=rng), LeakyReLU(), Dense(4, 1, "glorot", rng)]).astype(np.float64)
+    D = Network(
+        [Dense(4, 5, rng=rng), Tanh(), Dense(5, 4, rng=rng), LeakyReLU(), Dense(4, 1, "glorot", rng)]
+    ).astype(np.float64)
     real, fake = rng.standard_normal((3, 4)), rng.standard_normal((3, 4))
     penalty: Callable[[Any], Any] = {
         "r1": lambda net: losses.r1(net, real),
@@ -336,9 +346,14 @@ def check_own(seed: int = 0) -> Iterator[Report]:
             report = check_primitive(use.op, *use.args, order=order, keywords=use.keywords, seed=seed)
             report.title = f"{use.name}, order {order}"
             yield report
-    missing = sorted({n for n, op in PRIMITIVES.items() if op.function.__module__ == "npgan.ops"} - {u.op.__name__ for u in uses()})
+    missing = sorted(
+        {n for n, op in PRIMITIVES.items() if op.function.__module__ == "npgan.ops"}
+        - {u.op.__name__ for u in uses()}
+    )
     if missing:
-        yield Report(FAIL, [], [f"no case in npgan.testing.own.uses() for {', '.join(missing)}"], title="completeness")
+        yield Report(
+            FAIL, [], [f"no case in npgan.testing.own.uses() for {', '.join(missing)}"], title="completeness"
+        )
     rng = np.random.default_rng([seed, 10])
     x = rng.standard_normal((5, 4)).astype(np.float32)
     for layer in (Dense(4, 3, rng=rng), LeakyReLU(), Sigmoid(), Tanh()):

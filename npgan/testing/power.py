@@ -45,14 +45,18 @@ def check_power(func: Callable, grad: Callable, args: Any, *, test: Callable[[Ca
 
     def passes(candidate: Callable) -> bool:
         if test is None:
-            return check_gradients(func, candidate, args, **{**options, "style": problem.style}).verdict == PASS
+            return (
+                check_gradients(func, candidate, args, **{**options, "style": problem.style}).verdict == PASS
+            )
         try:
             return test(candidate) is not False
         except AssertionError:
             return False
 
     if not passes(grad):
-        raise ValueError("the test must pass on grad as it is before bugs are planted; run check_gradients first")
+        raise ValueError(
+            "the test must pass on grad as it is before bugs are planted; run check_gradients first"
+        )
     rng = np.random.default_rng(0)
     dout = np.ones(1) if problem.style == "loss" else rng.standard_normal(problem.out_size)
     right = problem.gradients(problem.values, dout)
@@ -78,7 +82,9 @@ def batch_of(problem: Problem) -> int:
     return shape[0] if shape else 1
 
 
-def bugs(g: np.ndarray, x: np.ndarray, batch: int) -> Iterator[tuple[str, Callable[[np.ndarray], np.ndarray]]]:
+def bugs(
+    g: np.ndarray, x: np.ndarray, batch: int
+) -> Iterator[tuple[str, Callable[[np.ndarray], np.ndarray]]]:
     """(what is wrong, gradient -> wrong gradient), for a gradient of this shape."""
     yield "sign", lambda g: -g
     yield "zero", np.zeros_like
@@ -101,14 +107,20 @@ def bugs(g: np.ndarray, x: np.ndarray, batch: int) -> Iterator[tuple[str, Callab
 
         yield "one entry x 1.5", one
         yield "nothing where the argument is negative", lambda g: np.where(x < 0, 0, g).astype(g.dtype)
-        yield "clipped at half its maximum", lambda g: np.clip(g, -0.5 * np.max(np.abs(g)), 0.5 * np.max(np.abs(g)))
+        yield (
+            "clipped at half its maximum",
+            lambda g: np.clip(g, -0.5 * np.max(np.abs(g)), 0.5 * np.max(np.abs(g))),
+        )
     for axis in range(g.ndim):
         if g.shape[axis] > 1:
             yield f"flipped along axis {axis}", lambda g, axis=axis: np.flip(g, axis)
             yield f"shifted along axis {axis}", lambda g, axis=axis: np.roll(g, 1, axis)
             yield f"index 0 of axis {axis} zero", lambda g, axis=axis: without(g, axis, 0)
             yield f"last index of axis {axis} zero", lambda g, axis=axis: without(g, axis, -1)
-            yield f"averaged over axis {axis}", lambda g, axis=axis: np.zeros_like(g) + g.mean(axis=axis, keepdims=True)
+            yield (
+                f"averaged over axis {axis}",
+                lambda g, axis=axis: np.zeros_like(g) + g.mean(axis=axis, keepdims=True),
+            )
     if g.ndim == 2 and g.shape[0] == g.shape[1]:
         yield "transposed", lambda g: g.T
     if g.dtype == np.float64:

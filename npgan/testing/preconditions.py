@@ -21,15 +21,21 @@ class Ground(NamedTuple):
     notes: list[str]
 
 
+def same(a: np.ndarray, b: np.ndarray) -> bool:
+    return bool(np.array_equal(a, b)) or bool(np.array_equal(a, b, equal_nan=True))  # mostly the quick way
+
+
 def close(a: np.ndarray, b: np.ndarray, tolerance: float) -> bool:
     """Equal, but for rounding in units of the largest entry."""
-    if np.array_equal(a, b, equal_nan=True):
+    if same(a, b):
         return True
     size = max(float(np.max(np.abs(a), initial=0)), float(np.max(np.abs(b), initial=0)))
     return bool(np.max(np.abs(a - b), initial=0) <= tolerance * size)
 
 
-def as_gradients(problem: Problem, returned: Sequence[Any]) -> tuple[list[np.ndarray | None], list[tuple[int | None, str]]]:
+def as_gradients(
+    problem: Problem, returned: Sequence[Any]
+) -> tuple[list[np.ndarray | None], list[tuple[int | None, str]]]:
     """The gradients as float64 arrays of the arguments' shapes, and the faults of those that are none."""
     arrays: list[np.ndarray | None] = []
     faults: list[tuple[int | None, str]] = []
@@ -44,7 +50,9 @@ def as_gradients(problem: Problem, returned: Sequence[Any]) -> tuple[list[np.nda
             swapped = " (transposed?)" if found.shape == value.shape[::-1] else ""
             if found.ndim and found.shape[1:] == value.shape and not swapped:
                 swapped = " (not summed over the batch?)"
-            faults.append((i, f"the gradient of {name} must have its shape {value.shape}, got {found.shape}{swapped}"))
+            faults.append(
+                (i, f"the gradient of {name} must have its shape {value.shape}, got {found.shape}{swapped}")
+            )
         elif not np.isfinite(found).all():
             index = [int(n) for n in np.argwhere(~np.isfinite(found))[0]]
             faults.append((i, f"the gradient of {name} is {found[tuple(index)]} at {index}"))
@@ -61,14 +69,16 @@ def check_function(problem: Problem) -> list[str]:
     fixed = [np.array(f) if isinstance(f, np.ndarray) else None for f in problem.fixed]
     with quiet():
         first = problem.outputs(values)
-        changed = [n for n, v, k in zip(problem.names, values, kept, strict=True) if not np.array_equal(v, k, equal_nan=True)]
+        changed = [n for n, v, k in zip(problem.names, values, kept, strict=True) if not same(v, k)]
         changed += [f"a fixed argument of shape {k.shape}" for f, k in zip(problem.fixed, fixed, strict=True)
                     if k is not None and not np.array_equal(f, k)]  # fmt: skip
         if changed:
             return [f"func changes its argument {', '.join(changed)} in place; work on a copy"]
         second = problem.outputs(values)
     if not close(first, second, 1e-5 if np.float32 in problem.out_dtypes else 1e-12):
-        faults.append("func is not deterministic: two calls with the same arguments differ; seed its random numbers")
+        faults.append(
+            "func is not deterministic: two calls with the same arguments differ; seed its random numbers"
+        )
     return faults
 
 
@@ -80,17 +90,23 @@ def check_backward(problem: Problem, dout: np.ndarray, other: np.ndarray, elsewh
     with quiet():
         raw = problem.gradients(values, dout)
         gradients, faults = as_gradients(problem, raw)
-        changed = [n for n, v, k in zip(names, values, kept, strict=True) if not np.array_equal(v, k, equal_nan=True)]
+        changed = [n for n, v, k in zip(names, values, kept, strict=True) if not same(v, k)]
         if changed:
             for v, k in zip(values, kept, strict=True):
                 v[...] = k
-            faults.append((None, f"backward changes the argument {', '.join(changed)} in place; work on a copy"))
+            faults.append(
+                (None, f"backward changes the argument {', '.join(changed)} in place; work on a copy")
+            )
         if problem.dout_changed:
-            faults.append((None, "backward changes its dout in place, which belongs to the caller; work on a copy"))
+            faults.append(
+                (None, "backward changes its dout in place, which belongs to the caller; work on a copy")
+            )
         notes = [
             f"the gradient of {n} came in {np.asarray(g).dtype} for an argument in {v.dtype}: digits are lost"
             for n, v, g in zip(names, values, raw, strict=True)
-            if g is not None and np.asarray(g).dtype.kind == "f" and np.asarray(g).dtype.itemsize < v.dtype.itemsize
+            if g is not None
+            and np.asarray(g).dtype.kind == "f"
+            and np.asarray(g).dtype.itemsize < v.dtype.itemsize
         ]
         if faults:
             return Ground(gradients, [None] * len(names), faults, notes)
@@ -104,11 +120,11 @@ def check_backward(problem: Problem, dout: np.ndarray, other: np.ndarray, elsewh
                 if (a is None) != (b is None) or (a is not None and b is not None and not close(a, b, tolerance))
             )  # fmt: skip
 
-        same = 1e-5 if coarse else 1e-10
-        if bad := differs(backward(dout), same):
+        level = 1e-5 if coarse else 1e-10
+        if bad := differs(backward(dout), level):
             faults.append((None, f"backward is not repeatable: called twice it returns two gradients of {bad}; "
                                  "does it add to a buffer, or use random numbers?"))  # fmt: skip
-        elif bad := differs(backward(dout, elsewhere), same):
+        elif bad := differs(backward(dout, elsewhere), level):
             faults.append((None, f"a stale cache: the gradient of {bad} changes when forward is called with other "
                                  "arguments before backward; keep what backward needs per call"))  # fmt: skip
         if faults:
@@ -129,16 +145,29 @@ def check_backward(problem: Problem, dout: np.ndarray, other: np.ndarray, elsewh
                     ignored = np.array_equal(a, b) and size > 0
                     why = "dout is ignored" if ignored else "it is not linear in dout"
                     residual[i] = np.zeros_like(r)  # a fault, not noise
-                    faults.append((i, f"backward(1.5 u - 2 v) is not 1.5 backward(u) - 2 backward(v) for {names[i]}: {why}"))
-    blur = [None if r is None else 3 * np.maximum(np.abs(r), np.sqrt(np.mean(r * r)) if r.size else 0.0) for r in residual]
+                    faults.append(
+                        (
+                            i,
+                            f"backward(1.5 u - 2 v) is not 1.5 backward(u) - 2 backward(v) for {names[i]}: {why}",
+                        )
+                    )
+    blur = [
+        None if r is None else 3 * np.maximum(np.abs(r), np.sqrt(np.mean(r * r)) if r.size else 0.0)
+        for r in residual
+    ]
     return Ground(gradients, blur, faults, notes)
 
 
-def wobble(problem: Problem, dout: np.ndarray, rng: np.random.Generator, coarse: bool) -> list[np.ndarray | None]:
+def wobble(
+    problem: Problem, dout: np.ndarray, rng: np.random.Generator, coarse: bool
+) -> list[np.ndarray | None]:
     """The rounding noise of a gradient without dout: its second differences along a line of tiny steps."""
     scales = [magnitude(v) for v in problem.values]
     try:
-        rows = [as_gradients(problem, problem.gradients(v, dout))[0] for v in line(problem.values, scales, rng, coarse)[:3]]
+        rows = [
+            as_gradients(problem, problem.gradients(v, dout))[0]
+            for v in line(problem.values, scales, rng, coarse)[:3]
+        ]
     except (ArithmeticError, ValueError, AssertionError):  # outside of what the function accepts
         return [None if v is None else np.zeros(v.shape) for v in problem.values]
     return [

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .judge import NEEDED, ROUNDS, SAFETY, Judged, Place, Places, tolerance
+from .judge import NEEDED, ROUNDS, SAFETY, Judged, Place, Places, tolerance, verdict_of
 from .numeric import Estimate, complex_slope, magnitude, measure
 from .styles import Spent
 
@@ -36,6 +36,7 @@ class Projections:
         self.shape, self.scale = x.shape, magnitude(x)
         self.directions = [signs(x.shape, [seed, leaf, d]) for d in range(n)]
         self.estimates: dict[int, tuple[int, Estimate, float]] = {}  # direction -> (turn, estimate, limit)
+        self.norms: dict[int, float] = {}
         self.kinks = 0
         self.method = "differences"
         self.ladder, self.rungs, self.truncation = "usual", (0, 0), 0.0
@@ -43,10 +44,17 @@ class Projections:
     def limit(self, place: Place, v: np.ndarray, estimate: Estimate) -> float:
         gradient, blur = place.gradients[self.leaf], place.blur[self.leaf]
         assert gradient is not None
-        noise = 0.0 if blur is None else float(np.linalg.norm(blur * v)) + 4e-16 * float(np.linalg.norm(gradient * v))
+        if v.all():  # ±1 everywhere: the norms do not depend on the signs
+            if id(place) not in self.norms:
+                self.norms[id(place)] = norm(blur) + 4e-16 * norm(gradient)
+            noise = self.norms[id(place)]
+        else:
+            noise = (0.0 if blur is None else norm(blur * v)) + 4e-16 * norm(gradient * v)
         return tolerance(self.places, estimate.error, estimate.slope, estimate.slope - estimate.gap, noise)
 
-    def measure(self, place: Place, v: np.ndarray, ladder: str, rungs: tuple[int, int] | None) -> tuple[Estimate, float]:
+    def measure(
+        self, place: Place, v: np.ndarray, ladder: str, rungs: tuple[int, int] | None
+    ) -> tuple[Estimate, float]:
         gradient = place.gradients[self.leaf]
         assert gradient is not None
         estimate = measure(place.point, self.leaf, v, gradient, self.scale, ladder, rungs)
@@ -82,9 +90,9 @@ class Projections:
             else:
                 estimate, limit = self.measure(place, v, self.ladder, self.rungs)
             if not abs(estimate.gap) <= limit:
-                opinions = [self.measure(place, v, ladder, None) for ladder in ("usual", "wide")]
-                milder = [one for one in opinions if abs(one[0].gap) <= one[1]]
-                estimate, limit = min(milder or opinions, key=lambda one: one[1])
+                estimate, limit = verdict_of(
+                    [self.measure(place, v, ladder, None) for ladder in ("usual", "wide")]
+                )
             if estimate.kinks and estimate.kink_size > 0.25 * limit:
                 self.kinks = max(self.kinks, estimate.kinks)
                 left.append(d)
@@ -118,7 +126,11 @@ class Projections:
             better = one._replace(error=max(one.error, trust))
             if better.error < estimate.error:
                 self.method = "complex step"
-                self.estimates[d] = turn, better, self.limit(self.places.place(turn), self.directions[d], better)
+                self.estimates[d] = (
+                    turn,
+                    better,
+                    self.limit(self.places.place(turn), self.directions[d], better),
+                )
 
     def run(self) -> Judged:
         with suppress(Spent):
@@ -133,7 +145,9 @@ class Projections:
                     self.kinks = 1
                     self.visit(1, wrong)
             self.sharpen()
-        slope = np.array([self.estimates[d][1].slope if d in self.estimates else np.nan for d in range(self.n)])
+        slope = np.array(
+            [self.estimates[d][1].slope if d in self.estimates else np.nan for d in range(self.n)]
+        )
         gap = np.array([self.estimates[d][1].gap if d in self.estimates else np.nan for d in range(self.n)])
         bound = np.array([self.estimates[d][2] if d in self.estimates else np.inf for d in range(self.n)])
         return Judged(slope - gap, slope, bound, np.isfinite(bound), self.kinks, self.method)
@@ -146,8 +160,9 @@ class Projections:
         place = self.places.place(1)
         if place.gradients[self.leaf] is None:
             return True
-        opinions = [self.measure(place, self.directions[d], ladder, None) for ladder in ("usual", "wide")]
-        return all(abs(e.gap) > limit for e, limit in opinions)
+        v = self.directions[d]
+        estimate, limit = verdict_of([self.measure(place, v, ladder, None) for ladder in ("usual", "wide")])
+        return abs(estimate.gap) > limit
 
     def locate(self) -> Found | None:
         """Halve the array, by rows first and then along them, always into the half with the larger gap."""
@@ -207,6 +222,10 @@ def signs(shape: tuple[int, ...], seed: list[int]) -> np.ndarray:
     n = int(np.prod(shape))
     bits = np.unpackbits(np.frombuffer(np.random.default_rng(seed).bytes((n + 7) // 8), np.uint8), count=n)
     return (bits * 2.0 - 1.0).reshape(shape)
+
+
+def norm(a: np.ndarray | None) -> float:
+    return 0.0 if a is None else float(np.sqrt(np.dot(a.ravel(), a.ravel())))
 
 
 def only(v: np.ndarray, region: list[tuple[int, int]]) -> np.ndarray:

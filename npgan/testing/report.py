@@ -109,7 +109,7 @@ def sentences(a: ArgumentReport) -> list[str]:
         lines.append(f"  {a.name}: {a.reason}")
     elif a.verdict == PASS:
         lines.append(f"  {a.name}: would have noticed a relative error of {a.power:.0e}")
-    if a.unjudged:
+    if a.unjudged and a.verdict != INCONCLUSIVE:
         lines.append(f"  {a.name}: {a.unjudged} of {math.prod(a.shape)} entries could not be judged")
     return lines
 

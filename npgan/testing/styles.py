@@ -43,7 +43,9 @@ class Problem:
         self.dout_changed = False  # backward wrote into its dout
         self.args = tuple(args) if isinstance(args, (tuple, list)) else (args,)
         self.argnames = names_of(func, self.args, argnames)
-        flat = [pair for name, arg in zip(self.argnames, self.args, strict=True) for pair in leaves(arg, name)]
+        flat = [
+            pair for name, arg in zip(self.argnames, self.args, strict=True) for pair in leaves(arg, name)
+        ]
         self.slots = [i for i, (_, leaf) in enumerate(flat) if is_float(leaf)]
         self.names = [flat[i][0] for i in self.slots]
         self.values = [np.array(flat[i][1]) for i in self.slots]
@@ -145,7 +147,9 @@ class Problem:
             for key, g in returned.items():
                 known = [i for i, name in enumerate(self.argnames) if key in (name, f"d{name}", f"d_{name}")]
                 if not known:
-                    raise StyleError(f"backward returned a gradient {key!r}; the arguments are {self.argnames}")
+                    raise StyleError(
+                        f"backward returned a gradient {key!r}; the arguments are {self.argnames}"
+                    )
                 per_arg[known[0]] = g
         elif len(floats) == 1 and not self.wrapped(returned, floats[0]):
             per_arg[floats[0]] = returned
@@ -206,7 +210,9 @@ def names_of(func: Callable, args: tuple, argnames: Any) -> list[str]:
         argnames = (argnames,)
     if argnames is not None:
         if len(argnames) != len(args):
-            raise ValueError(f"argnames has {len(argnames)} names for {len(args)} arguments: {tuple(argnames)}")
+            raise ValueError(
+                f"argnames has {len(argnames)} names for {len(args)} arguments: {tuple(argnames)}"
+            )
         return [str(name) for name in argnames]
     names: list[str] = []
     for parameter in parameters(func):
@@ -246,7 +252,12 @@ def guess_style(result: Any, grad: Callable | None, args: tuple) -> str:
     scalar = not isinstance(result, (tuple, list, dict)) and np.size(result) == 1
     if scalar and accepts(grad, n):
         wanted = parameters(grad)
-        if n == 1 or not accepts(grad, n + 1) or not wanted or not wanted[0].name.startswith(("dout", "dy", "g")):
+        if (
+            n == 1
+            or not accepts(grad, n + 1)
+            or not wanted
+            or not wanted[0].name.startswith(("dout", "dy", "g"))
+        ):
             return "loss"
     if accepts(grad, n + 1):
         return "dout"

@@ -52,7 +52,9 @@ def taylor_test(func: Callable, grad: Callable, args: Any, *, dout: Any = None, 
         gradients, faults = as_gradients(problem, problem.gradients(values, flat))
         if faults:
             raise ValueError(faults[0][1])
-        narrow = any(v.dtype != np.float64 for v in values) or any(d != np.float64 for d in problem.out_dtypes)
+        narrow = any(v.dtype != np.float64 for v in values) or any(
+            d != np.float64 for d in problem.out_dtypes
+        )
         start = problem.outputs(values)
         noise = measure_noise(problem.outputs, values, scales, rng, narrow)
         sigma = float(np.linalg.norm(flat * noise.at(start)))
@@ -61,7 +63,10 @@ def taylor_test(func: Callable, grad: Callable, args: Any, *, dout: Any = None, 
         steps = 2.0 ** -np.arange(1, 11 if noise.coarse else 27)
         remainders, slope = [], 0.0
         for h in steps:
-            moved = [v if d is None else (v + h * d).astype(v.dtype) for v, d in zip(values, directions, strict=True)]
+            moved = [
+                v if d is None else (v + h * d).astype(v.dtype)
+                for v, d in zip(values, directions, strict=True)
+            ]
             change = float(np.dot(flat, problem.outputs(moved) - start))
             along = sum(
                 float(np.vdot(g, m.astype(np.float64) - v))
