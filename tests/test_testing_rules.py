@@ -260,12 +260,12 @@ def rule_8_hints_say_what_kind_of_mistake_it_is():
 
 
 def rule_9_the_same_verdict_on_every_run():
-    state = np.random.get_state()[1].copy()
+    state = np.random.get_state()[1].copy()  # noqa: NPY002
     reports = [check_gradients(layer, spoilt(lambda g: g + 1e-3, 1), (X, W, B), mode=mode).to_dict()
                for mode in ("elements", "projections") for _ in range(2)]  # fmt: skip
     assert reports[0] == reports[1]
     assert reports[2] == reports[3]
-    assert np.array_equal(np.random.get_state()[1], state)
+    assert np.array_equal(np.random.get_state()[1], state)  # noqa: NPY002
     other = check_gradients(layer, backward, (X, W, B), mode="projections", seed=1).to_dict()
     assert (
         other["arguments"][0]["numeric"]

@@ -54,6 +54,8 @@ class Judged(NamedTuple):
 
 def tolerance(places: Places, error: float, numeric: float, analytic: float, blur: float) -> float:
     """The largest |numeric - analytic| that is no evidence of a bug."""
+    if not np.isfinite(error):
+        return np.inf
     settings = places.settings
     floor = 8 * np.finfo(float).eps * (abs(numeric) + abs(analytic))
     return SAFETY * error + blur + floor + settings.atol + settings.rtol * abs(numeric)
@@ -66,7 +68,7 @@ def verdict_of(opinions: list[tuple[Estimate, float]]) -> tuple[Estimate, float]
     """
     sharpest = min(opinions, key=lambda one: one[1])
     gap = abs(sharpest[0].gap)
-    if gap <= sharpest[1]:
+    if gap <= sharpest[1] or not np.isfinite(sharpest[1]):
         return sharpest
     able = np.inf if gap < 20 * sharpest[1] else 0.5 * gap
     calm = [one for one in opinions if abs(one[0].gap) <= one[1] < able]
