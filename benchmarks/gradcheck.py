@@ -57,7 +57,11 @@ def e1(dtype: str, scale: float, large: bool = False) -> dict[str, Any]:
     chosen = {"npgan.testing": ours} if large else checkers()
     caught = {name: sum(judged(check, p.case, p.backward) for p in bugs) for name, check in chosen.items()}
     if large:
-        fast = {n: c for n, c in checkers().items() if n in ("torch, fast_mode", "jax check_vjp", "jax, scaled tolerances")}
+        fast = {
+            n: c
+            for n, c in checkers().items()
+            if n in ("torch, fast_mode", "jax check_vjp", "jax, scaled tolerances")
+        }
         caught |= {name: sum(judged(check, p.case, p.backward) for p in bugs) for name, check in fast.items()}
     return {"bugs": len(bugs), "kinds": len({p.bug.name for p in bugs}), "caught": caught}
 
@@ -74,7 +78,9 @@ def e1_one_entry(dtype: str) -> dict[str, Any]:
             dw[index] += np.abs(dw).max() * dw.dtype.type(0.5)
             return dx, dw, db
 
-        report = check_gradients(case.forward, backward, case.args, argnames=("x", "W", "b"), style="dout", seed=seed)
+        report = check_gradients(
+            case.forward, backward, case.args, argnames=("x", "W", "b"), style="dout", seed=seed
+        )
         found += report["W"].verdict == FAIL
         named += report["W"].index == index and report["x"].verdict == PASS
     return {"found": found, "named": named, "of": 20}
@@ -86,7 +92,9 @@ def e2(regime: str, ours_seeds: int = 15, peer_seeds: int = 4) -> dict[str, Any]
     with np.errstate(all="ignore"):
         for seed in range(ours_seeds):
             for case in REGIMES[regime](seed):
-                verdicts[check_gradients(case.forward, case.backward, case.args, style="dout", seed=seed).verdict] += 1
+                verdicts[
+                    check_gradients(case.forward, case.backward, case.args, style="dout", seed=seed).verdict
+                ] += 1
         for seed in range(peer_seeds):
             for case in REGIMES[regime](seed):
                 n += 1
@@ -107,7 +115,9 @@ def e3() -> dict[str, Any]:
                 passes += check_gradients(case.forward, zeros, case.args, style="dout").verdict == PASS
         for case in [*cases(2, dtype), mnist_layer(2, dtype)]:
             case = at_scale(case, dtype, 1.0)
-            report = check_gradients(case.forward, case.backward, case.args, style="dout")
+            report = check_gradients(
+                case.forward, case.backward, case.args, style="dout", dout=dout_for(case)
+            )
             for k, row in enumerate(report.arguments):
                 if row.verdict == PASS:
                     ratios.append([row.power / smallest_caught(case, k, row), row.mode, dtype])
@@ -116,17 +126,17 @@ def e3() -> dict[str, Any]:
 
 def smallest_caught(case: Any, k: int, row: Any) -> float:
     """The smallest error in one entry, in units of the largest, that is caught: by halving on a log scale."""
-    g = np.abs(case.backward(dout_for(case), *case.args)[k])
+    dout = dout_for(case)
+    g = np.abs(case.backward(dout, *case.args)[k])
     spot = row.index if row.index is not None else tuple(np.unravel_index(g.size // 3, g.shape))
 
     def caught(size: float) -> bool:
         def backward(d: Any, *args: Any) -> Any:
-            gradients = [np.array(a) for a in case.backward(d, *args)]
-            gradients[k] = gradients[k].astype(np.float64)
-            gradients[k][spot] += size * row.size
+            gradients = [np.array(a, np.float64) for a in case.backward(d, *args)]
+            gradients[k][spot] += size * row.size * np.ravel(d)[0] / np.ravel(dout)[0]  # linear in dout
             return tuple(gradients)
 
-        return check_gradients(case.forward, backward, case.args, style="dout").verdict == FAIL
+        return check_gradients(case.forward, backward, case.args, style="dout", dout=dout).verdict == FAIL
 
     low, high = row.power / 1e3, row.power * 1e3
     for _ in range(9):
@@ -190,7 +200,9 @@ def e6() -> list[dict[str, Any]]:
     with np.errstate(all="ignore"):
         for bug in REAL:
             report = check_gradients(bug.func, bug.grad, bug.args, style=bug.style)
-            found.append({"url": bug.url, "what": bug.what, "verdict": report.verdict, "hint": report.summary()})
+            found.append(
+                {"url": bug.url, "what": bug.what, "verdict": report.verdict, "hint": report.summary()}
+            )
     return found
 
 
@@ -215,7 +227,15 @@ def table(pieces: dict[str, Any]) -> str:
         names = list(next(iter(e1s.values()))["caught"])
         lines += [f"**E1, bugs caught** ({max(p['kinds'] for p in e1s.values())} kinds of bug; of relative size 1e-6 and above in "
                   "float64, 1 % and above in float32)", ""]  # fmt: skip
-        lines += row(["", *(n.removeprefix("e1-").replace("-", ", loss x ", 1) + f" (of {p['bugs']})" for n, p in e1s.items())])
+        lines += row(
+            [
+                "",
+                *(
+                    n.removeprefix("e1-").replace("-", ", loss x ", 1) + f" (of {p['bugs']})"
+                    for n, p in e1s.items()
+                ),
+            ]
+        )
         lines += rule(1 + len(e1s))
         lines += [x for name in names for x in row([name, *(str(p["caught"][name]) for p in e1s.values())])]
         lines.append("")
@@ -223,13 +243,24 @@ def table(pieces: dict[str, Any]) -> str:
     if large:
         names = list(next(iter(large.values()))["caught"])
         lines += ["**E1 on a layer of MNIST size** (64 x 784 times 784 x 128)", ""]
-        lines += row(["", *(n.removeprefix("e1-large-").replace("-", ", loss x ", 1) + f" (of {p['bugs']})" for n, p in large.items())])
+        lines += row(
+            [
+                "",
+                *(
+                    n.removeprefix("e1-large-").replace("-", ", loss x ", 1) + f" (of {p['bugs']})"
+                    for n, p in large.items()
+                ),
+            ]
+        )
         lines += rule(1 + len(large))
         lines += [x for name in names for x in row([name, *(str(p["caught"][name]) for p in large.values())])]
         lines.append("")
     for dtype in DTYPES:
         if p := pieces.get(f"e1-entry-{dtype}"):
-            lines += [f"One wrong entry of 100,352, {dtype}: found {p['found']} of {p['of']}, its index named {p['named']} of {p['of']}.", ""]
+            lines += [
+                f"One wrong entry of 100,352, {dtype}: found {p['found']} of {p['of']}, its index named {p['named']} of {p['of']}.",
+                "",
+            ]
     e2s = {name.removeprefix("e2-"): p for name, p in pieces.items() if name.startswith("e2-")}
     if e2s:
         total = sum(p["checks"] for p in e2s.values())
@@ -258,7 +289,12 @@ def table(pieces: dict[str, Any]) -> str:
                   f"the default discriminator {p['discriminator']:.2f} s.", ""]  # fmt: skip
     if p := pieces.get("e6"):
         caught = sum(bug["verdict"] == FAIL for bug in p)
-        lines += [f"**E6, bugs from public threads**: {caught} of {len(p)} caught.", "", *row(["thread", "what was wrong", "what is said of it"]), *rule(3)]
+        lines += [
+            f"**E6, bugs from public threads**: {caught} of {len(p)} caught.",
+            "",
+            *row(["thread", "what was wrong", "what is said of it"]),
+            *rule(3),
+        ]
         for bug in p:
             said = bug["hint"].removeprefix("FAIL: ").replace("|", "\\|")
             lines += row([f"[{'/'.join(bug['url'].split('/')[3:5])}]({bug['url']})", bug["what"], said])
@@ -288,7 +324,9 @@ def write(pieces: dict[str, Any]) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("command", choices=("run", "table", "list"))
     parser.add_argument("pieces", nargs="*", help="names or their beginnings; all without any")
     parser.add_argument("--out", type=Path, default=ROOT / "benchmarks" / "results" / "gradcheck")
@@ -306,7 +344,13 @@ def main() -> None:
             (args.out / f"{name}.json").write_text(json.dumps(found, indent=1, default=float) + "\n")
             print(f"{name}: {time.perf_counter() - start:.0f} s", flush=True)
     else:
-        write({name: json.loads(path.read_text()) for name in PIECES if (path := args.out / f"{name}.json").exists()})
+        write(
+            {
+                name: json.loads(path.read_text())
+                for name in PIECES
+                if (path := args.out / f"{name}.json").exists()
+            }
+        )
 
 
 if __name__ == "__main__":

@@ -201,7 +201,12 @@ def cases(seed: int = 0, dtype: Any = np.float64) -> list[Case]:
 def mnist_layer(seed: int = 0, dtype: Any = np.float64, batch: int = 64) -> Case:
     rng = np.random.default_rng([seed, 2])
     x, W = rng.standard_normal((batch, 784)), rng.standard_normal((784, 128)) * np.sqrt(2 / 784)
-    return Case("MNIST layer", linear, d_linear, (x.astype(dtype), W.astype(dtype), rng.standard_normal(128).astype(dtype)))
+    return Case(
+        "MNIST layer",
+        linear,
+        d_linear,
+        (x.astype(dtype), W.astype(dtype), rng.standard_normal(128).astype(dtype)),
+    )
 
 
 # ---- regimes ----
@@ -421,4 +426,6 @@ def planted(case: Case, seed: int = 0, arguments: bool = True) -> Iterator[Plant
                 if i == k and np.count_nonzero(gap) == 1:
                     index = tuple(int(j) for j in np.argwhere(gap)[0])
             if size > 1e-9:
-                yield Planted(case, bug, None if whole or bug.name == "a stale argument" else k, backward, size, index)
+                yield Planted(
+                    case, bug, None if whole or bug.name == "a stale argument" else k, backward, size, index
+                )

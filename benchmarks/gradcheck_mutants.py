@@ -21,7 +21,10 @@ from npgan.testing import PASS, check_primitive, own
 
 SHAPES = "it reads only the shapes of its arguments, so there is nothing to keep on the tape"
 EQUIVALENT = {  # (primitive, argument) of the mutant "off the tape" -> why it computes the same
-    **{(name, 0): SHAPES for name in ("add", "subtract", "negative", "reshape", "transpose", "broadcast_to", "sum_to")},
+    **{
+        (name, 0): SHAPES
+        for name in ("add", "subtract", "negative", "reshape", "transpose", "broadcast_to", "sum_to")
+    },
     **{(name, 0): SHAPES for name in ("sum", "get", "put", "concatenate")},
     ("add", 1): SHAPES,
     ("subtract", 1): SHAPES,
@@ -35,7 +38,11 @@ def rule_functions(tree: ast.Module) -> Iterator[tuple[str, ast.AST]]:
     """(label, the lambda or def) of every rule: of `x.rules = (...)`, and of the functions named there."""
     functions = {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef)}
     for node in tree.body:
-        if not (isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Attribute) and node.targets[0].attr == "rules"):
+        if not (
+            isinstance(node, ast.Assign)
+            and isinstance(node.targets[0], ast.Attribute)
+            and node.targets[0].attr == "rules"
+        ):
             continue
         name = ast.unparse(node.targets[0].value)
         values = node.value.elts if isinstance(node.value, ast.Tuple) else [node.value]
@@ -73,7 +80,10 @@ def changes(root: ast.AST) -> Iterator[tuple[str, Any]]:
         if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
             yield f"without the sign of {ast.unparse(node)}", (n, lambda node: node.operand)
         if isinstance(node, ast.Constant) and isinstance(node.value, float):
-            yield f"half of {node.value}", (n, lambda node: ast.Constant(node.value * 0.5 + 0.25 * (node.value == 0)))
+            yield (
+                f"half of {node.value}",
+                (n, lambda node: ast.Constant(node.value * 0.5 + 0.25 * (node.value == 0))),
+            )
 
 
 def swap_arguments(node: ast.Call) -> ast.AST:
@@ -165,7 +175,11 @@ def off_tape(rule: Any, args: Any, keywords: Any) -> Any:
 def killed(op: Primitive, i: int, rule: Any) -> str:
     """ "order 1", "order 2", or "" where the mutant survives."""
     right = op.rules
-    wrong = (lambda j: rule if j == i else right(j)) if callable(right) else tuple(rule if j == i else r for j, r in enumerate(right))
+    wrong = (
+        (lambda j: rule if j == i else right(j))
+        if callable(right)
+        else tuple(rule if j == i else r for j, r in enumerate(right))
+    )
     op.rules = wrong
     try:
         for order in (1, 2):

@@ -88,7 +88,9 @@ def autograd_check_grads(scaled: bool) -> Checker:
 
     def check(case: Any, backward: Callable, dout: Any) -> bool:
         f = primitive(case.forward)
-        rules = [lambda y, *args, k=k: lambda g: np.asarray(backward(g, *args)[k]) for k in range(len(case.args))]
+        rules = [
+            lambda y, *args, k=k: lambda g: np.asarray(backward(g, *args)[k]) for k in range(len(case.args))
+        ]
         defvjp(f, *rules)
         kept = util.TOL, util.RTOL
         if scaled:

@@ -17,7 +17,18 @@ HOMES = {  # module -> the public names in it; the names alone are the promise, 
     "checkpoint": ("CheckpointError",),
     "kernels": ("use_kernels",),
 }
-MODULES = ("checkpoint", "datasets", "kernels", "layers", "losses", "ops", "optim", "plot", "testing", "train")
+MODULES = (
+    "checkpoint",
+    "datasets",
+    "kernels",
+    "layers",
+    "losses",
+    "ops",
+    "optim",
+    "plot",
+    "testing",
+    "train",
+)
 HOME = {name: module for module, names in HOMES.items() for name in names}
 __all__ = sorted([*HOME, *MODULES])
 

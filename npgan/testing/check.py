@@ -291,10 +291,15 @@ class Check:
             row.verdict = FAIL
             row.hints = hints(self.evidence_of_elements(leaf, judged, wrong, index))
             row.hint = row.hints[0]
-        elif row.unjudged > 0.1 * gap.size:
+        elif row.unjudged > 0.1 * gap.size or not self.base_gradient(leaf).any():
             row.verdict = INCONCLUSIVE
             row.reason = self.why_inconclusive(row, judged)
         return row
+
+    def base_gradient(self, leaf: int) -> np.ndarray:
+        gradient = self.base.gradients[leaf]
+        assert gradient is not None
+        return gradient
 
     def resolved(self) -> float:
         return max(RESOLVED, 2 * self.settings.rtol)
@@ -305,6 +310,8 @@ class Check:
         uniform = self.given is not None and self.dout.size > 1 and np.ptp(self.dout) == 0
         hint = " with this uniform dout: leave dout=None for a random one" if uniform else ""
         bound = np.max(judged.bound[judged.known], initial=0.0)
+        if judged.kinks and not np.any(judged.analytic) or (row.size == 0 and judged.kinks):
+            return "backward returns zeros at this point, which lies on a kink; choose arguments beside it"
         if row.size == 0:
             return f"the gradient is zero on both sides{hint}; nothing could have failed"
         if judged.kinks and not judged.known.any():
@@ -323,8 +330,7 @@ class Check:
     def report_projections(self, leaf: int, projections: Projections, judged: Judged) -> ArgumentReport:
         gap, known = np.abs(judged.numeric - judged.analytic), judged.known
         row = self.blank(leaf, PASS, mode="projections", method=judged.method, kinks=judged.kinks)
-        gradient = self.base.gradients[leaf]
-        assert gradient is not None
+        gradient = self.base_gradient(leaf)
         row.size = float(np.max(np.abs(gradient), initial=0))
         length = max(float(np.linalg.norm(gradient)), float(np.max(np.abs(judged.numeric[known]), initial=0)))
         wrong = known & (gap > judged.bound)
@@ -344,7 +350,7 @@ class Check:
         bound = float(np.max((judged.bound + gap)[known], initial=0.0)) if known.any() else np.inf
         if row.size:
             row.power = bound / row.size
-        if not known.any() or bound > self.resolved() * length or length == 0:
+        if not known.any() or bound > self.resolved() * length or row.size == 0:
             row.verdict = INCONCLUSIVE
             row.unjudged = gradient.size
             row.reason = self.why_inconclusive(row, judged._replace(bound=np.where(known, judged.bound, 0.0)))

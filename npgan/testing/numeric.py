@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -21,8 +20,10 @@ from .styles import Problem
 # eps^(1/5) (2^-10 and 2^-5); the ladders straddle it. "wide" asks again where "usual" was not enough.
 LADDERS = {
     ("usual", "fine"): 2.0 ** np.array([-7, -11, -15, -19]),
+    ("short", "fine"): 2.0 ** np.array([-7, -11, -15]),  # to calibrate projections, which are dear
     ("wide", "fine"): 2.0 ** np.arange(-1, -28, -2),
     ("usual", "coarse"): 2.0 ** np.array([-1, -3, -5, -7]),
+    ("short", "coarse"): 2.0 ** np.array([-1, -3, -5]),
     ("wide", "coarse"): 2.0 ** np.arange(1, -13, -1),
 }
 COMPLEX_STEP = 2.0**-100  # nothing is subtracted, so it can be as small as one likes
@@ -161,12 +162,12 @@ def find_kinks(rungs: Sequence[Rung], last: int, dout: np.ndarray) -> tuple[int,
     noise the difference grows as h shrinks; at a kink it stays.
     """
     count, size = 0, 0.0
-    for coarse, fine in pairwise(rungs[max(last, 1) - 1 :]):
-        stays = (
-            (fine.jump > 4 * fine.jump_noise)
-            & (fine.jump > 0.5 * coarse.jump)
-            & (fine.jump < 2 * coarse.jump)
-        )
+    stride = 1 if len(rungs) < 2 or rungs[0].step > 3 * rungs[1].step else 2  # steps at least 4 times apart
+    for k in range(max(last, stride), len(rungs)):
+        coarse, fine = rungs[k - stride], rungs[k]
+        ratio = np.sqrt(coarse.step / fine.step)
+        stays = (fine.jump > 4 * fine.jump_noise) & (fine.jump * ratio > coarse.jump)
+        stays &= fine.jump < coarse.jump * ratio
         if stays.any():
             count = max(count, int(stays.sum()))
             size = max(size, 0.5 * float(np.dot(np.abs(dout[stays]), fine.jump[stays])))

@@ -39,7 +39,7 @@ class Projections:
         self.norms: dict[int, float] = {}
         self.kinks = 0
         self.method = "differences"
-        self.ladder, self.rungs, self.truncation = "usual", (0, 0), 0.0
+        self.ladder, self.rungs, self.truncation = "short", (0, 0), 0.0
 
     def limit(self, place: Place, v: np.ndarray, estimate: Estimate) -> float:
         gradient, blur = place.gradients[self.leaf], place.blur[self.leaf]
@@ -64,8 +64,8 @@ class Projections:
 
     def calibrate(self, place: Place, v: np.ndarray) -> tuple[Estimate, float]:
         """The full ladder along one direction; the others then need only the steps that served best."""
-        self.ladder = "usual"
-        estimate, limit = self.measure(place, v, "usual", None)
+        self.ladder = "short"
+        estimate, limit = self.measure(place, v, "short", None)
         gradient = place.gradients[self.leaf]
         assert gradient is not None
         size = max(float(np.linalg.norm(gradient)), abs(estimate.slope))
