@@ -353,11 +353,12 @@ def no_preconditions(patch):
         zeros = [np.zeros(v.shape) for v in problem.values]
         return ground._replace(faults=[], blur=zeros)
 
-    patch.setattr(check_module, "check_function", lambda problem: [])
+    patch.setattr(check_module, "check_function", lambda problem: (problem.outputs(problem.values), []))
     patch.setattr(check_module, "check_backward", silent)
 
 
 def one_step_for_all(patch):
+    patch.setattr(judge.Elements, "settle", lambda self, place, i, scale, first: first)
     patch.setattr(
         judge.Elements, "scales", lambda self, place: np.full(place.point.values[self.leaf].size, 1.0)
     )

@@ -103,12 +103,12 @@ class Check:
     def run(self) -> Report:
         native = self.native
         try:
-            if faults := check_function(native):
+            outputs, faults = check_function(native)
+            if faults:
                 return self.report([], faults)
-            with quiet():
-                if not np.isfinite(native.outputs(native.values)).all():
-                    reason = "func returns NaN or infinity at these arguments: there is nothing to compare"
-                    return self.report([], [reason], INCONCLUSIVE)
+            if not np.isfinite(outputs).all():
+                reason = "func returns NaN or infinity at these arguments: there is nothing to compare"
+                return self.report([], [reason], INCONCLUSIVE)
             self.widen()
             self.dout = self.make_dout(self.given, 1)
             ground = self.ground(native, native is not self.problem or self.noise.coarse)
@@ -122,7 +122,7 @@ class Check:
                 [], [f"max_evals={native.max_evals} is used up before any comparison"], INCONCLUSIVE
             )
         self.base = ground
-        faults_of = dict((leaf, fault) for leaf, fault in ground.faults if leaf is not None)
+        faults_of = {leaf: fault for leaf, fault in ground.faults if leaf is not None}
         reports = []
         for leaf in range(len(self.problem.names)):
             if leaf in faults_of and ground.gradients[leaf] is None:
@@ -310,7 +310,7 @@ class Check:
         uniform = self.given is not None and self.dout.size > 1 and np.ptp(self.dout) == 0
         hint = " with this uniform dout: leave dout=None for a random one" if uniform else ""
         bound = np.max(judged.bound[judged.known], initial=0.0)
-        if judged.kinks and not np.any(judged.analytic) or (row.size == 0 and judged.kinks):
+        if judged.kinks and (row.size == 0 or not np.any(judged.analytic)):
             return "backward returns zeros at this point, which lies on a kink; choose arguments beside it"
         if row.size == 0:
             return f"the gradient is zero on both sides{hint}; nothing could have failed"
@@ -404,7 +404,7 @@ class Check:
         ratio = float(np.vdot(a[known], n[known])) / square if square else np.nan
         whole = known.all()
         return Evidence(
-            analytic=a, numeric=n if whole else None, wrong=wrong, index=index, explains=explains, ratio=ratio,
+            analytic=a, numeric=n if whole else None, wrong=wrong, spot=index, explains=explains, ratio=ratio,
             confined=lambda mask: not np.any(wrong & ~mask), **self.context(leaf),
         )  # fmt: skip
 
@@ -434,7 +434,7 @@ class Check:
         predicted = slopes - np.array([estimate.gap for _, _, estimate, _ in rows])
         square = float(np.dot(predicted, predicted))
         ratio = float(np.dot(predicted, slopes)) / square if square else np.nan
-        return Evidence(analytic=gradient, numeric=None, wrong=None, index=found.index if found else None, explains=explains,
+        return Evidence(analytic=gradient, numeric=None, wrong=None, spot=found.spot if found else None, explains=explains,
                         ratio=ratio, confined=confined, **self.context(leaf))  # fmt: skip
 
     # ---- the end ----

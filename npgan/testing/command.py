@@ -19,7 +19,7 @@ WANTED = "(func, grad, args), (func, grad, args, options), (layer, x), a report,
 def reports_of(target: str | None, seed: int = 0) -> Iterator[Report]:
     """The reports of every check behind "module:function", or of npgan's own where there is no target.
 
-    The function takes no arguments. It returns what to check, or runs assert_gradients itself and returns None.
+    The function takes no arguments. It returns what to check, or asserts by itself and returns None.
     Raises ValueError where the target cannot be found or returns something else.
     """
     if target is None:

@@ -27,7 +27,7 @@ class Evidence(NamedTuple):
     others: Sequence[tuple[str, np.ndarray]]  # the other arguments' analytic gradients
     sizes: dict[str, int]
     confined: Callable[[np.ndarray], bool]  # is everything outside this mask right?
-    index: tuple[int, ...] | None = None
+    spot: tuple[int, ...] | None = None
 
 
 def hints(e: Evidence) -> list[str]:
@@ -102,14 +102,9 @@ def same_numbers(e: Evidence) -> Iterator[str]:
     for name, other in e.others:
         if other.shape == a.shape and e.explains(other):
             yield f"this is where the gradient of {name} belongs: two gradients are swapped"
-    if (
-        e.numeric is not None
-        and np.any(a)
-        and e.wrong is not None
-        and np.allclose(np.abs(a), np.abs(e.numeric), 1e-3)
-    ):
-        if (a >= 0).all() and (e.numeric < 0).any():
-            yield "the signs are lost: analytic = |numeric|"
+    n = e.numeric
+    if n is not None and (a >= 0).all() and (n < 0).any() and np.allclose(a, np.abs(n), 1e-3):
+        yield "the signs are lost: analytic = |numeric|"
 
 
 def passed_through(e: Evidence) -> Iterator[str]:
@@ -165,13 +160,13 @@ def part(e: Evidence) -> Iterator[str]:
         low, high = spots.min(axis=0), spots.max(axis=0)
         fixed = [axis for axis in range(len(shape)) if low[axis] == high[axis] and shape[axis] > 1]
         one: Sequence[int] = [int(i) for i in low]
-    elif e.index is not None:
+    elif e.spot is not None:
         fixed = [
             axis
             for axis in range(len(shape))
-            if shape[axis] > 1 and e.confined(slab(shape, axis, e.index[axis]))
+            if shape[axis] > 1 and e.confined(slab(shape, axis, e.spot[axis]))
         ]
-        one = e.index
+        one = e.spot
     else:
         return
     count = sum(1 for n in shape if n > 1)
@@ -222,19 +217,22 @@ def added(e: Evidence) -> Iterator[str]:
     if np.any(e.x) and e.x.size > 2:
         c = float(np.vdot(error, e.x) / np.vdot(e.x, e.x))
         if np.max(np.abs(error - c * e.x)) < 1e-3 * size:
-            yield f"{abs(c):.6g} x {e.name} is {'added' if c > 0 else 'missing'}: weight decay, or a term of a product rule"
+            yield f"{abs(c):.6g} x {e.name} is {'added' if c > 0 else 'missing'}: weight decay, or a product rule"
             return
     for axis in range(error.ndim):
         if error.shape[axis] > 2:
             if np.max(np.ptp(error, axis=axis)) < 1e-3 * size:
-                yield f"a term is dropped that is the same along axis {axis}: the path through a mean or sum over it"
+                yield f"a term is dropped, the same along axis {axis}: the path through a mean or sum over it"
                 return
             centred = e.x - e.x.mean(axis=axis, keepdims=True)
             squares = (centred**2).sum(axis=axis, keepdims=True)
             slope = (error * centred).sum(axis=axis, keepdims=True) / squares
             rest = error - error.mean(axis=axis, keepdims=True) - slope * centred
             if error.shape[axis] > 3 and np.all(squares > 0) and np.max(np.abs(rest)) < 1e-3 * size:
-                yield f"terms are dropped that are linear in {e.name} along axis {axis}: the path through its mean or variance"
+                yield (
+                    f"terms linear in {e.name} along axis {axis} are dropped: "
+                    f"the path through its mean or variance"
+                )
                 return
 
 
@@ -244,7 +242,7 @@ def shapeless(e: Evidence) -> str:
         numeric, analytic = e.numeric[e.wrong], e.analytic[e.wrong]
         if numeric.size and np.max(np.abs(analytic - numeric)) < 1e-2 * np.max(np.abs(numeric)):
             worst = float(np.max(np.abs(analytic - numeric)) / np.max(np.abs(numeric)))
-            return f"nearly right: the largest relative error is {worst:.1e}; a constant, an epsilon or lost digits"
+            return f"nearly right, to {worst:.1e} of the largest entry: a constant, an epsilon or lost digits"
         ratio = numeric / analytic
         if np.isfinite(ratio).all() and (ratio > 0).all():
             return (

@@ -115,7 +115,7 @@ class Elements:
     def settle(
         self, place: Place, i: int, scale: float, first: tuple[Estimate, float]
     ) -> tuple[Estimate, float]:
-        """More opinions: on a wide ladder and, where the entry is far smaller than its neighbours, on its own scale."""
+        """More opinions: a wide ladder, and an own scale for an entry far smaller than its neighbours."""
         opinions = [first, self.measure(place, i, scale, "wide")]
         own = abs(float(place.point.values[self.leaf].flat[i]))
         if 0 < own < 1e-2 * scale:

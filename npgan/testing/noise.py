@@ -40,7 +40,7 @@ def line(values: Sequence[np.ndarray], scales: Sequence[float], rng: np.random.G
 
 
 def rough(samples: Sequence[np.ndarray]) -> np.ndarray:
-    """The standard deviation that explains the second and third differences; they multiply a variance by 6 and 20."""
+    """The standard deviation behind the second and third differences, whose variance is 6 and 20 times it."""
     table = np.stack([np.asarray(s, np.float64) for s in samples])
     second, third = np.diff(table, 2, axis=0), np.diff(table, 3, axis=0)
     return np.sqrt(np.maximum((second**2).mean(axis=0) / 6, (third**2).mean(axis=0) / 20))

@@ -56,7 +56,7 @@ class Point:
     """Where the gradient is judged: values, outputs there, dout, noise of the outputs, analytic gradients."""
 
     def __init__(self, problem: Problem, values: Sequence[np.ndarray], dout: np.ndarray, noise: Noise):
-        self.problem, self.values, self.dout, self.noise = problem, [np.array(v) for v in values], dout, noise
+        self.problem, self.values, self.dout, self.noise = problem, list(values), dout, noise
         with quiet():
             self.outputs = problem.outputs(self.values)
         self.sigma = noise.at(self.outputs)
@@ -237,5 +237,5 @@ def complex_slope(
         return None
     slopes = F.imag / h
     slope = float(np.dot(point.dout, slopes))
-    error = 4 * np.finfo(float).eps * (float(np.dot(np.abs(point.dout), np.abs(slopes))) + abs(along))
-    return Estimate(slope - along, error, slope, method="complex step")
+    bar = 4 * np.finfo(float).eps * (float(np.dot(np.abs(point.dout), np.abs(slopes))) + abs(along))
+    return Estimate(slope - along, bar, slope, method="complex step")

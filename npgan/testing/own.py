@@ -45,12 +45,10 @@ def check_layer(layer: Layer | Network, x: np.ndarray, **options: Any) -> Report
 
     def forward(x: np.ndarray, *params: np.ndarray) -> Any:
         model = with_parameters(layer, params) if params else layer
-        y, pull = model.forward(x)
-        return y, (pull, model)
+        return model.forward(x)
 
     def backward(dout: np.ndarray, cache: Any) -> Any:
-        pull, model = cache
-        dx, dtheta = pull(dout, wrt="both")
+        dx, dtheta = cache(dout, wrt="both")
         return (dx, *(g.copy() for g in split(dtheta, [p.shape for _, p in named])))
 
     options = {"argnames": ("x", *(name for name, _ in named)), "method": "differences", **options}
@@ -154,7 +152,7 @@ def second_order(op: Primitive, args: Sequence[Any], ruled: Sequence[int], keywo
 
     def backward(douts: Any, cache: Any) -> Any:
         leaves, gradients = cache
-        total = None
+        total: Any = None
         for dout, t in zip(douts, gradients, strict=True):
             term = ops.sum(np.asarray(dout) * t)
             total = term if total is None else total + term

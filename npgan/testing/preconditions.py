@@ -65,25 +65,27 @@ def as_gradients(
     return arrays, faults
 
 
-def check_function(problem: Problem) -> list[str]:
-    """Faults of the function itself: it changes its arguments, or gives two answers."""
-    faults = []
+def check_function(problem: Problem) -> tuple[np.ndarray, list[str]]:
+    """The outputs, and the faults of the function itself: it changes its arguments, or gives two answers."""
     values = problem.values
     kept = [v.copy() for v in values]
     fixed = [np.array(f) if isinstance(f, np.ndarray) else None for f in problem.fixed]
     with quiet():
         first = problem.outputs(values)
         changed = [n for n, v, k in zip(problem.names, values, kept, strict=True) if not same(v, k)]
-        changed += [f"a fixed argument of shape {k.shape}" for f, k in zip(problem.fixed, fixed, strict=True)
-                    if k is not None and not np.array_equal(f, k)]  # fmt: skip
+        changed += [
+            f"a fixed argument of shape {k.shape}"
+            for f, k in zip(problem.fixed, fixed, strict=True)
+            if k is not None and not np.array_equal(f, k)
+        ]
         if changed:
-            return [f"func changes its argument {', '.join(changed)} in place; work on a copy"]
+            return first, [f"func changes its argument {', '.join(changed)} in place; work on a copy"]
         second = problem.outputs(values)
     if not close(first, second, 1e-5 if np.float32 in problem.out_dtypes else 1e-12):
-        faults.append(
+        return first, [
             "func is not deterministic: two calls with the same arguments differ; seed its random numbers"
-        )
-    return faults
+        ]
+    return first, []
 
 
 def check_backward(problem: Problem, dout: np.ndarray, other: np.ndarray, elsewhere: Sequence[np.ndarray],

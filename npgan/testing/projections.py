@@ -20,7 +20,7 @@ from .styles import Spent
 class Found(NamedTuple):
     """The wrong entry that bisection ended at."""
 
-    index: tuple[int, ...]
+    spot: tuple[int, ...]
     analytic: float
     numeric: float
     bound: float
@@ -220,8 +220,9 @@ class Projections:
 def signs(shape: tuple[int, ...], seed: list[int]) -> np.ndarray:
     """±1 per entry."""
     n = int(np.prod(shape))
-    bits = np.unpackbits(np.frombuffer(np.random.default_rng(seed).bytes((n + 7) // 8), np.uint8), count=n)
-    return (bits * 2.0 - 1.0).reshape(shape)
+    random = np.random.default_rng(seed).bytes((n + 7) // 8)
+    bits = np.unpackbits(np.frombuffer(random, np.uint8), count=n).view(np.int8)
+    return (2 * bits - 1).astype(np.float64).reshape(shape)
 
 
 def norm(a: np.ndarray | None) -> float:

@@ -86,7 +86,7 @@ class Report:
 
 def table(rows: list[ArgumentReport]) -> list[str]:
     head = ("argument", "shape", "verdict", "analytic", "numeric", "± bound", "power", "kinks", "by")
-    cells = [head]
+    cells: list[tuple[str, ...]] = [head]
     for a in rows:
         by = f"{a.mode}, {a.method}" if a.mode else ""
         power = f"{a.power:.0e}" if a.verdict == PASS else ""

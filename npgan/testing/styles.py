@@ -25,7 +25,7 @@ class StyleError(ValueError):
     """func or grad does not return what its style promises."""
 
 
-class Spent(Exception):
+class Spent(Exception):  # noqa: N818
     """max_evals calls have been made."""
 
 
@@ -162,7 +162,7 @@ class Problem:
             else:
                 raise StyleError(
                     f"backward returned {len(returned)} gradients for {len(floats)} float arguments "
-                    f"({', '.join(self.argnames[i] for i in floats)}); return one each, None for those to leave out"
+                    f"({', '.join(self.argnames[i] for i in floats)}); return one each, or None"
                 )
         else:
             per_arg[floats[0]] = returned
