@@ -128,7 +128,7 @@ def smallest_caught(case: Any, k: int, row: Any) -> float:
     """The smallest error in one entry, in units of the largest, that is caught: by halving on a log scale."""
     dout = dout_for(case)
     g = np.abs(case.backward(dout, *case.args)[k])
-    spot = row.index if row.index is not None else tuple(np.unravel_index(g.size // 3, g.shape))
+    spot = row.weakest if row.weakest is not None else tuple(np.unravel_index(g.size // 3, g.shape))
 
     def caught(size: float) -> bool:
         def backward(d: Any, *args: Any) -> Any:
@@ -265,7 +265,7 @@ def table(pieces: dict[str, Any]) -> str:
     if e2s:
         total = sum(p["checks"] for p in e2s.values())
         wrong = sum(p["ours"].get("FAIL", 0) for p in e2s.values())
-        lines += [f"**E2, false alarms**: npgan.testing calls {wrong} of {total:,} correct gradients wrong. INCONCLUSIVE are", 
+        lines += [f"**E2, false alarms**: npgan.testing calls {wrong} of {total:,} correct gradients wrong. INCONCLUSIVE are",
                   "inputs that are saturated, or on a kink everywhere. The peers saw the first "
                   f"{next(iter(e2s.values()))['peer_checks']} of each regime:", ""]  # fmt: skip
         peers = list(next(iter(e2s.values()))["peers"])

@@ -196,8 +196,10 @@ class Check:
         return native.flat(native.dout_tree(flat))
 
     def ground(self, problem: Problem, coarse: bool) -> Ground:
-        elsewhere = [v + (0.5 * magnitude(v) * self.rng(3, i).uniform(-1, 1, v.shape)).astype(v.dtype)
-                     for i, v in enumerate(problem.values)]  # fmt: skip
+        elsewhere = [
+            v + (0.5 * magnitude(v) * self.rng(3, i).uniform(-1, 1, v.shape)).astype(v.dtype)
+            for i, v in enumerate(problem.values)
+        ]
         try:
             with quiet():
                 problem.outputs(elsewhere)
@@ -286,7 +288,9 @@ class Check:
         row.error_bound = float(judged.bound[index])
         row.unjudged = int((~resolved).sum())
         if resolved.any():
-            row.power = float(np.max((judged.bound + gap)[resolved])) / row.size
+            hidden = np.where(resolved, judged.bound + gap, 0.0)
+            row.power = float(np.max(hidden)) / row.size
+            row.weakest = tuple(int(i) for i in np.unravel_index(int(np.argmax(hidden)), gap.shape))
         if wrong.any():
             row.verdict = FAIL
             row.hints = hints(self.evidence_of_elements(leaf, judged, wrong, index))
@@ -322,7 +326,7 @@ class Check:
             )
         if row.size > 0 and bound > self.resolved() * row.size:
             return (
-                f"the gradient ({row.size:.1e} at most) is below what slopes can resolve here ({bound:.1e}){hint}; "
+                f"the gradient ({row.size:.1e} at most) is below what slopes resolve ({bound:.1e}){hint}; "
                 "choose arguments at which it is larger, or use float64"
             )
         return f"{row.unjudged} of {judged.bound.size} entries could not be judged"
@@ -382,13 +386,19 @@ class Check:
             sizes.setdefault(f"the size of {name}", v.size)
             for n in v.shape:
                 sizes.setdefault(f"a side of {name}", n)
-        others = [(n, g) for i, (n, g) in enumerate(zip(problem.names, self.base.gradients, strict=True))
-                  if i != leaf and g is not None]  # fmt: skip
+        others = [
+            (n, g)
+            for i, (n, g) in enumerate(zip(problem.names, self.base.gradients, strict=True))
+            if i != leaf and g is not None
+        ]
         return dict(
-            name=problem.names[leaf], x=problem.values[leaf].astype(np.float64), others=others, sizes=sizes,
+            name=problem.names[leaf],
+            x=problem.values[leaf].astype(np.float64),
+            others=others,
+            sizes=sizes,
             out=point.outputs.reshape(shapes[0]) if single else None,
             dout=self.dout.reshape(shapes[0]) if single else None,
-        )  # fmt: skip
+        )
 
     def evidence_of_elements(
         self, leaf: int, judged: Judged, wrong: np.ndarray, index: tuple[int, ...]
@@ -404,9 +414,15 @@ class Check:
         ratio = float(np.vdot(a[known], n[known])) / square if square else np.nan
         whole = known.all()
         return Evidence(
-            analytic=a, numeric=n if whole else None, wrong=wrong, spot=index, explains=explains, ratio=ratio,
-            confined=lambda mask: not np.any(wrong & ~mask), **self.context(leaf),
-        )  # fmt: skip
+            analytic=a,
+            numeric=n if whole else None,
+            wrong=wrong,
+            spot=index,
+            explains=explains,
+            ratio=ratio,
+            confined=lambda mask: not np.any(wrong & ~mask),
+            **self.context(leaf),
+        )
 
     def evidence_of_projections(
         self, leaf: int, p: Projections, judged: Judged, found: Found | None
@@ -434,8 +450,16 @@ class Check:
         predicted = slopes - np.array([estimate.gap for _, _, estimate, _ in rows])
         square = float(np.dot(predicted, predicted))
         ratio = float(np.dot(predicted, slopes)) / square if square else np.nan
-        return Evidence(analytic=gradient, numeric=None, wrong=None, spot=found.spot if found else None, explains=explains,
-                        ratio=ratio, confined=confined, **self.context(leaf))  # fmt: skip
+        return Evidence(
+            analytic=gradient,
+            numeric=None,
+            wrong=None,
+            spot=found.spot if found else None,
+            explains=explains,
+            ratio=ratio,
+            confined=confined,
+            **self.context(leaf),
+        )
 
     # ---- the end ----
 

@@ -24,12 +24,20 @@ class Numerical(NamedTuple):
     bounds: Any
 
 
-def numerical_gradient(func: Callable, args: Any, *, dout: Any = None, style: str = "auto", method: str = "auto",
-                       seed: int = 0, max_evals: int = 20_000) -> Numerical:  # fmt: skip
+def numerical_gradient(
+    func: Callable,
+    args: Any,
+    *,
+    dout: Any = None,
+    style: str = "auto",
+    method: str = "auto",
+    seed: int = 0,
+    max_evals: int = 20_000,
+) -> Numerical:
     """The gradient of Σ dout func(*args) by every float argument, entry by entry, with error bounds.
 
     A scalar func needs no dout; else dout is an array like the output (None: ones). At a kink the value
-    is the mean of the one-sided slopes, and the bound reaches to both. style="cache" for func -> (out, cache).
+    is the mean of the one-sided slopes, and the bound reaches to both.
     One array as args: its gradient comes bare, not in a tuple.  Ridders 1982; Squire & Trapp 1998.
     """
     check_choice("method", method, ("auto", "complex", "differences"))

@@ -217,7 +217,8 @@ def added(e: Evidence) -> Iterator[str]:
     if np.any(e.x) and e.x.size > 2:
         c = float(np.vdot(error, e.x) / np.vdot(e.x, e.x))
         if np.max(np.abs(error - c * e.x)) < 1e-3 * size:
-            yield f"{abs(c):.6g} x {e.name} is {'added' if c > 0 else 'missing'}: weight decay, or a product rule"
+            how = "added" if c > 0 else "missing"
+            yield f"{abs(c):.6g} x {e.name} is {how}: weight decay, or a product rule"
             return
     for axis in range(error.ndim):
         if error.shape[axis] > 2:

@@ -129,8 +129,10 @@ class Elements:
         if gradient is None:
             return wanted
         scales = self.scales(place)
-        found = {wanted[j]: self.measure(place, wanted[j], scales[wanted[j]], "usual")
-                 for j in self.places.watch(range(len(wanted)), self.name)}  # fmt: skip
+        found = {
+            wanted[j]: self.measure(place, wanted[j], scales[wanted[j]], "usual")
+            for j in self.places.watch(range(len(wanted)), self.name)
+        }
         slopes = [abs(gradient.flat[i] + e.gap) for i, (e, _) in found.items() if np.isfinite(e.gap)]
         self.size = max([self.size, float(np.max(np.abs(gradient), initial=0.0)), *slopes])
         if self.places.settings.method != "differences":
@@ -187,8 +189,14 @@ class Elements:
         with suppress(Spent):  # what was not reached stays unknown
             self.judge()
         shape = self.places.place(0).point.values[self.leaf].shape
-        return Judged(*(a.reshape(shape) for a in (self.analytic, self.numeric, self.bound, self.known)),
-                      len(self.kinky), self.method)  # fmt: skip
+        return Judged(
+            self.analytic.reshape(shape),
+            self.numeric.reshape(shape),
+            self.bound.reshape(shape),
+            self.known.reshape(shape),
+            len(self.kinky),
+            self.method,
+        )
 
     def judge(self) -> None:
         left = self.visit(0, list(range(self.analytic.size)))

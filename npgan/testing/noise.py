@@ -46,8 +46,13 @@ def rough(samples: Sequence[np.ndarray]) -> np.ndarray:
     return np.sqrt(np.maximum((second**2).mean(axis=0) / 6, (third**2).mean(axis=0) / 20))
 
 
-def measure_noise(outputs: Callable[[Sequence[np.ndarray]], np.ndarray], values: Sequence[np.ndarray],
-                  scales: Sequence[float], rng: np.random.Generator, coarse: bool) -> Noise:  # fmt: skip
+def measure_noise(
+    outputs: Callable[[Sequence[np.ndarray]], np.ndarray],
+    values: Sequence[np.ndarray],
+    scales: Sequence[float],
+    rng: np.random.Generator,
+    coarse: bool,
+) -> Noise:
     """The noise of outputs(values); coarse says that the function is known to work in float32."""
     samples = [outputs(v) for v in line(values, scales, rng, coarse)]
     if not all(np.isfinite(s).all() for s in samples):

@@ -100,7 +100,7 @@ def magnitude(x: np.ndarray) -> float:
 
 
 def climb(point: Point, leaf: int, move: int | np.ndarray, gradient: np.ndarray, h: float) -> Rung | None:
-    """One rung: the argument moved by ±h at one flat index, or by ±h v along signs v. None where F is not finite."""
+    """The argument moved by ±h at one flat index, or by ±h v along signs v; None where F is not finite."""
     x = point.values[leaf]
     up, down, difference = point.buffers(leaf)
     if isinstance(move, np.ndarray):
@@ -174,9 +174,16 @@ def find_kinks(rungs: Sequence[Rung], last: int, dout: np.ndarray) -> tuple[int,
     return count, size
 
 
-def measure(point: Point, leaf: int, move: int | np.ndarray, gradient: np.ndarray, scale: float,
-            ladder: str = "usual", rungs: tuple[int, int] | None = None) -> Estimate:  # fmt: skip
-    """numeric - analytic along one move; `rungs` (order, last) takes only the steps which that entry needs."""
+def measure(
+    point: Point,
+    leaf: int,
+    move: int | np.ndarray,
+    gradient: np.ndarray,
+    scale: float,
+    ladder: str = "usual",
+    rungs: tuple[int, int] | None = None,
+) -> Estimate:
+    """numeric - analytic along one move; `rungs` (order, last) takes only the steps of that entry."""
     steps = LADDERS[ladder, point.grade] * scale
     if rungs is not None:
         steps = steps[rungs[1] - rungs[0] : rungs[1] + 1]

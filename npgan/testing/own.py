@@ -82,8 +82,8 @@ def check_primitive(
     """Check the rules of a primitive at these arguments: its first derivatives, or those of its rules.
 
     Order 1 calls the rules on arrays. Order 2 puts them on the tape and differentiates dL/dargs by dL/dy and
-    the arguments: it finds the rule that reads a bare array, which every first-order test passes. keywords are
-    the primitive's own (axis=0). An argument whose derivative is zero by its rule is compared with zero.
+    the arguments: it finds the rule that reads a bare array, which every first-order test passes. keywords
+    are the primitive's own (axis=0). An argument whose derivative is zero by its rule is compared with zero.
     """
     if order not in (1, 2):
         raise ValueError(f"order is 1 or 2, got {order}")
@@ -93,15 +93,17 @@ def check_primitive(
     keywords = keywords or {}
     args = tuple(np.asarray(a, np.float64) if np.ndim(a) else a for a in args)
     ruled = [i for i in range(len(args)) if has_rule(op, i) and not isinstance(args[i], int)]
-    options = {"method": "differences", **options}
+    options = {"method": "differences", "style": "cache", **options}
+    given = tuple(args[i] for i in ruled)
+    argnames = [names[i] for i in ruled]
     if order == 1:
-        report = check_gradients(*first_order(op, args, ruled, keywords), tuple(args[i] for i in ruled), style="cache",
-                                 argnames=[names[i] for i in ruled], **options)  # fmt: skip
+        func, grad = first_order(op, args, ruled, keywords)
     else:
+        func, grad = second_order(op, args, ruled, keywords)
         y = np.asarray(op(*args, **keywords))
         g = np.cos(np.arange(y.size, dtype=np.float64)).reshape(y.shape) + 1.5
-        report = check_gradients(*second_order(op, args, ruled, keywords), (g, *(args[i] for i in ruled)), style="cache",
-                                 argnames=["g", *(names[i] for i in ruled)], **options)  # fmt: skip
+        given, argnames = (g, *given), ["g", *argnames]
+    report = check_gradients(func, grad, given, **{"argnames": argnames, **options})
     report.title = f"{op.__name__}, order {order}"
     return accept_zeros(report)
 
@@ -268,8 +270,14 @@ def check_loss(
     whole = function if both else lambda logits: function(None, logits)
     names = ("logits_real", "logits_fake") if both else ("logits_fake",)
     options = {"method": "differences", "seed": seed, **options}
-    report = check_gradients(lambda *a: losses.evaluate(whole, *a)[0], lambda *a: tuple(losses.evaluate(whole, *a)[1]),
-                             args, argnames=names, style="loss", **options)  # fmt: skip
+    report = check_gradients(
+        lambda *a: losses.evaluate(whole, *a)[0],
+        lambda *a: tuple(losses.evaluate(whole, *a)[1]),
+        args,
+        argnames=names,
+        style="loss",
+        **options,
+    )
     report.title = f"{loss.name}, {side}'s loss"
     return report
 
@@ -305,8 +313,14 @@ def check_step(which: str, loss: losses.Loss, seed: int = 0, **options: Any) -> 
         return value, keep.gradient
 
     options = {"method": "differences", "seed": seed, **options}
-    report = check_gradients(lambda theta: step(theta)[0], lambda theta: step(theta)[1], (net.theta.copy(),),
-                             argnames=(f"theta_{which[0].upper()}",), style="loss", **options)  # fmt: skip
+    report = check_gradients(
+        lambda theta: step(theta)[0],
+        lambda theta: step(theta)[1],
+        (net.theta.copy(),),
+        argnames=(f"theta_{which[0].upper()}",),
+        style="loss",
+        **options,
+    )
     report.title = f"the {which}'s step, {loss.name}"
     return report
 
@@ -332,14 +346,20 @@ def check_penalty(name: str, seed: int = 0, **options: Any) -> Report:
         return tuple(split(penalty(with_parameters(D, params))[1], [p.shape for _, p in named]))
 
     options = {"method": "differences", "seed": seed, **options}
-    report = check_gradients(value, gradient, tuple(p.copy() for _, p in named), argnames=[n for n, _ in named],
-                             style="loss", **options)  # fmt: skip
+    report = check_gradients(
+        value,
+        gradient,
+        tuple(p.copy() for _, p in named),
+        argnames=[n for n, _ in named],
+        style="loss",
+        **options,
+    )
     report.title = f"the penalty {name}"
     return accept_zeros(report)  # the last bias does not move D's slope
 
 
 def check_own(seed: int = 0) -> Iterator[Report]:
-    """Every primitive at order 1 and 2, every layer, loss and penalty, and both training steps with every loss."""
+    """Every primitive at order 1 and 2, every layer, loss and penalty, both steps with every loss."""
     for use in uses(seed):
         for order in (1, 2):
             report = check_primitive(use.op, *use.args, order=order, keywords=use.keywords, seed=seed)

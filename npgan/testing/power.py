@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -33,8 +34,14 @@ class PowerReport:
         return "\n".join(lines)
 
 
-def check_power(func: Callable, grad: Callable, args: Any, *, test: Callable[[Callable], Any] | None = None,
-                **options: Any) -> PowerReport:  # fmt: skip
+def check_power(
+    func: Callable,
+    grad: Callable,
+    args: Any,
+    *,
+    test: Callable[[Callable], Any] | None = None,
+    **options: Any,
+) -> PowerReport:
     """Plant bugs into grad, one at a time and per argument, and list those that the test would miss.
 
     test(grad) is the test to examine: it raises AssertionError, or returns False, when it finds a bug; None
@@ -113,24 +120,31 @@ def bugs(
         )
     for axis in range(g.ndim):
         if g.shape[axis] > 1:
-            yield f"flipped along axis {axis}", lambda g, axis=axis: np.flip(g, axis)
-            yield f"shifted along axis {axis}", lambda g, axis=axis: np.roll(g, 1, axis)
-            yield f"index 0 of axis {axis} zero", lambda g, axis=axis: without(g, axis, 0)
-            yield f"last index of axis {axis} zero", lambda g, axis=axis: without(g, axis, -1)
-            yield (
-                f"averaged over axis {axis}",
-                lambda g, axis=axis: np.zeros_like(g) + g.mean(axis=axis, keepdims=True),
-            )
+            for what, change in along_axis.items():
+                yield what.format(axis), partial(change, axis=axis)
     if g.ndim == 2 and g.shape[0] == g.shape[1]:
         yield "transposed", lambda g: g.T
     if g.dtype == np.float64:
         yield "rounded to float16", lambda g: g.astype(np.float16).astype(np.float64)
 
 
+def averaged(g: np.ndarray, axis: int) -> np.ndarray:
+    return np.zeros_like(g) + g.mean(axis=axis, keepdims=True)
+
+
 def without(g: np.ndarray, axis: int, i: int) -> np.ndarray:
     g = np.array(g)
     g[(slice(None),) * axis + (i,)] = 0
     return g
+
+
+along_axis: dict[str, Callable[..., np.ndarray]] = {
+    "flipped along axis {}": np.flip,
+    "shifted along axis {}": partial(np.roll, shift=1),
+    "index 0 of axis {} zero": partial(without, i=0),
+    "last index of axis {} zero": partial(without, i=-1),
+    "averaged over axis {}": averaged,
+}
 
 
 def planted(problem: Problem, grad: Callable, leaf: int, plant: Callable) -> Callable:

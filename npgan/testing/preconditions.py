@@ -88,9 +88,15 @@ def check_function(problem: Problem) -> tuple[np.ndarray, list[str]]:
     return first, []
 
 
-def check_backward(problem: Problem, dout: np.ndarray, other: np.ndarray, elsewhere: Sequence[np.ndarray],
-                   rng: np.random.Generator, coarse: bool) -> Ground:  # fmt: skip
-    """Shapes, types, mutation, repeatability, stale caches, linearity in dout; and the backward pass's noise."""
+def check_backward(
+    problem: Problem,
+    dout: np.ndarray,
+    other: np.ndarray,
+    elsewhere: Sequence[np.ndarray],
+    rng: np.random.Generator,
+    coarse: bool,
+) -> Ground:
+    """Shapes, types, mutation, repeatability, stale caches, linearity in dout; and backward's noise."""
     values, names = problem.values, problem.names
     kept = [v.copy() for v in values]
     with quiet():
@@ -122,17 +128,29 @@ def check_backward(problem: Problem, dout: np.ndarray, other: np.ndarray, elsewh
 
         def differs(again: Sequence[np.ndarray | None], tolerance: float) -> str:
             return ", ".join(
-                n for n, a, b in zip(names, gradients, again, strict=True)
-                if (a is None) != (b is None) or (a is not None and b is not None and not close(a, b, tolerance))
-            )  # fmt: skip
+                n
+                for n, a, b in zip(names, gradients, again, strict=True)
+                if (a is None) != (b is None)
+                or (a is not None and b is not None and not close(a, b, tolerance))
+            )
 
         level = 1e-5 if coarse else 1e-10
         if bad := differs(backward(dout), level):
-            faults.append((None, f"backward is not repeatable: called twice it returns two gradients of {bad}; "
-                                 "does it add to a buffer, or use random numbers?"))  # fmt: skip
+            faults.append(
+                (
+                    None,
+                    f"backward is not repeatable: it returns two gradients of {bad}; "
+                    "does it add to a buffer, or use random numbers?",
+                )
+            )
         elif bad := differs(backward(dout, elsewhere), level):
-            faults.append((None, f"a stale cache: the gradient of {bad} changes when forward is called with other "
-                                 "arguments before backward; keep what backward needs per call"))  # fmt: skip
+            faults.append(
+                (
+                    None,
+                    f"a stale cache: the gradient of {bad} changes when forward is called with other "
+                    "arguments before backward; keep what backward needs per call",
+                )
+            )
         if faults:
             return Ground(gradients, [None] * len(names), faults, notes)
         residual: list[np.ndarray | None]
@@ -141,8 +159,10 @@ def check_backward(problem: Problem, dout: np.ndarray, other: np.ndarray, elsewh
         else:
             turned = backward(-2.0 * dout)
             mixed, second = backward(1.5 * dout - 2.0 * other), backward(other)
-            residual = [None if m is None or a is None or b is None else m - 1.5 * a + 2.0 * b
-                        for m, a, b in zip(mixed, gradients, second, strict=True)]  # fmt: skip
+            residual = [
+                None if m is None or a is None or b is None else m - 1.5 * a + 2.0 * b
+                for m, a, b in zip(mixed, gradients, second, strict=True)
+            ]
             limit = 1e-2 if coarse else 1e-6
             for i, (r, a, b, t) in enumerate(zip(residual, gradients, second, turned, strict=True)):
                 if r is None or a is None or b is None or t is None:
@@ -151,12 +171,12 @@ def check_backward(problem: Problem, dout: np.ndarray, other: np.ndarray, elsewh
                 # To double is exact in floating point, so the slightest difference is a fault, and no noise.
                 if top(t + 2.0 * a) > 1e-13 * size or top(r) > limit * size:
                     ignored = np.array_equal(a, b) and size > 0
-                    why = "dout is ignored" if ignored else "it is not linear in dout"
+                    why = "dout is ignored" if ignored else "is a constant added, or dout squared?"
                     residual[i] = np.zeros_like(r)  # a fault, not noise
                     faults.append(
                         (
                             i,
-                            f"backward(-2 u) or backward(1.5 u - 2 v) is not as linear as it must be for {names[i]}: {why}",
+                            f"backward is not linear in dout for {names[i]} (-2 u, 1.5 u - 2 v): {why}",
                         )
                     )
     blur = [

@@ -25,6 +25,7 @@ class ArgumentReport:
     numeric: float = math.nan
     error_bound: float = math.nan
     power: float = math.inf
+    weakest: tuple[int, ...] | None = None  # the entry that the power is about
     size: float = 0.0
     kinks: int = 0
     unjudged: int = 0

@@ -37,8 +37,9 @@ class Problem:
     what the backward pass says, one array or None per leaf.
     """
 
-    def __init__(self, func: Callable, grad: Callable | None, args: Any, argnames: Any, style: str,
-                 max_evals: int):  # fmt: skip
+    def __init__(
+        self, func: Callable, grad: Callable | None, args: Any, argnames: Any, style: str, max_evals: int
+    ):
         self.func, self.grad, self.max_evals, self.evals, self.style = func, grad, max_evals, 0, ""
         self.dout_changed = False  # backward wrote into its dout
         self.args = tuple(args) if isinstance(args, (tuple, list)) else (args,)
@@ -167,8 +168,11 @@ class Problem:
         else:
             per_arg[floats[0]] = returned
         try:
-            flat = [g for name, arg, mine in zip(self.argnames, self.args, per_arg, strict=True)
-                    for g in pick(mine, arg, name)]  # fmt: skip
+            flat = [
+                g
+                for name, arg, mine in zip(self.argnames, self.args, per_arg, strict=True)
+                for g in pick(mine, arg, name)
+            ]
         except ValueError as error:
             raise StyleError(str(error)) from None
         return [flat[slot] for slot in self.slots]

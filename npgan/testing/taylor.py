@@ -33,8 +33,16 @@ class Taylor(NamedTuple):
         return self.order > 1.8
 
 
-def taylor_test(func: Callable, grad: Callable, args: Any, *, dout: Any = None, style: str = "auto",
-                argnames: Any = None, seed: int = 0) -> Taylor:  # fmt: skip
+def taylor_test(
+    func: Callable,
+    grad: Callable,
+    args: Any,
+    *,
+    dout: Any = None,
+    style: str = "auto",
+    argnames: Any = None,
+    seed: int = 0,
+) -> Taylor:
     """The order of the remainder of the first-order Taylor series along a random direction of all arguments.
 
     Same styles as check_gradients.  Raises ValueError where grad returns no usable gradient.
@@ -58,8 +66,10 @@ def taylor_test(func: Callable, grad: Callable, args: Any, *, dout: Any = None, 
         start = problem.outputs(values)
         noise = measure_noise(problem.outputs, values, scales, rng, narrow)
         sigma = float(np.linalg.norm(flat * noise.at(start)))
-        directions = [None if g is None else s * signs(v.shape, [seed, 8, i])
-                      for i, (v, g, s) in enumerate(zip(values, gradients, scales, strict=True))]  # fmt: skip
+        directions = [
+            None if g is None else s * signs(v.shape, [seed, 8, i])
+            for i, (v, g, s) in enumerate(zip(values, gradients, scales, strict=True))
+        ]
         steps = 2.0 ** -np.arange(1, 11 if noise.coarse else 27)
         remainders, slope = [], 0.0
         for h in steps:
@@ -70,8 +80,9 @@ def taylor_test(func: Callable, grad: Callable, args: Any, *, dout: Any = None, 
             change = float(np.dot(flat, problem.outputs(moved) - start))
             along = sum(
                 float(np.vdot(g, m.astype(np.float64) - v))
-                for g, m, v in zip(gradients, moved, values, strict=True) if g is not None
-            )  # fmt: skip
+                for g, m, v in zip(gradients, moved, values, strict=True)
+                if g is not None
+            )
             slope = max(slope, abs(along / h), abs(change / h))
             remainders.append(abs(change - along))
     r = np.array(remainders)
