@@ -17,12 +17,23 @@ HOMES = {  # module -> the public names in it; the names alone are the promise, 
     "checkpoint": ("CheckpointError",),
     "kernels": ("set_threads", "use_kernels"),
 }
-MODULES = ("checkpoint", "datasets", "kernels", "layers", "losses", "ops", "optim", "plot", "train")
+MODULES = (
+    "checkpoint",
+    "datasets",
+    "kernels",
+    "layers",
+    "losses",
+    "ops",
+    "optim",
+    "plot",
+    "testing",
+    "train",
+)
 HOME = {name: module for module, names in HOMES.items() for name in names}
 __all__ = sorted([*HOME, *MODULES])
 
 if TYPE_CHECKING:
-    from . import checkpoint, datasets, kernels, layers, losses, ops, optim, plot, train
+    from . import checkpoint, datasets, kernels, layers, losses, ops, optim, plot, testing, train
     from .autograd import Tensor, grad, primitive
     from .checkpoint import CheckpointError
     from .gan import GAN, Discriminator, Generator, discriminator_step, generator_step

@@ -184,6 +184,21 @@ def info(args: argparse.Namespace) -> dict[str, Any]:
     }
 
 
+def gradcheck(args: argparse.Namespace) -> dict[str, Any]:
+    from .testing.command import reports_of
+
+    found, failed = {}, 0
+    for report in reports_of(args.target, args.seed):
+        failed += not report.passed
+        found[report.title or args.target or "check"] = report.to_dict() if args.json else report.summary()
+        if not report.passed or (args.target and not args.json):
+            narrate(str(report))
+    if failed:
+        put_out(json.dumps(found) if args.json else table(found))
+        raise CommandError(f"{failed} of {len(found)} gradient checks did not pass; the reports are above")
+    return found
+
+
 # ---- the arguments ----
 
 
@@ -261,6 +276,12 @@ def parser() -> argparse.ArgumentParser:
     sub.add_argument("--out", type=Path, default=Path("noise.png"), metavar="FILE.png", help="the picture")
     sub.add_argument("--seed", type=seed, metavar="N", help="the same seed gives the same noise")
 
+    sub = command(gradcheck, "compare gradients with measured slopes: npgan's own, or a function of yours")
+    sub.add_argument(
+        "target", nargs="?", metavar="MODULE:FUNCTION", help="a function that returns (func, grad, args)"
+    )
+    sub.add_argument("--seed", type=seed, default=0, metavar="N", help="the same seed gives the same verdict")
+
     command(info, "versions, CPU features, kernels, threads and BLAS in use")
     return top
 
@@ -298,8 +319,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if args.json:
             put_out(json.dumps(results))
         else:
-            width = max(map(len, results))
-            put_out("\n".join(f"{name:{width}}  {value}" for name, value in results.items()))
+            put_out(table(results))
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
@@ -310,6 +330,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         narrate(f"npgan {args.command}: {describe(error)}")
         return getattr(error, "code", 1)
     return 0
+
+
+def table(results: dict[str, Any]) -> str:
+    width = max(map(len, results))
+    return "\n".join(f"{name:{width}}  {value}" for name, value in results.items())
 
 
 def describe(error: BaseException) -> str:

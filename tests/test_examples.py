@@ -80,3 +80,15 @@ def test_an_example_is_a_program(tmp_path):
     )
     assert done.returncode == 0, done.stderr
     assert "swish" in done.stdout
+
+
+def test_check_your_own_backward(example, capsys):
+    reports, power = example("check_your_own_backward").main()
+    assert [r.verdict for r in reports.values()] == ["PASS", "FAIL", "FAIL", "FAIL"]
+    _, constants, averaged, remembering = reports.values()
+    assert constants["x"].verdict == "FAIL"
+    assert "the path through its mean or variance" in constants["x"].hint
+    assert "6 is the batch size: a mean where a sum belongs" in averaged["beta"].hint
+    assert "stale cache" in remembering.faults[0]
+    assert power.missed == []
+    assert "beta[" in capsys.readouterr().out

@@ -1,0 +1,357 @@
+"""Gradient checkers side by side: what they catch, what they wrongly accuse, what they cost.
+
+    python benchmarks/gradcheck.py run e1 e2 e3 e4 e5 e6 e7     # each writes a piece to --out
+    python benchmarks/gradcheck.py table                        # the pieces, as a table into docs/gradcheck.md
+
+Needs the bench extra (torch 2.13, jax, autograd, scipy). A piece takes a minute or two on one core.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+import warnings
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import gradcheck_mutants
+import numpy as np
+from gradcheck_cases import REGIMES, cases, locked, mnist_layer, planted, scaled
+from gradcheck_peers import checkers, ours
+from gradcheck_real import BUGS as REAL
+
+from npgan import Discriminator
+from npgan.testing import FAIL, PASS, check_gradients, check_layer
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGE = ROOT / "docs" / "gradcheck.md"
+BEGIN, END = "<!-- measured: begin", "<!-- measured: end -->"
+SCALES = (1.0, 1e-6, 1e6)
+DTYPES = {"float64": 1e-6, "float32": 1e-2}  # the relative size from which every bug must be caught
+
+
+def at_scale(case: Any, dtype: str, scale: float) -> Any:
+    case = scaled(case, scale) if scale != 1 else case
+    return locked(case) if dtype == "float32" else case
+
+
+def dout_for(case: Any, seed: int = 0) -> Any:
+    out = np.asarray(case.forward(*case.args))
+    return np.random.default_rng([seed, 5]).standard_normal(out.shape).astype(out.dtype)[()]
+
+
+def judged(check: Any, case: Any, backward: Any) -> bool:
+    try:
+        return bool(check(case, backward, dout_for(case)))
+    except Exception:  # a peer that stumbles over a wrong gradient has noticed it
+        return True
+
+
+def e1(dtype: str, scale: float, large: bool = False) -> dict[str, Any]:
+    """Detection: of the bugs above the size for this dtype, how many each checker reports."""
+    bugs = []
+    for case in [mnist_layer(0, dtype)] if large else cases(0, dtype):
+        bugs += [p for p in planted(at_scale(case, dtype, scale), arguments=large) if p.size >= DTYPES[dtype]]
+    chosen = {"npgan.testing": ours} if large else checkers()
+    caught = {name: sum(judged(check, p.case, p.backward) for p in bugs) for name, check in chosen.items()}
+    if large:
+        fast = {
+            n: c
+            for n, c in checkers().items()
+            if n in ("torch, fast_mode", "jax check_vjp", "jax, scaled tolerances")
+        }
+        caught |= {name: sum(judged(check, p.case, p.backward) for p in bugs) for name, check in fast.items()}
+    return {"bugs": len(bugs), "kinds": len({p.bug.name for p in bugs}), "caught": caught}
+
+
+def e1_one_entry(dtype: str) -> dict[str, Any]:
+    """One wrong entry of 100,352, twenty times: found, and its index named."""
+    found = named = 0
+    for seed in range(20):
+        case = at_scale(mnist_layer(seed, dtype), dtype, 1.0)
+        index = tuple(int(n) for n in np.random.default_rng([seed, 8]).integers((784, 128)))
+
+        def backward(g: Any, *args: Any, case: Any = case, index: Any = index) -> Any:
+            dx, dw, db = (np.array(d) for d in case.backward(g, *args))
+            dw[index] += np.abs(dw).max() * dw.dtype.type(0.5)
+            return dx, dw, db
+
+        report = check_gradients(
+            case.forward, backward, case.args, argnames=("x", "W", "b"), style="dout", seed=seed
+        )
+        found += report["W"].verdict == FAIL
+        named += report["W"].index == index and report["x"].verdict == PASS
+    return {"found": found, "named": named, "of": 20}
+
+
+def e2(regime: str, ours_seeds: int = 15, peer_seeds: int = 4) -> dict[str, Any]:
+    """False alarms: correct gradients that are reported as wrong."""
+    verdicts, alarms, n = Counter(), Counter(), 0
+    with np.errstate(all="ignore"):
+        for seed in range(ours_seeds):
+            for case in REGIMES[regime](seed):
+                verdicts[
+                    check_gradients(case.forward, case.backward, case.args, style="dout", seed=seed).verdict
+                ] += 1
+        for seed in range(peer_seeds):
+            for case in REGIMES[regime](seed):
+                n += 1
+                for name, check in list(checkers().items())[1:]:
+                    alarms[name] += judged(check, case, case.backward)
+    return {"ours": dict(verdicts), "checks": ours_seeds * 15, "peers": dict(alarms), "peer_checks": n}
+
+
+def e3() -> dict[str, Any]:
+    """Honesty: an all-zero backward, and the claimed against the real resolving power."""
+    passes, tried, ratios = 0, 0, []
+    for dtype in DTYPES:
+        for scale in (1e-12, *SCALES):
+            for case in [*cases(1, dtype), mnist_layer(1, dtype)]:
+                case = at_scale(case, dtype, scale)
+                tried += 1
+                zeros = lambda g, *args: tuple(np.zeros_like(a) for a in args)
+                passes += check_gradients(case.forward, zeros, case.args, style="dout").verdict == PASS
+        for case in [*cases(2, dtype), mnist_layer(2, dtype)]:
+            case = at_scale(case, dtype, 1.0)
+            report = check_gradients(
+                case.forward, case.backward, case.args, style="dout", dout=dout_for(case)
+            )
+            for k, row in enumerate(report.arguments):
+                if row.verdict == PASS:
+                    ratios.append([row.power / smallest_caught(case, k, row), row.mode, dtype])
+    return {"zero_passes": passes, "zero_tried": tried, "ratios": ratios}
+
+
+def smallest_caught(case: Any, k: int, row: Any) -> float:
+    """The smallest error in one entry, in units of the largest, that is caught: by halving on a log scale."""
+    dout = dout_for(case)
+    g = np.abs(case.backward(dout, *case.args)[k])
+    spot = row.weakest if row.weakest is not None else tuple(np.unravel_index(g.size // 3, g.shape))
+
+    def caught(size: float) -> bool:
+        def backward(d: Any, *args: Any) -> Any:
+            gradients = [np.array(a, np.float64) for a in case.backward(d, *args)]
+            gradients[k][spot] += size * row.size * np.ravel(d)[0] / np.ravel(dout)[0]  # linear in dout
+            return tuple(gradients)
+
+        return check_gradients(case.forward, backward, case.args, style="dout", dout=dout).verdict == FAIL
+
+    low, high = row.power / 1e3, row.power * 1e3
+    for _ in range(9):
+        middle = float(np.sqrt(low * high))
+        low, high = (low, middle) if caught(middle) else (middle, high)
+    return high
+
+
+def e4() -> dict[str, Any]:
+    """Hints: the right argument, the right index, and the right first hint, for gross bugs."""
+    count, misses = Counter(), []
+    for dtype in DTYPES:
+        for case in cases(3, dtype):
+            for p in planted(at_scale(case, dtype, 1.0), seed=3):
+                if not p.bug.gross or p.size < 10 * DTYPES[dtype]:
+                    continue
+                report = check_gradients(p.case.forward, p.backward, p.case.args, style="dout")
+                rows = [r for r in report.arguments if r.verdict == FAIL]
+                hint = " ".join([*report.faults, *(r.hint for r in rows[:1])])
+                count["bugs"] += 1
+                right = any(words.strip() in hint for words in p.bug.hint.split("|"))
+                count["hint"] += right
+                if not right:
+                    misses.append(f"{dtype} {case.name}: {p.bug.name} -> {hint}")
+                if p.argument is not None and p.bug.name != "two gradients swapped":
+                    count["arguments"] += 1
+                    count["argument right"] += [report.arguments.index(r) for r in rows] == [p.argument]
+                if p.index is not None:
+                    count["indices"] += 1
+                    count["index right"] += bool(rows) and rows[0].index == p.index
+    return {**count, "misses": misses}
+
+
+def e5() -> dict[str, Any]:
+    """Cost, the best of several runs on one core."""
+
+    def best(run: Any, n: int) -> float:
+        times = []
+        for _ in range(n):
+            start = time.perf_counter()
+            assert run().verdict == PASS
+            times.append(time.perf_counter() - start)
+        return min(times)
+
+    case = mnist_layer()
+    D, x = Discriminator(rng=0), np.random.default_rng(0).standard_normal((64, 784)).astype(np.float32)
+    forward = time.perf_counter()
+    for _ in range(20):
+        case.forward(*case.args)
+    forward = (time.perf_counter() - forward) / 20
+    return {
+        "layer": best(lambda: check_gradients(case.forward, case.backward, case.args), 15),
+        "forward": forward,
+        "discriminator": best(lambda: check_layer(D, x), 4),
+    }
+
+
+def e6() -> list[dict[str, Any]]:
+    """Bugs from public threads."""
+    found = []
+    with np.errstate(all="ignore"):
+        for bug in REAL:
+            report = check_gradients(bug.func, bug.grad, bug.args, style=bug.style)
+            found.append(
+                {"url": bug.url, "what": bug.what, "verdict": report.verdict, "hint": report.summary()}
+            )
+    return found
+
+
+PIECES: dict[str, Any] = {
+    **{f"e1-{d}-{s:g}": lambda d=d, s=s: e1(d, s) for d in DTYPES for s in SCALES},
+    **{f"e1-large-{d}-{s:g}": lambda d=d, s=s: e1(d, s, large=True) for d in DTYPES for s in SCALES},
+    **{f"e1-entry-{d}": lambda d=d: e1_one_entry(d) for d in DTYPES},
+    **{f"e2-{r.replace(' ', '-')}": lambda r=r: e2(r) for r in REGIMES},
+    "e3": e3, "e4": e4, "e5": e5, "e6": e6, "e7": gradcheck_mutants.run,
+}  # fmt: skip
+
+
+# ---- the table ----
+
+
+def table(pieces: dict[str, Any]) -> str:
+    lines = ["## Measured", "", "Written by `python benchmarks/gradcheck.py run && python benchmarks/gradcheck.py table`:",
+             "functions of NumPy with right gradients and with planted bugs, before every checker at its defaults and, where",
+             "its documentation tells how, with tolerances scaled to the gradient.", ""]  # fmt: skip
+    e1s = {name: p for name, p in pieces.items() if name.startswith("e1-float")}
+    if e1s:
+        names = list(next(iter(e1s.values()))["caught"])
+        lines += [f"**E1, bugs caught** ({max(p['kinds'] for p in e1s.values())} kinds of bug; of relative size 1e-6 and above in "
+                  "float64, 1 % and above in float32)", ""]  # fmt: skip
+        lines += row(
+            [
+                "",
+                *(
+                    n.removeprefix("e1-").replace("-", ", loss x ", 1) + f" (of {p['bugs']})"
+                    for n, p in e1s.items()
+                ),
+            ]
+        )
+        lines += rule(1 + len(e1s))
+        lines += [x for name in names for x in row([name, *(str(p["caught"][name]) for p in e1s.values())])]
+        lines.append("")
+    large = {name: p for name, p in pieces.items() if name.startswith("e1-large")}
+    if large:
+        names = list(next(iter(large.values()))["caught"])
+        lines += ["**E1 on a layer of MNIST size** (64 x 784 times 784 x 128)", ""]
+        lines += row(
+            [
+                "",
+                *(
+                    n.removeprefix("e1-large-").replace("-", ", loss x ", 1) + f" (of {p['bugs']})"
+                    for n, p in large.items()
+                ),
+            ]
+        )
+        lines += rule(1 + len(large))
+        lines += [x for name in names for x in row([name, *(str(p["caught"][name]) for p in large.values())])]
+        lines.append("")
+    for dtype in DTYPES:
+        if p := pieces.get(f"e1-entry-{dtype}"):
+            lines += [
+                f"One wrong entry of 100,352, {dtype}: found {p['found']} of {p['of']}, its index named {p['named']} of {p['of']}.",
+                "",
+            ]
+    e2s = {name.removeprefix("e2-"): p for name, p in pieces.items() if name.startswith("e2-")}
+    if e2s:
+        total = sum(p["checks"] for p in e2s.values())
+        wrong = sum(p["ours"].get("FAIL", 0) for p in e2s.values())
+        lines += [f"**E2, false alarms**: npgan.testing calls {wrong} of {total:,} correct gradients wrong. INCONCLUSIVE are",
+                  "inputs that are saturated, or on a kink everywhere. The peers saw the first "
+                  f"{next(iter(e2s.values()))['peer_checks']} of each regime:", ""]  # fmt: skip
+        peers = list(next(iter(e2s.values()))["peers"])
+        lines += row(["regime", "npgan.testing: FAIL", "INCONCLUSIVE", *peers])
+        lines += rule(3 + len(peers))
+        for name, p in e2s.items():
+            ours_ = [f"{p['ours'].get('FAIL', 0)} of {p['checks']}", str(p["ours"].get("INCONCLUSIVE", 0))]
+            lines += row([name.replace("-", " ").replace("x 1e 3", "x 1e-3").replace("x 1e 6", "x 1e-6"), *ours_,
+                          *(str(p["peers"].get(n, 0)) for n in peers)])  # fmt: skip
+        lines.append("")
+    if p := pieces.get("e3"):
+        ratios = np.array([r[0] for r in p["ratios"]])
+        lines += [f"**E3, honesty**: an all-zero backward passed {p['zero_passes']} of {p['zero_tried']} times. The claimed resolving power, over",
+                  f"the smallest error that was really caught: median {np.median(ratios):.2g}, from {ratios.min():.2g} to {ratios.max():.2g}; "
+                  f"within a factor of 10 in {np.mean((ratios < 10) & (ratios > 0.1)):.1%} of {len(ratios)} arguments.", ""]  # fmt: skip
+    if p := pieces.get("e4"):
+        lines += [f"**E4, hints** for {p['bugs']} gross bugs: the right argument {p['argument right']} of {p['arguments']}, the right index "
+                  f"{p['index right']} of {p['indices']}, the right first hint {p['hint'] / p['bugs']:.1%}.", ""]  # fmt: skip
+    if p := pieces.get("e5"):
+        lines += [f"**E5, cost** on one core: the MNIST-size layer {1e3 * p['layer']:.0f} ms (one forward pass takes {1e3 * p['forward']:.2f} ms), "
+                  f"the default discriminator {p['discriminator']:.2f} s.", ""]  # fmt: skip
+    if p := pieces.get("e6"):
+        caught = sum(bug["verdict"] == FAIL for bug in p)
+        lines += [
+            f"**E6, bugs from public threads**: {caught} of {len(p)} caught.",
+            "",
+            *row(["thread", "what was wrong", "what is said of it"]),
+            *rule(3),
+        ]
+        for bug in p:
+            said = bug["hint"].removeprefix("FAIL: ").replace("|", "\\|")
+            lines += row([f"[{'/'.join(bug['url'].split('/')[3:5])}]({bug['url']})", bug["what"], said])
+        lines.append("")
+    if p := pieces.get("e7"):
+        killed = p["killed"]
+        lines += [f"**E7, our own rules mutated**: {sum(killed.values())} mutants of `npgan/ops.py` killed by `npgan.testing` alone, "
+                  f"{killed['order 1']} at order 1 and {killed['order 2']} at order 2; {len(p['survivors'])} survive; "
+                  f"{len(p['equivalent'])} compute the same (`benchmarks/gradcheck_mutants.py` says why).", ""]  # fmt: skip
+        lines += [f"* survives: {s}" for s in p["survivors"]]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def row(cells: list[str]) -> list[str]:
+    return ["| " + " | ".join(cells) + " |"]
+
+
+def rule(n: int) -> list[str]:
+    return ["|" + "---|" * n]
+
+
+def write(pieces: dict[str, Any]) -> None:
+    text = PAGE.read_text(encoding="utf-8")
+    head, rest = text.split(BEGIN)
+    note, tail = rest.split("\n", 1)[0], rest.split(END)[1]
+    PAGE.write_text(f"{head}{BEGIN}{note}\n{table(pieces)}{END}{tail}", encoding="utf-8")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("command", choices=("run", "table", "list"))
+    parser.add_argument("pieces", nargs="*", help="names or their beginnings; all without any")
+    parser.add_argument("--out", type=Path, default=ROOT / "benchmarks" / "results" / "gradcheck")
+    args = parser.parse_args()
+    chosen = [name for name in PIECES if not args.pieces or any(name.startswith(p) for p in args.pieces)]
+    if args.command == "list":
+        print("\n".join(chosen))
+    elif args.command == "run":
+        args.out.mkdir(parents=True, exist_ok=True)
+        for name in chosen:
+            start = time.perf_counter()
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                found = PIECES[name]()
+            (args.out / f"{name}.json").write_text(json.dumps(found, indent=1, default=float) + "\n")
+            print(f"{name}: {time.perf_counter() - start:.0f} s", flush=True)
+    else:
+        write(
+            {
+                name: json.loads(path.read_text())
+                for name in PIECES
+                if (path := args.out / f"{name}.json").exists()
+            }
+        )
+
+
+if __name__ == "__main__":
+    main()

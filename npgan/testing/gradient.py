@@ -1,0 +1,60 @@
+"""numerical_gradient: the measured gradient itself, with its error bounds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from .check import Check, check_choice
+from .judge import Elements, Settings
+from .preconditions import Ground
+from .styles import Problem
+from .tree import rebuild
+
+
+class Numerical(NamedTuple):
+    """Measured gradients and the largest errors they may have, both nested like the arguments.
+
+    None stands where an argument is no float; a bound is infinite where max_evals ran out.
+    """
+
+    gradients: Any
+    bounds: Any
+
+
+def numerical_gradient(
+    func: Callable,
+    args: Any,
+    *,
+    dout: Any = None,
+    style: str = "auto",
+    method: str = "auto",
+    seed: int = 0,
+    max_evals: int = 20_000,
+) -> Numerical:
+    """The gradient of Σ dout func(*args) by every float argument, entry by entry, with error bounds.
+
+    A scalar func needs no dout; else dout is an array like the output (None: ones). At a kink the value
+    is the mean of the one-sided slopes, and the bound reaches to both.
+    One array as args: its gradient comes bare, not in a tuple.  Ridders 1982; Squire & Trapp 1998.
+    """
+    check_choice("method", method, ("auto", "complex", "differences"))
+    problem = Problem(func, None, args, None, style, max_evals)
+    check = Check(problem, Settings(0.0, 0.0, method, "stay"), dout, "elements", 1, seed)
+    zeros: list[np.ndarray | None] = [np.zeros(v.shape) for v in problem.values]
+    check.base = Ground(zeros, list(zeros), [], [])
+    check.widen()
+    check.dout = check.make_dout(1.0 if dout is None else dout, 1)
+    judged = [Elements(check, leaf, name).run() for leaf, name in enumerate(problem.names)]
+    value: list[Any] = [None] * len(problem.fixed)
+    bound: list[Any] = [None] * len(problem.fixed)
+    for slot, found in zip(problem.slots, judged, strict=True):
+        value[slot], bound[slot] = found.numeric, found.bound
+    new_value, new_bound = iter(value), iter(bound)
+    values = tuple(rebuild(arg, new_value) for arg in problem.args)
+    bounds = tuple(rebuild(arg, new_bound) for arg in problem.args)
+    if isinstance(args, (tuple, list)):
+        return Numerical(values, bounds)
+    return Numerical(values[0], bounds[0])
