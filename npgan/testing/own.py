@@ -238,6 +238,7 @@ def uses(seed: int = 0) -> list[Use]:
         Use(o.gemm, at((3, 4), (2, 4)), {"tb": True}, "NT"),
         Use(o.gemm, at((4, 3), (4, 2)), {"ta": True}, "TN"),
         Use(o.affine, at((3, 4), (4, 2), (2,))),
+        Use(o.column_sum, at((3, 4))),
         Use(o.leaky_relu, at((4, 3))),
         Use(o.leaky_relu, at((4, 3)), {"slope": 0.0}, "ReLU"),
         Use(o.leaky_gate, at((4, 3), (4, 3))),
