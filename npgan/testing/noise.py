@@ -33,8 +33,12 @@ def line(values: Sequence[np.ndarray], scales: Sequence[float], rng: np.random.G
     """
     delta, away = (2.0**-18, 2.0**-9) if coarse else (2.0**-30, 2.0**-12)
     shifts = [s * rng.uniform(-1.0, 1.0, v.shape) for v, s in zip(values, scales, strict=True)]
+    starts = [v + away * s for v, s in zip(values, shifts, strict=True)]
     return [
-        [(v + s * (away + i * delta)).astype(v.dtype) for v, s in zip(values, shifts, strict=True)]
+        [
+            (a + (i * delta) * s).astype(v.dtype, copy=False)
+            for v, a, s in zip(values, starts, shifts, strict=True)
+        ]
         for i in range(POINTS)
     ]
 

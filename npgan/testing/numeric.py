@@ -94,9 +94,9 @@ class quiet:  # noqa: N801
 
 def magnitude(x: np.ndarray) -> float:
     """The usual size of an argument's entries; 1 where all are zero."""
-    size = np.abs(x, dtype=np.float64)
-    size = size[np.isfinite(size) & (size > 0)]
-    return float(size.mean()) if size.size else 1.0
+    count = np.count_nonzero(x)
+    size = float(np.sum(np.abs(x), dtype=np.float64)) / count if count else 1.0
+    return size if np.isfinite(size) and size > 0 else 1.0
 
 
 def climb(point: Point, leaf: int, move: int | np.ndarray, gradient: np.ndarray, h: float) -> Rung | None:

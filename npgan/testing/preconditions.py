@@ -135,24 +135,18 @@ def check_backward(
             )
 
         level = 1e-5 if coarse else 1e-10
-        if bad := differs(backward(dout), level):
-            faults.append(
-                (
-                    None,
-                    f"backward is not repeatable: it returns two gradients of {bad}; "
-                    "does it add to a buffer, or use random numbers?",
+        if bad := differs(backward(dout, elsewhere), level):
+            if again := differs(backward(dout), level):
+                fault = (
+                    f"backward is not repeatable: it returns two gradients of {again}; "
+                    "does it add to a buffer, or use random numbers?"
                 )
-            )
-        elif bad := differs(backward(dout, elsewhere), level):
-            faults.append(
-                (
-                    None,
+            else:
+                fault = (
                     f"a stale cache: the gradient of {bad} changes when forward is called with other "
-                    "arguments before backward; keep what backward needs per call",
+                    "arguments before backward; keep what backward needs per call"
                 )
-            )
-        if faults:
-            return Ground(gradients, [None] * len(names), faults, notes)
+            return Ground(gradients, [None] * len(names), [(None, fault)], notes)
         residual: list[np.ndarray | None]
         if problem.style == "loss":
             residual = wobble(problem, dout, rng, coarse)
