@@ -56,13 +56,9 @@ def e1(dtype: str, scale: float, large: bool = False) -> dict[str, Any]:
         bugs += [p for p in planted(at_scale(case, dtype, scale), arguments=large) if p.size >= DTYPES[dtype]]
     chosen = {"npgan.testing": ours} if large else checkers()
     caught = {name: sum(judged(check, p.case, p.backward) for p in bugs) for name, check in chosen.items()}
-    if large:
-        fast = {
-            n: c
-            for n, c in checkers().items()
-            if n in ("torch, fast_mode", "jax check_vjp", "jax, scaled tolerances")
-        }
-        caught |= {name: sum(judged(check, p.case, p.backward) for p in bugs) for name, check in fast.items()}
+    if large and (dtype, scale) == ("float64", 1.0):  # the peers that cost less than minutes each
+        names = ("torch, fast_mode", "jax check_vjp", "jax, scaled tolerances")
+        caught |= {name: sum(judged(checkers()[name], p.case, p.backward) for p in bugs) for name in names}
     return {"bugs": len(bugs), "kinds": len({p.bug.name for p in bugs}), "caught": caught}
 
 
@@ -241,7 +237,7 @@ def table(pieces: dict[str, Any]) -> str:
         lines.append("")
     large = {name: p for name, p in pieces.items() if name.startswith("e1-large")}
     if large:
-        names = list(next(iter(large.values()))["caught"])
+        names = list(max((p["caught"] for p in large.values()), key=len))
         lines += ["**E1 on a layer of MNIST size** (64 x 784 times 784 x 128)", ""]
         lines += row(
             [
@@ -253,7 +249,11 @@ def table(pieces: dict[str, Any]) -> str:
             ]
         )
         lines += rule(1 + len(large))
-        lines += [x for name in names for x in row([name, *(str(p["caught"][name]) for p in large.values())])]
+        lines += [
+            x
+            for name in names
+            for x in row([name, *(str(p["caught"].get(name, "–")) for p in large.values())])
+        ]
         lines.append("")
     for dtype in DTYPES:
         if p := pieces.get(f"e1-entry-{dtype}"):
@@ -329,9 +329,13 @@ def main() -> None:
     )
     parser.add_argument("command", choices=("run", "table", "list"))
     parser.add_argument("pieces", nargs="*", help="names or their beginnings; all without any")
-    parser.add_argument("--out", type=Path, default=ROOT / "benchmarks" / "results" / "gradcheck")
+    parser.add_argument("--out", type=Path, default=ROOT / "build" / "gradcheck")
     args = parser.parse_args()
-    chosen = [name for name in PIECES if not args.pieces or any(name.startswith(p) for p in args.pieces)]
+    exact = [name for name in args.pieces if name in PIECES]
+    begun = tuple(name for name in args.pieces if name not in PIECES)
+    chosen = [
+        name for name in PIECES if not args.pieces or name in exact or (begun and name.startswith(begun))
+    ]
     if args.command == "list":
         print("\n".join(chosen))
     elif args.command == "run":
