@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from . import __version__, kernels
+from .bench import peers
 
 LOSSES = ("nonsaturating", "minimax", "least_squares", "hinge", "wasserstein", "relativistic")
 FIXED = ("latent", "hidden", "hidden_D", "loss", "lr", "batch", "average", "seed", "out")  # not on --resume
@@ -184,6 +185,15 @@ def info(args: argparse.Namespace) -> dict[str, Any]:
     }
 
 
+def bench(args: argparse.Namespace) -> dict[str, Any] | str:
+    from .bench.step import compare, table
+
+    names = ["npgan", *(name for name in peers.installed(args.peers, narrate) if name != "npgan")]
+    narrate(f"{', '.join(names)} at batch {', '.join(map(str, args.batch))}")
+    results = compare(names, args.batch, args.threads, args.rounds, narrate)
+    return results if args.json else table(results)
+
+
 def gradcheck(args: argparse.Namespace) -> dict[str, Any]:
     from .testing.command import reports_of
 
@@ -282,6 +292,14 @@ def parser() -> argparse.ArgumentParser:
     )
     sub.add_argument("--seed", type=seed, default=0, metavar="N", help="the same seed gives the same verdict")
 
+    sub = command(bench, "time the training step, beside the libraries that are installed here")
+    sub.add_argument("--batch", type=count, nargs="+", default=[32, 64, 128], metavar="N", help="batch sizes")
+    sub.add_argument("--rounds", type=count, default=20, metavar="N", help="turns of each (default: 20)")
+    sub.add_argument(
+        "--peers", nargs="+", choices=tuple(peers.PEERS), default=tuple(peers.PEERS), metavar="NAME",
+        help=f"whom to compare with (default: all that are installed of {', '.join(peers.PEERS)})",
+    )  # fmt: skip
+
     command(info, "versions, CPU features, kernels, threads and BLAS in use")
     return top
 
@@ -319,7 +337,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if args.json:
             put_out(json.dumps(results))
         else:
-            put_out(table(results))
+            put_out(results if isinstance(results, str) else table(results))
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
