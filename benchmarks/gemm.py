@@ -1,6 +1,6 @@
 """Matrix products of the default networks' shapes: npgan's kernels beside the BLAS of other libraries.
 
-    python benchmarks/gemm.py [--batch 32 64 128 256] [--threads 1 2] [--cold] [--avx2] [--json FILE] [--shapes]
+    python benchmarks/gemm.py [--batch 32 64 128 256] [--threads 1 2] [--cold] [--avx2] [--json FILE] [--shapes] [--page]
 
 The shapes are those of a training step: of every layer y = x W (NN), dx = g Wᵀ (NT) and dW = xᵀ g (TN), and of
 the inner layers the same with what npgan fuses into them. Peers live in processes of their own and take turns,
@@ -28,6 +28,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from page import machine, put
 
 from npgan.bench.child import Child, ChildError
 from npgan.bench.problem import D_SIZES, G_SIZES
@@ -290,6 +291,7 @@ def main() -> None:
     parser.add_argument("--avx2", action="store_true", help="npgan against NumPy, both on AVX2 code")
     parser.add_argument("--shapes", action="store_true", help="print every shape, not only the worst")
     parser.add_argument("--json", type=Path)
+    parser.add_argument("--page", action="store_true", help="write the report into docs/benchmarks.md")
     args = parser.parse_args()
     names = ["npgan", *(name for name in args.peers if name != "npgan")]
     if args.avx2:
@@ -308,6 +310,9 @@ def main() -> None:
     print(report(results, args.shapes))
     if args.json:
         args.json.write_text(json.dumps(results, indent=1) + "\n")
+    if args.page:
+        part = "gemm" + "-cold" * args.cold + "-avx2" * args.avx2
+        put(part, f"{machine('scipy', 'torch', 'jax')}\n\n{report(results, args.shapes)}")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """One whole training step, D's and G's update with Adam, of the same networks in several libraries.
 
-    python benchmarks/step.py [--batch 32 64 128] [--peers npgan torch-eager ...] [--threads 2] [--json FILE]
+    python benchmarks/step.py [--batch 32 64 128] [--peers npgan torch-eager ...] [--threads 2] [--json FILE] [--page]
 
 What `npgan bench` does, with the choice of peers, and with the result kept in a file. The peers are
 npgan/bench/in_*.py; what is not installed is left out.
@@ -12,6 +12,8 @@ import argparse
 import json
 import sys
 from pathlib import Path
+
+from page import machine, put
 
 from npgan.bench.peers import PEERS, installed
 from npgan.bench.step import compare, table
@@ -29,11 +31,14 @@ def main() -> None:
     parser.add_argument("--threads", type=int)
     parser.add_argument("--rounds", type=int, default=20)
     parser.add_argument("--json", type=Path, help="where to keep the result, too")
+    parser.add_argument("--page", action="store_true", help="write the table into docs/benchmarks.md")
     args = parser.parse_args()
     results = compare(installed(args.peers, narrate), args.batch, args.threads, args.rounds, narrate)
     print(table(results))
     if args.json:
         args.json.write_text(json.dumps(results, indent=2) + "\n")
+    if args.page:
+        put("step", f"{machine('torch', 'jax', 'tensorflow', 'keras', 'tinygrad')}\n\n{table(results)}")
 
 
 if __name__ == "__main__":

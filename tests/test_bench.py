@@ -5,13 +5,15 @@ import os
 import subprocess
 import sys
 import textwrap
+import time
 from inspect import signature
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from npgan import Discriminator, Generator
-from npgan.bench import in_numpy, peers, step
+from npgan.bench import child, in_numpy, peers, step
 from npgan.bench.child import Child, ChildError, environment, peak_memory
 from npgan.bench.problem import BATCHES, flops, problem, sizes_of, weights_of
 from npgan.cli import main
@@ -141,7 +143,9 @@ def test_the_yardstick_is_npgans_own_step_in_float64():
 # ---- the comparison ----
 
 
-def test_npgan_and_numpy_are_compared(said):
+def test_npgan_and_numpy_are_compared(said, monkeypatch):
+    session = {"NUMBA_CACHE_DIR": os.environ["NUMBA_CACHE_DIR"]}  # compiled by other tests
+    monkeypatch.setattr(child, "environment", lambda *args: {**environment(*args), **session})
     results = compare(["npgan", "numpy"], said, step.Machine)
     json.dumps(results)
     assert results["threads"] == 1
@@ -238,13 +242,32 @@ def test_settings_from_outside_do_not_reach_a_peer(monkeypatch, tmp_path):
 def test_a_child_that_died_says_why_when_it_is_asked(plant, tmp_path):
     plant("dies")
     np.savez(tmp_path / "problem.npz", **problem(3, **SMALL))
-    child = Child("npgan.bench.step:Worker", "planted:dies", 1, tmp_path)
+    dying = Child("npgan.bench.step:Worker", "planted:dies", 1, tmp_path)
     try:
         for _ in range(2):
             with pytest.raises(ChildError, match=r"^last words$"):
-                child.ask("start", file=str(tmp_path / "problem.npz"))
+                dying.ask("start", file=str(tmp_path / "problem.npz"))
     finally:
-        child.close()
+        dying.close()
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
+def test_a_child_that_is_not_asked_stands_still(tmp_path):
+    """Waiting threads of the others once made PyTorch look twice as slow as it is."""
+    np.savez(tmp_path / "problem.npz", **problem(3, **SMALL))
+    other = Child("npgan.bench.step:Worker", "npgan.bench.in_numpy:step", 1, tmp_path)
+    try:
+        for _ in range(2):
+            other.ask("start", file=str(tmp_path / "problem.npz"))
+            status = Path(f"/proc/{other.process.pid}/stat")
+            for _ in range(1000):  # a signal takes its time
+                if stopped := status.read_text().rpartition(")")[2].split()[0] == "T":
+                    break
+                time.sleep(0.01)
+            assert stopped
+    finally:
+        other.close()
+    assert other.process.returncode == 0
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")

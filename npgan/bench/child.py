@@ -11,6 +11,7 @@ from __future__ import annotations
 import importlib
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -42,7 +43,10 @@ def environment(threads: int, caches: Path, more: dict[str, str]) -> dict[str, s
 
 
 class Child:
-    """The parent's end. Raises ChildError where the other process fails, or dies."""
+    """The parent's end. Raises ChildError where the other process fails, or dies.
+
+    Between two questions the process is stopped: threads that wait in a loop would slow the others down.
+    """
 
     def __init__(
         self, worker: str, peer: str, threads: int, caches: Path, more: dict[str, str] | None = None
@@ -65,6 +69,7 @@ class Child:
             raise
 
     def ask(self, do: str, **arguments: Any) -> dict[str, Any]:
+        self.let("SIGCONT")
         try:
             self.process.stdin.write(json.dumps({"do": do, **arguments}) + "\n")  # type: ignore[union-attr]
             self.process.stdin.flush()  # type: ignore[union-attr]
@@ -79,13 +84,19 @@ class Child:
             self.errors.seek(0)
             said = [text.strip() for text in self.errors if text.strip()]
             raise ChildError(said[-1] if said else f"its process ended with code {code}")
+        self.let("SIGSTOP")
         answer: dict[str, Any] = json.loads(line)
         if "error" in answer:
             raise ChildError(answer["error"])
         return answer
 
+    def let(self, what: str) -> None:
+        if hasattr(signal, what):  # not on Windows
+            self.process.send_signal(getattr(signal, what))
+
     def close(self) -> None:
         """End the process; for good, where it does not end by itself."""
+        self.let("SIGCONT")
         try:
             self.process.communicate(timeout=5)
         except subprocess.TimeoutExpired:

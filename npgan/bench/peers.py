@@ -17,13 +17,14 @@ class Peer(NamedTuple):
     environment: dict[str, str] = {}  # noqa: RUF012
 
 
+PINNED = {"OMP_PROC_BIND": "true"}  # of PyTorch's tuning guide; a few per cent
 QUIET_TF = {"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": ""}
 PEERS = {
     "npgan": Peer("numba", "npgan.bench.in_npgan:step"),
     "numpy": Peer("numpy", "npgan.bench.in_numpy:step"),
-    "torch-eager": Peer("torch", "npgan.bench.in_torch:eager"),
-    "torch-tuned": Peer("torch", "npgan.bench.in_torch:tuned"),
-    "torch-compiled": Peer("torch", "npgan.bench.in_torch:compiled"),
+    "torch-eager": Peer("torch", "npgan.bench.in_torch:eager", PINNED),
+    "torch-tuned": Peer("torch", "npgan.bench.in_torch:tuned", PINNED),
+    "torch-compiled": Peer("torch", "npgan.bench.in_torch:compiled", PINNED),
     "jax-jit": Peer("jax", "npgan.bench.in_jax:step"),
     "tensorflow": Peer("tensorflow", "npgan.bench.in_tensorflow:step", QUIET_TF),
     "tensorflow-xla": Peer("tensorflow", "npgan.bench.in_tensorflow:xla", QUIET_TF),
