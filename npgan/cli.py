@@ -152,9 +152,10 @@ def evaluate(args: argparse.Namespace) -> dict[str, Any]:
     from .metrics import report
     from .metrics.command import score
 
+    out = args.out or (args.target if args.target.is_dir() else args.target.parent) / "evaluation.png"
+    if out.suffix.lower() != ".png" or not out.parent.is_dir():
+        raise CommandError(f"--out is a name that ends in .png, in a folder that exists; got {out}")
     found, images, neighbours = score(args.target, args.judge, args.data, args.n, args.seed)
-    place = args.target if args.target.is_dir() else args.target.parent
-    out = args.out or place / "evaluation.png"
     plot.save(report.picture(images, neighbours), out)
     for note in found["notes"]:
         narrate(f"note: {note}")

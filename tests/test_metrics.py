@@ -1,13 +1,18 @@
 """The judge and its scores: independent oracles, what each score must notice, and what is shipped."""
 
+import json
 import math
 
 import numpy as np
 import pytest
+from PIL import Image
 
-from npgan import CheckpointError, checkpoint, metrics
-from npgan.datasets import DataError, mnist
+from npgan import GAN, CheckpointError, checkpoint, metrics, plot
+from npgan.cli import main
+from npgan.datasets import DataError, load, mnist
+from npgan.gan import crc32_of
 from npgan.metrics import Judge, distances, frechet_distance, nearest, precision_recall, scores
+from npgan.metrics.command import home
 from npgan.metrics.judge import HERE
 
 RNG = np.random.default_rng(0)
@@ -406,3 +411,115 @@ def test_other_data_than_the_judges_are_refused(judge, tmp_path):
     np.savez(tmp_path / "other.npz", x_train=PIXELS, y_train=np.arange(3), x_test=PIXELS, y_test=np.arange(3))
     with pytest.raises(DataError, match="not the mnist"):
         scores.reference(judge, str(tmp_path / "other.npz"))
+
+
+# ---- npgan evaluate ----
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """A run of a small GAN on the first digits, which has learnt nothing yet."""
+    place = tmp_path_factory.mktemp("evaluate")
+    np.save(place / "digits.npy", mnist("test").images[:64].reshape(-1, 28, 28))
+    GAN(latent=3, hidden=(5,), hidden_D=(4,), batch=8).fit(load(place / "digits.npy"), 1, out=place / "run")
+    return place / "run"
+
+
+def evaluate_json(capsys, *argv):
+    assert main(["evaluate", *map(str, argv), "--json"]) == 0
+    out, err = capsys.readouterr()
+    return json.loads(out), err
+
+
+def test_evaluate_scores_a_run(run, capsys):
+    found, err = evaluate_json(capsys, run, "-n", 150)
+    expected = metrics.evaluate(GAN.load(run).sample(150, 0))
+    assert {**found, **expected} == {**expected, **found, "notes": expected["notes"]}
+    assert found["picture"] == str(run / "evaluation.png")
+    with Image.open(found["picture"]) as picture:
+        picture.load()
+    assert "trained on digits.npy, but this judge knows mnist" in found["notes"][0]
+    assert err.count("note: ") == len(found["notes"]) == 2
+    other, _ = evaluate_json(capsys, run / "checkpoint.npz", "-n", 150, "--seed", 1, "--out", run / "a.png")
+    assert other["frechet_distance"] != found["frechet_distance"]
+    assert other["picture"] == str(run / "a.png")
+
+
+def test_evaluate_scores_a_file(tmp_path, real, scored, capsys):
+    np.save(tmp_path / "x.npy", (real / 127.5 - 1).astype(np.float32))
+    found, err = evaluate_json(capsys, tmp_path / "x.npy")
+    assert found.pop("picture") == str(tmp_path / "evaluation.png")
+    assert found == scored
+    assert err.startswith("note: 400 images instead of 10,000")
+
+
+def test_evaluate_prints_a_table(tmp_path, real, scored, capsys):
+    np.save(tmp_path / "x.npy", real)
+    assert main(["evaluate", str(tmp_path / "x.npy")]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].split() == ["samples", "real", "noise"]
+    title = scored["judge"]["title"]
+    assert lines[1].startswith(f"Fréchet distance ({title})")
+    numbers = [
+        scored["frechet_distance"],
+        scored["real"]["frechet_distance"],
+        scored["noise"]["frechet_distance"],
+    ]
+    assert lines[1].split()[-3:] == [f"{x:.4g}" for x in numbers]
+    assert max(map(len, lines[:-1])) < 80
+    assert not any("FID" in line for line in lines)
+    assert "99." in lines[-2]
+
+
+def test_a_run_on_the_judges_own_images_has_no_such_note(run, monkeypatch, capsys):
+    """And its data's place is where the reference images are looked for."""
+    gan = GAN.load(run)
+    gan.data_.update(crc32=scores.standard_judge().crc32["train"], source="mnist")
+    gan.save(run / "known.npz")
+    found, _ = evaluate_json(capsys, run / "known.npz", "-n", 100)
+    assert len(found["notes"]) == 1
+
+
+def test_a_judge_of_other_images(run, judge, tmp_path, capsys):
+    """A file of one's own brings its own images, found where the run has them, or with --data."""
+    images, labels = mnist("test").images, mnist("test").labels
+    np.savez(tmp_path / "own.npz", x_train=images[:3000], y_train=labels[:3000], x_test=images[3000:6000], y_test=labels[3000:6000])  # fmt: skip
+    train, test = (load(tmp_path / "own.npz", split) for split in ("train", "test"))
+
+    def change(arrays, meta):
+        meta.update(judge="own", crc32={"train": crc32_of(train), "test": crc32_of(test)})
+
+    rewritten(tmp_path / "judge.npz", change)
+    np.save(tmp_path / "x.npy", images[6000:6200])
+    argv = ["evaluate", str(tmp_path / "x.npy"), "--judge", str(tmp_path / "judge.npz")]
+    assert main(argv) == 1
+    assert "knows own; say with data (--data)" in capsys.readouterr().err
+    assert main([*argv, "--data", "mnist"]) == 1
+    assert "mnist is not the own" in capsys.readouterr().err
+    found, _ = evaluate_json(capsys, *argv[1:], "--data", tmp_path / "own.npz")
+    assert found["judge"]["knows"] == "own"
+    assert found["too_near"] < 0.1
+
+    GAN(latent=3, hidden=(5,), hidden_D=(4,), batch=8).fit(train, 1, out=tmp_path / "run")
+    found, _ = evaluate_json(capsys, tmp_path / "run", *argv[2:], "-n", 100)
+    assert len(found["notes"]) == 1
+
+
+def test_the_folder_of_an_idx_file_has_both_splits(tmp_path):
+    file = tmp_path / "train-images-idx3-ubyte.gz"
+    file.touch()
+    assert home(str(file)) == str(tmp_path)
+    assert home(str(tmp_path)) == str(tmp_path)
+    assert home("mnist") == "mnist"
+    assert home("") is None
+
+
+def test_pairs_stand_side_by_side():
+    left = RNG.integers(0, 256, (5, 4, 3), dtype=np.uint8)
+    right = RNG.integers(0, 256, (5, 4, 3), dtype=np.uint8)
+    picture = plot.pixels(plot.pairs(left, right, columns=2, gap=1, scale=1))[..., 0]
+    assert picture.shape == (16 + 26, 30)  # one row of pairs, a space, two rows
+    np.testing.assert_array_equal(picture[6:10, 6:12], np.concatenate([left[0], right[0]], axis=1))
+    np.testing.assert_array_equal(picture[22:26, 18:24], np.concatenate([left[3], right[3]], axis=1))
+    with pytest.raises(ValueError, match="one shape"):
+        plot.pairs(left, right[:4])

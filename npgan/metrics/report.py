@@ -12,14 +12,14 @@ from .scores import CONFIDENT, COVERED, Neighbours
 
 NUMBER, SHARE = "{:.4g}", "{:.1%}"
 ROWS = (  # the score, what the table calls it, how its number is written
-    ("confident", f"given a class with more than {CONFIDENT}", SHARE),
-    ("covered", f"classes that have {COVERED:.0%} of the images or more", "{}"),
+    ("confident", f"classified with over {CONFIDENT} confidence", SHARE),
+    ("covered", f"classes covered ({COVERED:.0%} of the images or more)", "{}"),
     ("smallest_share", "smallest share of a class", SHARE),
-    ("kl", "KL divergence of the shares from the real ones (nats)", "{:.4f}"),
-    ("precision", "precision: generated images among the real ones", "{:.3f}"),
-    ("recall", "recall: real images among the generated ones", "{:.3f}"),
+    ("kl", "KL divergence from the real shares, nats", "{:.4f}"),
+    ("precision", "precision (generated that look real)", "{:.3f}"),
+    ("recall", "recall (real that could be generated)", "{:.3f}"),
     ("nearest", "nearest training image, median distance", "{:.2f}"),
-    ("too_near", "nearer to one than 99 in 100 unseen real images", SHARE),
+    ("too_near", "nearer than 99 in 100 unseen real images", SHARE),
 )
 
 
@@ -33,9 +33,7 @@ def table(found: dict[str, Any]) -> dict[str, str]:
         lines[text] = " ".join(f"{form.format(column[name]):>9}" for column in columns)
     for label, shares in enumerate(zip(*(column["histogram"] for column in columns), strict=True)):
         lines[f"class {label}"] = " ".join(f"{SHARE.format(share):>9}" for share in shares)
-    lines["judge"] = (
-        f"{judge['title']}, right about {judge['accuracy']:.2%} of the test images of {judge['knows']}"
-    )
+    lines["judge"] = f"{judge['accuracy']:.2%} right about {judge['knows']}"
     return lines
 
 
