@@ -290,7 +290,7 @@ def parser() -> argparse.ArgumentParser:
     sub.add_argument("target", type=Path, metavar="RUN|FILE.npy", help="a run's directory, or images")
     sub.add_argument("-n", type=count, default=10_000, help="samples of the run to score (default: 10000)")
     sub.add_argument(
-        "--judge", metavar="FILE.npz", help="a judge of your own (tools/train_judge.py makes it)"
+        "--judge", metavar="FILE.npz", help="mnist, fashion-mnist, or a file of tools/train_judge.py"
     )
     sub.add_argument("--data", metavar="PATH", help="where the images are that the judge was trained on")
     sub.add_argument(

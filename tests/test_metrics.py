@@ -2,6 +2,8 @@
 
 import json
 import math
+import os
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,7 +14,7 @@ from npgan.cli import main
 from npgan.datasets import DataError, load, mnist
 from npgan.gan import crc32_of
 from npgan.metrics import Judge, distances, frechet_distance, nearest, precision_recall, scores
-from npgan.metrics.command import home
+from npgan.metrics.command import home, knowing
 from npgan.metrics.judge import HERE
 
 RNG = np.random.default_rng(0)
@@ -168,6 +170,29 @@ def test_the_judge_is_as_good_as_it_says(judge, test_digits):
     assert right == judge.accuracy >= 0.985
     assert metrics.agreement(test_digits.images, test_digits.labels) == right
     assert judge.features(test_digits.images[:3]).shape == (3, 128)
+
+
+FASHION = Path(os.environ.get("NPGAN_FASHION_MNIST", "/usr/share/datasets/fashion-mnist"))
+
+
+def test_the_judge_of_fashion_mnist():
+    other = Judge.load("fashion-mnist")
+    assert (other.name, other.classes, other.shape) == ("fashion-mnist", 10, (28, 28))
+    assert other.accuracy > 0.9
+    assert knowing(other.crc32["train"]).title == other.title
+    assert knowing(other.crc32["test"]).name == knowing(None).name == "mnist"
+
+
+@pytest.mark.skipif(not FASHION.is_dir(), reason="Debian's dataset-fashion-mnist is not installed")
+def test_a_run_on_fashion_mnist_is_shown_to_its_judge(tmp_path, capsys):
+    gan = GAN(latent=3, hidden=(5,), hidden_D=(4,), batch=2000)
+    gan.fit(load(FASHION / "train-images-idx3-ubyte.gz"), 1, out=tmp_path)
+    found, _ = evaluate_json(capsys, tmp_path, "-n", 100)
+    assert found["judge"]["knows"] == "fashion-mnist"
+    assert len(found["notes"]) == 1
+    test = load(FASHION, "test")
+    right = metrics.agreement(test.images, test.labels, Judge.load("fashion-mnist"))
+    assert right == found["judge"]["accuracy"]
 
 
 def test_what_the_judge_sees_are_probabilities(judge, test_digits):

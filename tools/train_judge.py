@@ -2,9 +2,12 @@
 
     python tools/train_judge.py --out judge.npz [--data mnist|PATH] [--bend 1.0] [--epochs 60] [--seed 0]
 
-PATH holds a training and a test split with their labels, as npgan.datasets.load reads it. For Fashion-MNIST
-it is a folder with the four published files, which Debian's package dataset-fashion-mnist installs, too.
-The shipped judge is what the command makes without options; on the same machine it makes the same bits.
+PATH holds a training and a test split with their labels, as npgan.datasets.load reads it. The shipped judges
+are what two commands make, on the same machine to the same bits: without options, and for Fashion-MNIST with
+
+    --bend 0.4 --epochs 30 --data FOLDER
+
+where FOLDER has the four files of the Fashion-MNIST repository, or those of Debian's dataset-fashion-mnist.
 
 The network is npgan's own: Dense and LeakyReLU, softmax cross-entropy, Adam with a learning rate that falls
 to 0. It never sees an image twice: each time it is moved, turned, scaled, sheared and bent elastically, as

@@ -24,9 +24,10 @@ from ..layers import Dense, Layer, Network
 from ..ops import log_softmax
 
 HERE = Path(__file__).parent / "judges"
-SHIPPED = {
-    "mnist": "b2bcafbd1b893789654901a9cffeb7b75ba5285d9edda1ff2bff43a5e2bf2144"
-}  # by name, the SHA-256 of the weights
+SHIPPED = {  # by name, the SHA-256 of the weights
+    "mnist": "b2bcafbd1b893789654901a9cffeb7b75ba5285d9edda1ff2bff43a5e2bf2144",
+    "fashion-mnist": "7a73650e5d75f13317f7d3ccf006c98480036b9f62a99e9566e976e419a2fab5",
+}
 
 
 class View(NamedTuple):
@@ -47,7 +48,7 @@ class View(NamedTuple):
 
 
 class Judge:
-    """A trained classifier: Judge.load() is the shipped one for MNIST, Judge.load("my.npz") one of your own.
+    """A trained classifier: Judge.load() is npgan's for MNIST, Judge.load("my.npz") one of your own.
 
     view(images) is what it sees in images of any form that `as_pixels` takes; features(images) and
     probabilities(images) are its halves. name, shape, classes and accuracy (on the test images) say what
