@@ -147,6 +147,21 @@ def sample(args: argparse.Namespace) -> dict[str, Any]:
     return results
 
 
+def evaluate(args: argparse.Namespace) -> dict[str, Any]:
+    from . import plot
+    from .metrics import report
+    from .metrics.command import score
+
+    out = args.out or (args.target if args.target.is_dir() else args.target.parent) / "evaluation.png"
+    if out.suffix.lower() != ".png" or not out.parent.is_dir():
+        raise CommandError(f"--out is a name that ends in .png, in a folder that exists; got {out}")
+    found, images, neighbours = score(args.target, args.judge, args.data, args.n, args.seed)
+    plot.save(report.picture(images, neighbours), out)
+    for note in found["notes"]:
+        narrate(f"note: {note}")
+    return {**(found if args.json else report.table(found)), "picture": str(out)}
+
+
 def noise(args: argparse.Namespace) -> dict[str, Any]:
     import numpy as np
 
@@ -270,6 +285,18 @@ def parser() -> argparse.ArgumentParser:
     sub.add_argument("--npy", type=Path, metavar="FILE.npy", help="the images as an array, uint8 (n, h, w)")
     sub.add_argument("--interpolate", action="store_true", help="draw walks from one z to another instead")
     sub.add_argument("--seed", type=seed, metavar="N", help="the same seed gives the same images")
+
+    sub = command(evaluate, "score a run's samples, or images in a .npy file, beside real images and noise")
+    sub.add_argument("target", type=Path, metavar="RUN|FILE.npy", help="a run's directory, or images")
+    sub.add_argument("-n", type=count, default=10_000, help="samples of the run to score (default: 10000)")
+    sub.add_argument(
+        "--judge", metavar="FILE.npz", help="mnist, fashion-mnist, or a file of tools/train_judge.py"
+    )
+    sub.add_argument("--data", metavar="PATH", help="where the images are that the judge was trained on")
+    sub.add_argument(
+        "--out", type=Path, metavar="FILE.png", help="samples with the training images nearest to them"
+    )
+    sub.add_argument("--seed", type=seed, default=0, metavar="N", help="the same seed gives the same samples")
 
     sub = command(noise, "draw random images: where every GAN starts")
     sub.add_argument("-n", type=count, default=64, help="how many (default: 64)")

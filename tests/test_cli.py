@@ -40,6 +40,8 @@ def zoo(tmp_path_factory):
     np.save(zoo / "nan.npy", np.full((20, 3, 4), np.nan))
     np.save(zoo / "none.npy", np.zeros((0, 3, 4), np.uint8))
     np.save(zoo / "text.npy", np.array(["a", "b"]))
+    np.save(zoo / "few.npy", np.zeros((99, 28, 28), np.uint8))
+    (zoo / "cut.npy").write_bytes((zoo / "few.npy").read_bytes()[:5000])
     (zoo / "cut.idx").write_bytes(header((43, 3, 4)) + bytes(100))
     (zoo / "file.txt").write_text("I am a file.\n")
     (zoo / "empty").mkdir()
@@ -164,6 +166,28 @@ WRONG = [
     ([*TRAIN, "--out", "/proc/run"], 1, "/proc/run"),
     ([*TRAIN, "--out", "run"], 1, "already holds a run"),
     ([*TRAIN, "--out", "corrupt"], 1, "already holds a run"),
+    # evaluate
+    (["evaluate"], 2, "RUN"),
+    (["evaluate", "run", "-n", "0"], 2, "-n"),
+    (["evaluate", "run", "--seed", "x"], 2, "--seed"),
+    (["evaluate", "absent"], 1, "absent does not exist"),
+    (["evaluate", "absent/x.npy"], 1, "exists"),
+    (["evaluate", "absent.npy"], 1, "no such file"),
+    (["evaluate", "empty"], 1, "no checkpoint.npz"),
+    (["evaluate", "file.txt"], 1, "file.txt"),
+    (["evaluate", "corrupt"], 1, "corrupt/checkpoint.npz"),
+    (["evaluate", "run"], 1, "(10000, 3, 4)"),
+    (["evaluate", "space"], 1, "points"),
+    (["evaluate", "images.npy"], 1, "(n, 28, 28)"),
+    (["evaluate", "text.npy"], 1, "(2,)"),
+    (["evaluate", "cut.npy"], 1, "cut.npy"),
+    (["evaluate", "few.npy"], 1, "99 images are too few"),
+    (["evaluate", "few.npy", "--out", "new.jpg"], 1, ".png"),
+    (["evaluate", "few.npy", "--out", "absent/new.png"], 1, "absent/new.png"),
+    (["evaluate", "few.npy", "--judge", "absent.npz"], 1, "absent.npz"),
+    (["evaluate", "few.npy", "--judge", "few.npy"], 1, "few.npy"),
+    (["evaluate", "few.npy", "--judge", "run/checkpoint.npz"], 1, "no judge's file"),
+    (["evaluate", "few.npy", "--data", "images.npy"], 1, "images.npy"),
     # more than a machine holds
     ([*NEW, "--hidden", HUGE], 1, "not enough memory"),
     ([*NEW, "--hidden", "5", HUGE], 1, "not enough memory"),
