@@ -20,6 +20,7 @@ import numpy as np
 
 from . import __version__, checkpoint
 from .datasets import Images
+from .settings import completed
 from .train import check_finite
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ class RunDirectory:
         kept = self.path / "checkpoint.npz"
         if kept.exists():
             _, meta = checkpoint.load(kept)
-            if meta["config"] != gan.config or (meta["epoch_"], meta["position_"]) != (
+            if completed(meta["config"]) != gan.config or (meta["epoch_"], meta["position_"]) != (
                 gan.epoch_,
                 gan.position_,
             ):

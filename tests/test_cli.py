@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from npgan import GAN, __version__, checkpoint
-from npgan.cli import LOSSES, main
+from npgan.cli import LOSSES, PENALTIES, main
 from npgan.datasets.idx import header
 
 RNG = np.random.default_rng(0)
@@ -132,6 +132,17 @@ WRONG = [
     ([*TRAIN, "--lr", "-1"], 2, "--lr"),
     ([*TRAIN, "--lr", "nan"], 2, "'nan'"),
     ([*TRAIN, "--lr", "inf"], 2, "'inf'"),
+    ([*TRAIN, "--lr", "0.1", "0.1", "0.1"], 2, "got 3"),
+    ([*TRAIN, "--lr", "0.1", "0"], 2, "--lr"),
+    ([*TRAIN, "--lr-decay", "1.1"], 2, "a number of 0 or more and at most 1, got '1.1'"),
+    ([*TRAIN, "--beta1", "1"], 2, "a number of 0 or more and below 1, got '1'"),
+    ([*TRAIN, "--beta2", "-1"], 2, "--beta2"),
+    ([*TRAIN, "--d-steps", "0"], 2, "--d-steps"),
+    ([*TRAIN, "--penalty", "r3"], 2, "r3"),
+    ([*TRAIN, "--penalty", "r1", "--penalty-every", "0"], 2, "--penalty-every"),
+    ([*TRAIN, "--penalty", "r1", "--penalty-weight", "0"], 2, "a number above 0, got '0'"),
+    ([*TRAIN, "--smoothing", "1.5"], 2, "a number of 0 or more and below 0.5, got '1.5'"),
+    ([*TRAIN, "--instance-noise", "-0.1"], 2, "--instance-noise"),
     ([*TRAIN, "--average", "1.0"], 2, "'1.0'"),
     ([*TRAIN, "--average", "-0.1"], 2, "--average"),
     ([*TRAIN, "--average", "nan"], 2, "'nan'"),
@@ -143,6 +154,7 @@ WRONG = [
     (["noise", "-n", "many"], 2, "'many'"),
     (["info", "run"], 2, "run"),
     (["train", "--resume", "run", "--lr", "0.1"], 2, "--lr"),
+    (["train", "--resume", "run", "--penalty-every", "2"], 2, "--penalty-every"),
     (["train", "--resume", "run", "--hidden-D", "4", "--seed", "0"], 2, "--hidden-D, --seed"),
     (["train", "--resume", "run", "--out", "new"], 2, "--out"),
     # data
@@ -158,6 +170,9 @@ WRONG = [
     (["train", "--data", "empty", "--out", "new"], 1, "empty"),
     (["train", "--data", "two\nlines", "--out", "new"], 1, "no such file"),
     ([*NEW, "--batch", "44"], 1, "only 43 images"),
+    ([*NEW, "--d-steps", "6"], 1, "batch is 8 x 6 d_steps, but there are only 43 images"),
+    ([*NEW, "--penalty-every", "16"], 1, "need a penalty: r1, r2"),
+    ([*NEW, "--loss", "hinge", "--smoothing", "0.1"], 1, "got hinge"),
     # where it goes
     ([*TRAIN, "--out", "file.txt"], 1, "file.txt"),
     ([*TRAIN, "--out", "file.txt/run"], 1, "file.txt"),
@@ -293,6 +308,30 @@ def test_settings_reach_the_gan(zoo, tmp_path, capsys):
     gan = GAN.load(out)
     assert gan.config == GAN(2, (6, 7), (8, 9), "hinge", 0.01, batch=9, average=0.5, rng=7).config
     assert gan.epoch_ == 1
+
+
+def test_settings_that_steady_the_game_reach_the_gan_and_survive_a_resume(zoo, tmp_path, capsys):
+    settings = (
+        "--lr 0.01 0.02 --lr-decay 0.5 --beta1 0 --beta2 0.9 --d-steps 2 --penalty wgan_gp --penalty-weight 3"
+        " --penalty-every 2 --smoothing 0.1 --instance-noise 0.2"
+    )
+    expected = GAN(
+        3, (5,), (4,), lr=(0.01, 0.02), beta1=0, beta2=0.9, batch=8, lr_decay=0.5, d_steps=2, penalty="wgan_gp",
+        penalty_weight=3, penalty_every=2, smoothing=0.1, instance_noise=0.2,
+    )  # fmt: skip
+    out = tmp_path / "a"
+    argv = ["train", "--data", zoo / "images.npy", *SMALL, *settings.split(), "--epochs", 1, "--out", out]
+    run_json(capsys, *argv)
+    assert GAN.load(out).config == expected.config
+    found = run_json(capsys, "train", "--resume", out, "--epochs", 2)
+    assert (found["epoch"], GAN.load(out).config) == (2, expected.config)
+    assert found["penalty"] > 0
+
+
+def test_every_penalty_can_be_chosen():
+    from npgan.regularise import PENALTIES as KNOWN
+
+    assert list(PENALTIES) == list(KNOWN)
 
 
 def test_every_loss_can_be_chosen():
