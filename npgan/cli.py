@@ -20,7 +20,7 @@ LOSSES = ("nonsaturating", "minimax", "least_squares", "hinge", "wasserstein", "
 PENALTIES = ("r1", "r2", "r1+r2", "wgan_gp")
 SETTINGS = (  # of GAN(), by their names there
     "latent", "hidden", "hidden_D", "loss", "lr", "lr_decay", "beta1", "beta2", "batch", "average", "d_steps",
-    "penalty", "penalty_weight", "penalty_every", "smoothing", "instance_noise",
+    "penalty", "penalty_weight", "penalty_every", "smoothing", "instance_noise", "conditional",
 )  # fmt: skip
 FIXED = (*SETTINGS, "seed", "out")  # not on --resume
 
@@ -134,6 +134,10 @@ def sample(args: argparse.Namespace) -> dict[str, Any]:
     gan = GAN.load(args.run)
     if args.interpolate and args.npy:
         raise UsageError("--interpolate draws a picture; it goes without --npy")
+    if args.interpolate and args.digit is not None:
+        raise UsageError("--interpolate walks through every class; it goes without --digit")
+    if args.digit is not None and not gan.classes_:
+        raise CommandError(f"{args.run} was trained without labels; npgan train --conditional learns them")
     out = args.out or (None if args.npy else Path("samples.png"))
     results: dict[str, Any] = {"run": str(args.run), "epoch": gan.epoch_}
     if args.interpolate:
@@ -146,13 +150,14 @@ def sample(args: argparse.Namespace) -> dict[str, Any]:
         return {**results, "picture": str(picture_of)}
     if out and not gan.pixels_ and gan.shape_ != (2,):
         raise CommandError("only images and points in a plane have a picture; --npy FILE.npy keeps others")
-    images = gan.sample(args.n, args.seed)
+    images = gan.sample(args.n, args.seed, args.digit)
     if args.npy:
         with open(args.npy, "wb") as file:  # np.save alone would add .npy to another name
             np.save(file, images)
         results["npy"] = str(args.npy)
     if out:
-        picture(gan, images, out)
+        ordered = len(gan.classes_) if args.digit is None and len(gan.classes_) <= 32 else 0
+        picture(gan, images, out, columns=ordered or None)
         results["picture"] = str(out)
     return results
 
@@ -273,6 +278,9 @@ def parser() -> argparse.ArgumentParser:
         "--hidden", type=count, nargs="+", metavar="N", help="widths of the generator's hidden layers"
     )
     part.add_argument("--hidden-D", type=count, nargs="+", metavar="N", help="widths of the discriminator's")
+    part.add_argument(
+        "--conditional", action="store_const", const=True, help="learn the labels, too: sample --digit 7"
+    )
     part.add_argument("--average", type=share, metavar="X", help="decay of the average of G's weights")
     part = sub.add_argument_group("loss and optimiser")
     part.add_argument("--loss", choices=LOSSES, help="which GAN loss")
@@ -307,6 +315,9 @@ def parser() -> argparse.ArgumentParser:
     sub.add_argument("-n", type=count, default=64, help="how many (default: 64)")
     sub.add_argument("--out", type=Path, metavar="FILE.png", help="the picture (default: samples.png)")
     sub.add_argument("--npy", type=Path, metavar="FILE.npy", help="the images as an array, uint8 (n, h, w)")
+    sub.add_argument(
+        "--digit", "--label", type=int, metavar="N", help="of this class alone (of a run with --conditional)"
+    )
     sub.add_argument("--interpolate", action="store_true", help="draw walks from one z to another instead")
     sub.add_argument("--seed", type=seed, metavar="N", help="the same seed gives the same images")
 

@@ -5,6 +5,7 @@ Read `discriminator_step` and `generator_step` first: they are the whole algorit
 
 from __future__ import annotations
 
+import math
 import os
 import zlib
 from collections.abc import Sequence
@@ -15,8 +16,9 @@ from typing import Any
 import numpy as np
 
 from . import checkpoint, kernels, train
+from .conditional import before, beside, classes_of, labels_for, one_hot
 from .datasets import Images, to_uint8
-from .datasets.arrays import as_rows
+from .datasets.arrays import as_labels, as_rows
 from .layers import Dense, Layer, LeakyReLU, Network, Pull, Tanh
 from .losses import LOSSES, Loss, evaluate, nonsaturating
 from .ops import sigmoid
@@ -146,14 +148,16 @@ class GAN:
         smoothing: float = 0.0,
         instance_noise: float = 0.0,
         d_steps: int = 1,
+        conditional: bool = False,
     ):
         self.config: dict[str, Any] = checked(
             latent=latent, hidden=hidden, hidden_D=hidden_D, loss=loss, lr=lr, lr_decay=lr_decay, beta1=beta1,
             beta2=beta2, batch=batch, average=average, penalty=penalty, penalty_weight=penalty_weight,
             penalty_every=penalty_every, smoothing=smoothing, instance_noise=instance_noise, d_steps=d_steps,
-            rng=rng,
+            conditional=conditional, rng=rng,
         )  # fmt: skip
         self.batch = self.config["batch"] * self.config["d_steps"]  # the real images of one step
+        self.classes_: list[int] = []  # the labels that a conditional GAN knows
         self.shape_: tuple[int, ...] | None = None  # known, as the networks are, once there is data
         self.data_: dict[str, Any] = {}
         self.epoch_, self.position_ = 0, 0
@@ -171,13 +175,17 @@ class GAN:
         """What shuffles this epoch: a function of the seed and the epoch's number alone."""
         return self.stream(1, epoch)
 
-    def start(self, shape: Sequence[int], pixels: bool = True) -> None:
-        """Make new networks for images of this shape; for pixels=False, for points in space."""
+    def start(self, shape: Sequence[int], pixels: bool = True, classes: Sequence[int] = ()) -> None:
+        """Make new networks for images of this shape; for pixels=False, for points in space.
+
+        classes: the labels that a conditional GAN joins to z and to the image.
+        """
         c, size = self.config, int(np.prod(shape))
         weights = self.stream(0)
         output = "tanh" if pixels else "linear"
-        self.generator_ = Generator(c["latent"], c["hidden"], size, output, weights)
-        self.discriminator_ = Discriminator(size, c["hidden_D"], weights)
+        self.classes_ = [int(label) for label in classes]
+        self.generator_ = Generator(c["latent"] + len(classes), c["hidden"], size, output, weights)
+        self.discriminator_ = Discriminator(size + len(classes), c["hidden_D"], weights)
         self.average_ = self.generator_.copy()
         (lr_G, lr_D), betas = c["lr"], {"beta1": c["beta1"], "beta2": c["beta2"]}
         self.adam_G = Adam(self.generator_, lr_G, **betas)
@@ -185,24 +193,27 @@ class GAN:
         self.noise = self.stream(2)
         self.shape_, self.pixels_ = tuple(int(n) for n in shape), pixels
 
-    def step(self, real: np.ndarray) -> dict[str, float]:
+    def step(self, real: np.ndarray, labels: np.ndarray | None = None) -> dict[str, float]:
         """One update of D, or d_steps of them on images and fakes of their own; one of G; one of the average.
 
-        real (batch * d_steps, pixels) in [-1, 1]. Returns the losses and D's mean answers.
+        real (batch * d_steps, pixels) in [-1, 1], with their labels if the GAN is conditional; each fake then
+        gets the label of the real image in its row. Returns the losses and D's mean answers.
         """
         c, G, D = self.config, self.generator_, self.discriminator_
         loss = smoothed(LOSSES[c["loss"]], c["smoothing"])
         rate = falling(self.done(), c["lr_decay"])
         self.adam_G.hyper["lr"], self.adam_D.hyper["lr"] = rate * c["lr"][0], rate * c["lr"][1]
         values = dict.fromkeys(("loss_D", "D_real", "D_fake", *(["penalty"] if c["penalty"] else [])), 0.0)
+        y = one_hot(labels, self.classes_)
+        ys = [None] * c["d_steps"] if y is None else np.split(y, c["d_steps"])
         with np.errstate(over="ignore", invalid="ignore"):  # check_finite names what went wrong
-            for part in np.split(real, c["d_steps"]):
+            for part, y in zip(np.split(real, c["d_steps"]), ys, strict=True):
                 z = self.noise.standard_normal((len(part), c["latent"]), dtype=np.float32)
-                fake, pull_G = G.forward(z)
-                part, fake = self.shown(part, fake)
+                fake, pull_G = G.forward(beside(z, y))
+                part, fake = self.shown(part, fake, y)
                 row = discriminator_step(D, self.adam_D, part, fake, loss, self.penalty())
                 values = {name: value + row.get(name, 0.0) / c["d_steps"] for name, value in values.items()}
-            values |= generator_step(D, self.adam_G, fake, pull_G, loss, part)
+            values |= generator_step(D, self.adam_G, fake, before(pull_G, real.shape[1], y), loss, part)
         # The first steps are far from the last ones' weights: let the average forget them sooner.
         decay = min(c["average"], (1 + self.adam_G.t) / (10 + self.adam_G.t))
         kernels.mix(self.average_.theta, G.theta, decay if c["average"] else 0.0)
@@ -212,18 +223,23 @@ class GAN:
         """The share of the run that is done, in [0, 1): what every schedule is a function of."""
         return 0.0 if self.end_ is None else (self.epoch_ + self.position_ / self.end_[1]) / self.end_[0]
 
-    def shown(self, real: np.ndarray, fake: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """The images as D sees them: with this step's instance noise."""
+    def shown(
+        self, real: np.ndarray, fake: np.ndarray, y: np.ndarray | None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """The images as D sees them: with this step's instance noise, and their labels beside them."""
         std = self.config["instance_noise"] * falling(self.done(), 1.0)
-        if std == 0:
-            return real, fake
-        rng = self.stream(4, self.adam_D.t)
-        return noisy(real, std, rng), noisy(fake, std, rng)
+        if std > 0:
+            rng = self.stream(4, self.adam_D.t)
+            real, fake = noisy(real, std, rng), noisy(fake, std, rng)
+        return beside(real, y), beside(fake, y)
 
     def penalty(self) -> Penalty | None:
         """The penalty on D's slope, where this step has one."""
         c, t = self.config, self.adam_D.t
-        return lazy_penalty(c["penalty"], c["penalty_weight"], c["penalty_every"], t, [c["rng"], 5, t])
+        pixels = math.prod(self.shape_ or ()) if self.classes_ else None
+        return lazy_penalty(
+            c["penalty"], c["penalty_weight"], c["penalty_every"], t, [c["rng"], 5, t], pixels
+        )
 
     # ---- what people call ----
 
@@ -234,17 +250,22 @@ class GAN:
         callbacks: Sequence[train.Callback] = (),
         out: str | os.PathLike[str] | None = None,
         progress: bool | str | None = None,
+        labels: Any = None,
     ) -> GAN:
         """Train for so many epochs, from where this GAN stands: new networks, or on from an earlier fit.
 
         images: what npgan.datasets gives, uint8 (n, h, w), (n, h, w, 3) or (n, pixels), or float points
-        (n, d). out: a directory for the run's files; without it nothing is written. callbacks get a
-        train.State after each epoch. Raises ValueError on data that do not fit, FloatingPointError at a
-        step that is not finite; Ctrl-C completes the step and raises KeyboardInterrupt.
+        (n, d). labels: (n,) whole numbers for a conditional GAN, if images is an array. out: a directory for
+        the run's files; without it nothing is written. callbacks get a train.State after each epoch. Raises
+        ValueError on data that do not fit, FloatingPointError at a step that is not finite; Ctrl-C completes
+        the step and raises KeyboardInterrupt.
         lr_decay and instance_noise follow the share of the run that is done, and the run ends where this fit
         does: the same end after an interruption gives the same bits, and a later end stretches what is left.
         """
-        data = images if isinstance(images, Images) else in_memory(images)
+        if labels is not None and (isinstance(images, Images) or not self.config["conditional"]):
+            raise ValueError("labels=... is for GAN(conditional=True), and for images in a plain array")
+        data = images if isinstance(images, Images) else in_memory(images, labels)
+        classes = classes_of(data, self.classes_) if self.config["conditional"] else []
         if not is_count(epochs):
             raise ValueError(f"epochs must be a whole number of 1 or more, got {epochs!r}")
         if self.batch > len(data.images):
@@ -262,7 +283,7 @@ class GAN:
         self.data_ = dict(name=data.name, source=data.source, count=len(data.images), crc32=crc32_of(data))
         fresh = self.shape_ is None
         if fresh:
-            self.start(data.shape, pixels)
+            self.start(data.shape, pixels, classes)
         try:
             directory = None if out is None else RunDirectory(out, self, data, self.epoch_ + epochs)
         except OSError:
@@ -271,7 +292,7 @@ class GAN:
         self.end_ = (self.epoch_ + epochs, len(data.images) // self.batch)
         watchers = [*callbacks] if directory is None else [directory.after_epoch, *callbacks]
         try:
-            train.run(self, data.images, epochs, watchers, progress)
+            train.run(self, data.images, epochs, watchers, progress, data.labels if classes else None)
         except train.Interrupted:
             if directory is not None:
                 directory.save()
@@ -280,20 +301,27 @@ class GAN:
             directory.finish()
         return self
 
-    def generate(self, z: np.ndarray) -> np.ndarray:
-        """The images (n, *shape) that the averaged generator makes of z (n, latent); uint8, or points."""
+    def generate(self, z: np.ndarray, labels: Any = None) -> np.ndarray:
+        """The images (n, *shape) that the averaged generator makes of z (n, latent); uint8, or points.
+
+        labels, for a conditional GAN: one for all, one for each, or None: every class in turn.
+        """
         if self.shape_ is None:
             raise RuntimeError("this GAN has no generator yet; fit it, or GAN.load() one")
+        z = beside(z, one_hot(labels_for(len(z), labels, self.classes_), self.classes_))
         pieces = [self.average_(z[i : i + 256]) for i in range(0, len(z), 256)]  # 256: bounded memory
         x = np.concatenate([np.zeros((0, int(np.prod(self.shape_))), np.float32), *pieces])
         return (to_uint8(x) if self.pixels_ else x).reshape(-1, *self.shape_)
 
-    def sample(self, n: int = 64, rng: Any = None) -> np.ndarray:
-        """n new images: uint8 of shape (n, *shape), or float32 points.    rng: int, Generator or None"""
+    def sample(self, n: int = 64, rng: Any = None, label: Any = None) -> np.ndarray:
+        """n new images: uint8 of shape (n, *shape), or float32 points.    rng: int, Generator or None
+
+        label, for a conditional GAN: the class of all, or of each (n,); None: every class in turn.
+        """
         if n < 1:
             raise ValueError(f"sample() makes 1 image or more, got n={n}")
         z = np.random.default_rng(rng).standard_normal((n, self.config["latent"]), dtype=np.float32)
-        return self.generate(z)
+        return self.generate(z, label)
 
     # ---- to a file and back ----
 
@@ -307,7 +335,17 @@ class GAN:
             arrays |= {f"{name}_{slot}": a for slot, a in adam.state().items()}
         meta = {
             name: getattr(self, name)
-            for name in ("config", "shape_", "pixels_", "data_", "epoch_", "position_", "sums_", "history_")
+            for name in (
+                "config",
+                "shape_",
+                "pixels_",
+                "classes_",
+                "data_",
+                "epoch_",
+                "position_",
+                "sums_",
+                "history_",
+            )
         }
         checkpoint.save(path, arrays, {**meta, "noise": self.noise.bit_generator.state})
 
@@ -320,7 +358,7 @@ class GAN:
         arrays, meta = checkpoint.load(path)
         try:
             gan = cls(**completed(meta["config"]))
-            gan.start(meta["shape_"], meta["pixels_"])
+            gan.start(meta["shape_"], meta["pixels_"], meta.get("classes_", []))
             for name, net in (("G", gan.generator_), ("D", gan.discriminator_), ("average", gan.average_)):
                 theta = arrays[f"theta_{name}"]
                 if theta.shape != net.theta.shape or not np.isfinite(theta).all():
@@ -346,7 +384,8 @@ def crc32_of(data: Images) -> int:
     return zlib.crc32(np.ascontiguousarray(data.images).data)
 
 
-def in_memory(images: Any) -> Images:
-    """An array of the user's as a dataset; what it may be is said by npgan.datasets."""
+def in_memory(images: Any, labels: Any = None) -> Images:
+    """Arrays of the user's as a dataset; what they may be is said by npgan.datasets."""
     rows, shape = as_rows(np.asarray(images), "the images")
-    return Images("an array in memory", rows, None, shape)
+    known = None if labels is None else as_labels(np.asarray(labels), len(rows), "the labels")
+    return Images("an array in memory", rows, known, shape)

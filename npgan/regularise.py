@@ -25,24 +25,30 @@ Penalty = Callable[[Network, np.ndarray, np.ndarray], tuple[float, np.ndarray]] 
 class Kind(NamedTuple):
     """A penalty by its name: what it computes, and the weight that its paper gives it."""
 
-    function: Callable[[Network, np.ndarray, np.ndarray, float, Any], tuple[float, np.ndarray]]
+    function: Callable[..., tuple[float, np.ndarray]]  # of (D, real, fake, weight, rng, pixels)
     weight: float
 
 
-def r1_and_r2(D: Network, real: np.ndarray, fake: np.ndarray, gamma: float) -> tuple[float, np.ndarray]:
+def r1_and_r2(
+    D: Network, real: np.ndarray, fake: np.ndarray, gamma: float, pixels: int | None = None
+) -> tuple[float, np.ndarray]:
     """(γ/2) E |∇D(real)|² + (γ/2) E |∇D(fake)|², as one mean over both.    Huang et al. 2024 (R3GAN)"""
-    return r1(D, np.concatenate([real, fake]), 2 * gamma)
+    return r1(D, np.concatenate([real, fake]), 2 * gamma, pixels)
 
 
 PENALTIES = {
-    "r1": Kind(lambda D, real, fake, gamma, rng: r1(D, real, gamma), 1.0),
-    "r2": Kind(lambda D, real, fake, gamma, rng: r2(D, fake, gamma), 1.0),
-    "r1+r2": Kind(lambda D, real, fake, gamma, rng: r1_and_r2(D, real, fake, gamma), 1.0),
-    "wgan_gp": Kind(lambda D, real, fake, weight, rng: wgan_gp(D, real, fake, rng, weight), 10.0),
+    "r1": Kind(lambda D, real, fake, weight, rng, pixels: r1(D, real, weight, pixels), 1.0),
+    "r2": Kind(lambda D, real, fake, weight, rng, pixels: r2(D, fake, weight, pixels), 1.0),
+    "r1+r2": Kind(lambda D, real, fake, weight, rng, pixels: r1_and_r2(D, real, fake, weight, pixels), 1.0),
+    "wgan_gp": Kind(
+        lambda D, real, fake, weight, rng, pixels: wgan_gp(D, real, fake, rng, weight, pixels), 10.0
+    ),
 }
 
 
-def lazy_penalty(name: str | None, weight: float, every: int, step: int, rng: Any) -> Penalty | None:
+def lazy_penalty(
+    name: str | None, weight: float, every: int, step: int, rng: Any, pixels: int | None = None
+) -> Penalty | None:
     """The penalty of this step, or None.  Lazy: every k steps, with k times the weight.
 
     Between two of them D's slope changes little, so this costs 1/k and pulls as much. Karras et al. 2020
@@ -51,7 +57,7 @@ def lazy_penalty(name: str | None, weight: float, every: int, step: int, rng: An
     """
     if name is None or step % every:
         return None
-    return lambda D, real, fake: PENALTIES[name].function(D, real, fake, weight * every, rng)
+    return lambda D, real, fake: PENALTIES[name].function(D, real, fake, weight * every, rng, pixels)
 
 
 # ---- what D is asked for, and what it is shown ----

@@ -13,7 +13,7 @@ from .regularise import PENALTIES, smoothed
 # What a checkpoint was trained with that is older than these settings and does not name them.
 BEFORE: dict[str, Any] = dict(
     lr_decay=0.0, penalty=None, penalty_weight=None, penalty_every=1, smoothing=0.0, instance_noise=0.0,
-    d_steps=1,
+    d_steps=1, conditional=False,
 )  # fmt: skip
 
 
@@ -27,7 +27,7 @@ def completed(config: dict[str, Any]) -> dict[str, Any]:
 
 def checked(
     *, hidden: Any, hidden_D: Any, loss: Any, lr: Any, penalty: Any, penalty_weight: Any,
-    smoothing: Any, rng: Any, **numbers: Any,
+    smoothing: Any, conditional: Any, rng: Any, **numbers: Any,
 ) -> dict[str, Any]:  # fmt: skip
     """The settings of GAN() as JSON can hold them.  Raises ValueError, in one line, where one is wrong."""
     counts = {name: count(name, numbers[name]) for name in ("latent", "batch", "penalty_every", "d_steps")}
@@ -47,12 +47,15 @@ def checked(
         "smoothing": share("smoothing", smoothing, 0.5, hint="0.1 asks D for 0.9 at real images"),
     }
     smoothed(LOSSES[loss], shares["smoothing"])  # not every loss has a target to smooth
+    if not isinstance(conditional, (bool, np.bool_)):
+        raise ValueError(f"conditional is True or False, got {conditional!r}")
     noise = numbers["instance_noise"]
     if not is_number(noise) or not 0 <= noise < np.inf:
         raise ValueError(f"instance_noise is a standard deviation of 0 or more, got {noise!r}")
     found = {
         "hidden": [int(n) for n in hidden], "hidden_D": [int(n) for n in hidden_D], "loss": loss,
         "lr": [float(rate) for rate in rates], "instance_noise": float(noise), "rng": seed_of(rng),
+        "conditional": bool(conditional),
         **counts, **shares, **penalty_settings(penalty, penalty_weight, counts["penalty_every"]),
     }  # fmt: skip
     return {name: found[name] for name in ORDER}

@@ -67,6 +67,10 @@ def zoo(tmp_path_factory):
     np.savez(zoo / "format" / "checkpoint.npz", meta=np.array('{"format": 99}'))
     (zoo / "nothing" / "checkpoint.npz").write_bytes(b"")
 
+    np.savez(zoo / "labelled.npz", x=IMAGES, y=np.arange(43) % 3 + 4)
+    GAN(latent=3, hidden=(5,), hidden_D=(4,), batch=8, conditional=True).fit(
+        IMAGES, epochs=1, labels=np.arange(43) % 3 + 4, out=zoo / "digits", progress=False
+    )
     points = RNG.standard_normal((40, 3)).astype(np.float32)
     GAN(latent=3, hidden=(5,), hidden_D=(4,), batch=8).fit(points, epochs=1, out=zoo / "space")
     return zoo
@@ -150,11 +154,14 @@ WRONG = [
     (["sample", "run", "-n", "0"], 2, "-n"),
     (["sample", "run", "--seed", "-1"], 2, "--seed"),
     (["sample", "run", "--interpolate", "--npy", "a.npy"], 2, "--npy"),
+    (["sample", "digits", "--interpolate", "--digit", "4"], 2, "--digit"),
+    (["sample", "digits", "--digit", "four"], 2, "four"),
     (["noise", "-n", "0"], 2, "-n"),
     (["noise", "-n", "many"], 2, "'many'"),
     (["info", "run"], 2, "run"),
     (["train", "--resume", "run", "--lr", "0.1"], 2, "--lr"),
     (["train", "--resume", "run", "--penalty-every", "2"], 2, "--penalty-every"),
+    (["train", "--resume", "run", "--conditional"], 2, "--conditional"),
     (["train", "--resume", "run", "--hidden-D", "4", "--seed", "0"], 2, "--hidden-D, --seed"),
     (["train", "--resume", "run", "--out", "new"], 2, "--out"),
     # data
@@ -173,6 +180,7 @@ WRONG = [
     ([*NEW, "--d-steps", "6"], 1, "batch is 8 x 6 d_steps, but there are only 43 images"),
     ([*NEW, "--penalty-every", "16"], 1, "need a penalty: r1, r2"),
     ([*NEW, "--loss", "hinge", "--smoothing", "0.1"], 1, "got hinge"),
+    ([*NEW, "--conditional"], 1, "learns from labels, and images.npy has none"),
     # where it goes
     ([*TRAIN, "--out", "file.txt"], 1, "file.txt"),
     ([*TRAIN, "--out", "file.txt/run"], 1, "file.txt"),
@@ -206,6 +214,8 @@ WRONG = [
     (["train", "--resume", "no-config"], 1, "--epochs"),
     (["train", "--resume", "bad-config"], 1, "--epochs"),
     # sample and noise
+    (["sample", "run", "--digit", "4"], 1, "run was trained without labels; npgan train --conditional"),
+    (["sample", "digits", "--digit", "7"], 1, "label must be one of 4 to 6; got 7"),
     (["sample", "absent"], 1, "absent"),
     (["sample", "empty"], 1, "no checkpoint.npz"),
     (["sample", "images.npy"], 1, "images.npy"),
@@ -503,6 +513,21 @@ def test_interpolation_walks_from_one_image_to_another(zoo, tmp_path, capsys):
         run_json(capsys, "sample", zoo / "run", "--interpolate", "--seed", seed, "--out", path)
     assert a.read_bytes() == b.read_bytes() != c.read_bytes()
     assert cells(a, 12, 3, 4).shape == (8 * 12, 3, 4)
+
+
+def test_a_conditional_run_draws_the_digit_that_is_asked_for(zoo, tmp_path, capsys):
+    data, out, npy, picture = zoo / "labelled.npz", tmp_path / "run", tmp_path / "a.npy", tmp_path / "a.png"
+    found = run_json(capsys, "train", "--data", data, *train_small(1), "--conditional", "--out", out)
+    assert cells(found["samples.png"], 3, 3, 4).shape == (8 * 3, 3, 4)
+    assert run_json(capsys, "train", "--resume", out, "--epochs", 2, "--quiet")["epoch"] == 2
+    run_json(capsys, "sample", out, "--digit", 5, "-n", 9, "--seed", 1, "--npy", npy, "--out", picture)
+    gan = GAN.load(out)
+    assert np.array_equal(np.load(npy), gan.sample(9, 1, label=5))
+    assert np.array_equal(cells(picture, 3, 3, 4), gan.sample(9, 1, label=5))
+    run_json(capsys, "sample", out, "--label", 5, "-n", 9, "--seed", 1, "--npy", tmp_path / "b.npy")
+    assert np.array_equal(np.load(tmp_path / "b.npy"), np.load(npy))
+    run_json(capsys, "sample", out, "-n", 12, "--seed", 1, "--out", picture)
+    assert np.array_equal(cells(picture, 3, 3, 4), gan.sample(12, 1))  # a column for each of 4, 5, 6
 
 
 def test_points_in_space_can_be_sampled_as_an_array(zoo, tmp_path, capsys):

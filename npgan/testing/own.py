@@ -336,7 +336,7 @@ def check_penalty(name: str, seed: int = 0, **options: Any) -> Report:
     function, weight = regularise.PENALTIES[name]
 
     def penalty(net: Any) -> tuple[float, np.ndarray]:
-        return function(net, real, fake, weight, 0)
+        return function(net, real, fake, weight, 0, None)
 
     named = list(D.named_parameters())
 
