@@ -20,7 +20,7 @@ LOSSES = ("nonsaturating", "minimax", "least_squares", "hinge", "wasserstein", "
 PENALTIES = ("r1", "r2", "r1+r2", "wgan_gp")
 SETTINGS = (  # of GAN(), by their names there
     "latent", "hidden", "hidden_D", "loss", "lr", "lr_decay", "beta1", "beta2", "batch", "average", "d_steps",
-    "penalty", "penalty_weight", "penalty_every", "smoothing", "instance_noise", "conditional",
+    "penalty", "penalty_weight", "penalty_every", "smoothing", "instance_noise", "dropout", "conditional",
 )  # fmt: skip
 FIXED = (*SETTINGS, "seed", "out")  # not on --resume
 
@@ -309,6 +309,8 @@ def parser() -> argparse.ArgumentParser:
     part.add_argument(
         "--instance-noise", type=number(float, 0), metavar="STD", help="noise on all it sees, falling to 0"
     )
+
+    part.add_argument("--dropout", type=share, metavar="X", help="share of its hidden units left out")
 
     sub = command(sample, "draw new images from a trained run")
     sub.add_argument("run", type=Path, metavar="RUN", help="a run's directory, or its checkpoint.npz")

@@ -6,6 +6,7 @@ every GAN, with a wider first layer. In a GAN without labels y is None, and thes
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -73,8 +74,12 @@ def one_hot(labels: np.ndarray | None, classes: Sequence[int]) -> np.ndarray | N
 
 
 def beside(x: np.ndarray, y: np.ndarray | None) -> np.ndarray:
-    """(x | y): x (B, n) with y (B, K) beside it, (B, n + K)."""
-    return x if y is None else np.concatenate([x, y], axis=1)
+    """(x | √n y): x (B, n) with y (B, K) beside it, (B, n + K).
+
+    √n makes the label as long as what it stands beside: |z|² is n on average, |image|² at most n. A label of
+    length 1 is drowned by 784 pixels, and G learns to draw without looking at it.
+    """
+    return x if y is None else np.concatenate([x, math.sqrt(x.shape[1]) * y], axis=1)
 
 
 def before(pull: Pull, n: int, y: np.ndarray | None) -> Pull:

@@ -23,7 +23,7 @@ from .layers import Dense, Layer, LeakyReLU, Network, Pull, Tanh
 from .losses import LOSSES, Loss, evaluate, nonsaturating
 from .ops import sigmoid
 from .optim import Adam, Optimiser
-from .regularise import Penalty, falling, lazy_penalty, noisy, smoothed
+from .regularise import Penalty, falling, lazy_penalty, noisy, smoothed, thinned
 from .run import RunDirectory
 from .settings import checked, completed, is_count
 from .train import check_finite
@@ -120,12 +120,14 @@ class GAN:
     GAN(latent=64).fit(images, epochs=10).sample(16); a second fit goes on where the first ended.
     lr: one number, or a pair (G's, D's). average: the decay of the moving average of G's weights from which
     every picture is drawn (0: none; Yazıcı et al. 2019). rng: int, np.random.Generator or None; the same
-    int gives the same bits. npgan.regularise has the papers of the following; each is off unless it is named.
+    int gives the same bits. After fit: generator_, discriminator_, average_, history_, epoch_, shape_, classes_.
+
+    The rest is off unless it is named; npgan.regularise and npgan.conditional have the papers.
     lr_decay: over this share of the run, at its end, lr falls linearly to 0. penalty: "r1", "r2", "r1+r2" or
-    "wgan_gp" on D's slope, times penalty_weight (γ, 1; for wgan_gp λ, 10), every penalty_every steps.
+    "wgan_gp" on D's slope, times penalty_weight (γ, 1; for wgan_gp λ, 10), every penalty_every steps of D.
     smoothing: D is asked for 1 - smoothing at real images. instance_noise: std of the noise on what D sees,
     falling to 0 over the run. d_steps: updates of D for one of G (Goodfellow et al. 2014, algorithm 1).
-    After fit: generator_, discriminator_, average_, history_, epoch_, shape_.
+    dropout: the share of D's hidden units left out, in both steps. conditional: learn the labels, too.
     """
 
     def __init__(
@@ -148,13 +150,14 @@ class GAN:
         smoothing: float = 0.0,
         instance_noise: float = 0.0,
         d_steps: int = 1,
+        dropout: float = 0.0,
         conditional: bool = False,
     ):
         self.config: dict[str, Any] = checked(
             latent=latent, hidden=hidden, hidden_D=hidden_D, loss=loss, lr=lr, lr_decay=lr_decay, beta1=beta1,
             beta2=beta2, batch=batch, average=average, penalty=penalty, penalty_weight=penalty_weight,
             penalty_every=penalty_every, smoothing=smoothing, instance_noise=instance_noise, d_steps=d_steps,
-            conditional=conditional, rng=rng,
+            dropout=dropout, conditional=conditional, rng=rng,
         )  # fmt: skip
         self.batch = self.config["batch"] * self.config["d_steps"]  # the real images of one step
         self.classes_: list[int] = []  # the labels that a conditional GAN knows
@@ -211,9 +214,11 @@ class GAN:
                 z = self.noise.standard_normal((len(part), c["latent"]), dtype=np.float32)
                 fake, pull_G = G.forward(beside(z, y))
                 part, fake = self.shown(part, fake, y)
-                row = discriminator_step(D, self.adam_D, part, fake, loss, self.penalty())
+                judge = thinned(D, c["dropout"], [c["rng"], 6, self.adam_D.t])
+                row = discriminator_step(judge, self.adam_D, part, fake, loss, self.penalty())
                 values = {name: value + row.get(name, 0.0) / c["d_steps"] for name, value in values.items()}
-            values |= generator_step(D, self.adam_G, fake, before(pull_G, real.shape[1], y), loss, part)
+            judge = thinned(D, c["dropout"], [c["rng"], 7, self.adam_G.t])
+            values |= generator_step(judge, self.adam_G, fake, before(pull_G, real.shape[1], y), loss, part)
         # The first steps are far from the last ones' weights: let the average forget them sooner.
         decay = min(c["average"], (1 + self.adam_G.t) / (10 + self.adam_G.t))
         kernels.mix(self.average_.theta, G.theta, decay if c["average"] else 0.0)

@@ -1,19 +1,20 @@
 """What steadies the game between G and D: penalties, smoothed labels, noise, decay.
 
-Each is a small function beside the two steps in gan.py, not a branch inside them: it changes the loss, or the
-images that D is shown, or it adds to the gradient of D. What is random in step t draws from a generator
-made from the seed and t, so a run that was interrupted goes on with the same numbers.
+Each is a small function beside the two steps in gan.py, not a branch inside them: it exchanges the loss, or
+D, or the images that D is shown, or it adds to the gradient of D. What is random in step t draws from a
+generator made from the seed and t, so a run that was interrupted goes on with the same numbers.
 """
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from . import ops
-from .layers import Network
+from .layers import Layer, Network
 from .losses import Loss, call, least_squares, minimax, nonsaturating, r1, r2, wgan_gp
 
 Penalty = Callable[[Network, np.ndarray, np.ndarray], tuple[float, np.ndarray]]  # of (D, real, fake)
@@ -90,6 +91,25 @@ def noisy(images: np.ndarray, std: float, rng: np.random.Generator) -> np.ndarra
     Arjovsky & Bottou 2017, section 3. The gradient by the noisy image is the gradient by the image.
     """
     return images + std * rng.standard_normal(images.shape, dtype=images.dtype)
+
+
+def thinned(net: Network, rate: float, key: list[int]) -> Network:
+    """The network with dropout behind every LeakyReLU: its own masks, the weights of `net` itself.
+
+    Srivastava et al. 2014; in D, Goodfellow et al. 2014, section 5. A step draws one such network and lets it
+    answer in place of D, forwards, backwards and in the penalties; net is left as it is, for whoever asks
+    it without dropout. Masks belong to the step, from its key: two passes over equal batches have the same.
+    """
+    if not rate:
+        return net
+    other, layers = copy.copy(net), []
+    for i, layer in enumerate(net.layers):
+        layers.append(copy.copy(layer))
+        if layer.op is ops.leaky_relu:
+            layers.append(Layer(ops.dropout, rate=rate, key=[*key, i]))
+    other.layers = layers
+    other.bind(net.theta)
+    return other
 
 
 # ---- schedules: functions of how much of the run is done, in [0, 1] ----

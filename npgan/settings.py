@@ -13,7 +13,7 @@ from .regularise import PENALTIES, smoothed
 # What a checkpoint was trained with that is older than these settings and does not name them.
 BEFORE: dict[str, Any] = dict(
     lr_decay=0.0, penalty=None, penalty_weight=None, penalty_every=1, smoothing=0.0, instance_noise=0.0,
-    d_steps=1, conditional=False,
+    d_steps=1, dropout=0.0, conditional=False,
 )  # fmt: skip
 
 
@@ -44,6 +44,7 @@ def checked(
         "beta1": share("beta1", numbers["beta1"]),
         "beta2": share("beta2", numbers["beta2"]),
         "lr_decay": share("lr_decay", numbers["lr_decay"], closed=True, hint="0.5 decays over the last half"),
+        "dropout": share("dropout", numbers["dropout"], hint="0.3 leaves out 3 of 10 hidden units of D"),
         "smoothing": share("smoothing", smoothing, 0.5, hint="0.1 asks D for 0.9 at real images"),
     }
     smoothed(LOSSES[loss], shares["smoothing"])  # not every loss has a target to smooth

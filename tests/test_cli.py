@@ -146,6 +146,7 @@ WRONG = [
     ([*TRAIN, "--penalty", "r1", "--penalty-every", "0"], 2, "--penalty-every"),
     ([*TRAIN, "--penalty", "r1", "--penalty-weight", "0"], 2, "a number above 0, got '0'"),
     ([*TRAIN, "--smoothing", "1.5"], 2, "a number of 0 or more and below 0.5, got '1.5'"),
+    ([*TRAIN, "--dropout", "1"], 2, "--dropout"),
     ([*TRAIN, "--instance-noise", "-0.1"], 2, "--instance-noise"),
     ([*TRAIN, "--average", "1.0"], 2, "'1.0'"),
     ([*TRAIN, "--average", "-0.1"], 2, "--average"),
@@ -323,11 +324,11 @@ def test_settings_reach_the_gan(zoo, tmp_path, capsys):
 def test_settings_that_steady_the_game_reach_the_gan_and_survive_a_resume(zoo, tmp_path, capsys):
     settings = (
         "--lr 0.01 0.02 --lr-decay 0.5 --beta1 0 --beta2 0.9 --d-steps 2 --penalty wgan_gp --penalty-weight 3"
-        " --penalty-every 2 --smoothing 0.1 --instance-noise 0.2"
+        " --penalty-every 2 --smoothing 0.1 --instance-noise 0.2 --dropout 0.3"
     )
     expected = GAN(
         3, (5,), (4,), lr=(0.01, 0.02), beta1=0, beta2=0.9, batch=8, lr_decay=0.5, d_steps=2, penalty="wgan_gp",
-        penalty_weight=3, penalty_every=2, smoothing=0.1, instance_noise=0.2,
+        penalty_weight=3, penalty_every=2, smoothing=0.1, instance_noise=0.2, dropout=0.3,
     )  # fmt: skip
     out = tmp_path / "a"
     argv = ["train", "--data", zoo / "images.npy", *SMALL, *settings.split(), "--epochs", 1, "--out", out]

@@ -9,9 +9,23 @@ from autograd import grad as hips_grad
 from oracles import numerical
 
 import npgan.gan
-from npgan import GAN, SGD, Discriminator, checkpoint, datasets, discriminator_step, evaluate, r1, r2
+from npgan import (
+    GAN,
+    SGD,
+    Discriminator,
+    Generator,
+    Tensor,
+    checkpoint,
+    datasets,
+    discriminator_step,
+    evaluate,
+    flatten,
+    grad,
+    r1,
+    r2,
+)
 from npgan.losses import LOSSES, nonsaturating
-from npgan.regularise import PENALTIES, falling, lazy_penalty, noisy, smoothed
+from npgan.regularise import PENALTIES, falling, lazy_penalty, noisy, smoothed, thinned
 from npgan.run import RunDirectory
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (43, 3, 4), dtype=np.uint8)
@@ -28,8 +42,10 @@ OPTIONS = {
     "decay": dict(lr_decay=1.0),
     "late decay": dict(lr_decay=0.5),
     "two D steps": dict(d_steps=2, batch=4),
+    "dropout": dict(dropout=0.3),
+    "dropout and R1": dict(dropout=0.3, penalty="r1"),
     "all": dict(
-        penalty="wgan_gp", penalty_every=2, smoothing=0.1, instance_noise=0.2, lr=(1e-3, 2e-3), lr_decay=0.6,
+        dropout=0.2, penalty="wgan_gp", penalty_every=2, smoothing=0.1, instance_noise=0.2, lr=(1e-3, 2e-3), lr_decay=0.6,
         d_steps=2, batch=4,
     ),
 }  # fmt: skip
@@ -178,6 +194,85 @@ def test_a_loss_without_targets_cannot_be_smoothed():
     for name in ("hinge", "wasserstein", "relativistic"):
         with pytest.raises(ValueError, match=f"nonsaturating, minimax, least_squares.*got {name}"):
             small(loss=name, smoothing=0.1)
+
+
+# ---- dropout ----
+
+
+def test_a_thinned_network_has_the_weights_of_the_whole_one():
+    D, real, _ = tiny()
+    thin = thinned(D, 0.4, [1])
+    assert thinned(D, 0.0, [1]) is D
+    assert thin.theta is D.theta
+    assert len(D.layers) == 5
+    assert np.any(thin(real) != D(real))
+    np.testing.assert_array_equal(thin(real), thinned(D, 0.4, [1])(real))
+    assert np.any(thin(real) != thinned(D, 0.4, [2])(real))
+    D.theta *= 2
+    np.testing.assert_array_equal(thin(real), thinned(D, 0.4, [1])(real))
+
+
+def test_dropout_throws_out_its_share_and_makes_up_for_it():
+    D = Discriminator(3, (400, 300), rng=0)
+    seen = [D.layers[1].op(np.ones((50, 400), np.float32))]
+    for rate in (0.2, 0.5):
+        drop = thinned(D, rate, [1]).layers[2]
+        y, _ = drop.forward(seen[0])
+        assert abs(np.mean(y == 0) - rate) < 0.01
+        assert abs(y.mean() - 1) < 0.02
+        assert y.dtype == np.float32
+    masks = [thinned(D, 0.5, [1]).layers[i].forward(np.ones((50, 300)))[0] for i in (2, 5)]
+    assert 0.4 < np.mean(masks[0] == masks[1]) < 0.6
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_thinned_networks_pullback_is_the_tapes(dtype):
+    D, real, _ = tiny()
+    thin, real = thinned(D.astype(dtype), 0.4, [1]), real.astype(dtype)
+    logits, pull = thin.forward(real)
+    dx, dtheta = pull(np.cos(logits))
+    leaf, params = Tensor(real), thin.tensors()
+    by = grad((thin.apply(leaf, params) * np.cos(logits)).sum(), [leaf, *params])
+    np.testing.assert_allclose(dx, by[0], rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(dtheta, flatten(by[1:]), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", [None, *PENALTIES])
+def test_a_step_with_dropout_follows_the_gradient_through_its_masks(name):
+    D, real, fake = tiny()
+    penalty, thin = lazy_penalty(name, 0.7, 1, 0, rng=5), thinned(D, 0.4, [1])
+
+    def whole():
+        logits = thin(np.concatenate([real, fake]))
+        value = float(nonsaturating.discriminator(logits[:7], logits[7:]))
+        return value + (penalty(thin, real, fake)[0] if penalty else 0.0)
+
+    expected, optimiser = numerical(whole, D.theta), Recorder(D)
+    discriminator_step(thin, optimiser, real, fake, penalty=penalty)
+    np.testing.assert_allclose(optimiser.seen, expected, rtol=1e-5, atol=1e-8)
+    assert np.abs(expected).max() > 1e-3
+
+
+def test_the_generators_gradient_through_ds_masks():
+    D, _, _ = tiny()
+    G = Generator(3, (5,), 6, rng=0).astype(np.float64)
+    z, thin = np.random.default_rng(3).standard_normal((7, 3)), thinned(D, 0.4, [1])
+    expected = numerical(lambda: float(nonsaturating.generator(None, thin(G(z)))), G.theta)
+    optimiser = Recorder(G)
+    npgan.gan.generator_step(thin, optimiser, *G.forward(z))
+    np.testing.assert_allclose(optimiser.seen, expected, rtol=1e-5, atol=1e-9)
+
+
+def test_every_step_has_masks_of_its_own_and_the_gan_answers_without(monkeypatch):
+    keys = []
+    monkeypatch.setattr(
+        npgan.gan, "thinned", lambda D, rate, key: (keys.append(tuple(key)), thinned(D, rate, key))[1]
+    )
+    gan = fit(small(dropout=0.5, d_steps=2, batch=4), 2)
+    assert len(set(keys)) == len(keys) == 2 * STEPS * 3
+    x = np.zeros((3, 12), np.float32)
+    assert [layer.op.__name__ for layer in gan.discriminator_.layers] == ["affine", "leaky_relu", "affine"]
+    np.testing.assert_array_equal(gan.discriminator_(x), gan.discriminator_(x))
 
 
 # ---- noise and schedules ----
@@ -374,6 +469,7 @@ def test_a_checkpoint_from_before_these_options_goes_on(tmp_path, no_pictures):
         (dict(instance_noise=np.nan), "instance_noise is"),
         (dict(lr_decay=1.1), r"lr_decay must lie in \[0, 1\], got 1.1; 0.5 decays over the last half"),
         (dict(lr_decay=None), "lr_decay must lie"),
+        (dict(dropout=1), r"dropout must lie in \[0, 1\), got 1; 0.3 leaves out 3 of 10"),
         (dict(d_steps=0), "d_steps must be a whole number of 1 or more, got 0"),
     ],
 )  # fmt: skip

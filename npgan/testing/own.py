@@ -247,6 +247,7 @@ def uses(seed: int = 0) -> list[Use]:
         Use(o.tanh_gate, at((4, 3), (4, 3))),
         Use(o.sigmoid, at((4, 3))),
         Use(o.sigmoid_gate, at((4, 3), (4, 3))),
+        Use(o.dropout, at((4, 3)), {"rate": 0.4, "key": 1}),
         Use(o.softplus, at((4, 3))),
         Use(o.log_softmax, at((2, 3, 4))),
         Use(o.bce, inside((4, 2), (4, 2))),
