@@ -120,7 +120,8 @@ class GAN:
     GAN(latent=64).fit(images, epochs=10).sample(16); a second fit goes on where the first ended.
     lr: one number, or a pair (G's, D's). average: the decay of the moving average of G's weights from which
     every picture is drawn (0: none; Yazıcı et al. 2019). rng: int, np.random.Generator or None; the same
-    int gives the same bits. After fit: generator_, discriminator_, average_, history_, epoch_, shape_, classes_.
+    int gives the same bits. After fit: generator_, discriminator_, average_, history_, epoch_, shape_, and
+    classes_, which is empty unless the GAN is conditional.
 
     The rest is off unless it is named; npgan.regularise and npgan.conditional have the papers.
     lr_decay: over this share of the run, at its end, lr falls linearly to 0. penalty: "r1", "r2", "r1+r2" or
