@@ -63,6 +63,12 @@ def test_classes_are_named_shortly(classes, text):
     assert shortly(list(classes)) == text
 
 
+def test_a_label_is_as_long_as_what_it_stands_beside():
+    joined = beside(np.ones((2, 9), np.float32), np.eye(2, dtype=np.float32))
+    np.testing.assert_array_equal(joined[:, 9:], [[3, 0], [0, 3]])
+    assert joined.dtype == np.float32
+
+
 # ---- gradients ----
 
 
@@ -135,7 +141,7 @@ def test_labels_stay_with_their_images(monkeypatch):
         np.testing.assert_array_equal(real[:, 4:], fake[:, 4:])
         level = np.rint((real[:, 0] + 1) * 127.5) / 5
         np.testing.assert_array_equal(real[:, 4:].argmax(1), level)
-        np.testing.assert_array_equal(real[:, 4:].sum(1), 1)
+        np.testing.assert_array_equal(real[:, 4:].sum(1), 2)  # √4
     assert len(seen) == 2 * 5 * 2
 
 
@@ -157,7 +163,7 @@ def test_noise_is_not_laid_on_labels(monkeypatch):
         lambda D, o, real, *rest: (seen.append(real), step_of_D(D, o, real, *rest))[1],
     )
     fit(small(instance_noise=0.5), 1)
-    assert set(np.unique(seen[0][:, 12:])) == {0.0, 1.0}
+    assert set(np.unique(seen[0][:, 12:])) == {0.0, np.sqrt(np.float32(12))}
     assert seen[0][:, :12].max() > 1
 
 

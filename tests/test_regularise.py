@@ -431,11 +431,12 @@ def test_an_option_draws_from_a_stream_of_its_own(options):
 
 def test_wgan_gp_draws_new_lines_in_every_step(monkeypatch):
     seeds, function = [], npgan.regularise.wgan_gp
-    monkeypatch.setattr(
-        npgan.regularise,
-        "wgan_gp",
-        lambda D, r, f, rng, w: (seeds.append(tuple(rng)), function(D, r, f, rng, w))[1],
-    )
+
+    def spy(D, real, fake, rng, *rest):
+        seeds.append(tuple(rng))
+        return function(D, real, fake, rng, *rest)
+
+    monkeypatch.setattr(npgan.regularise, "wgan_gp", spy)
     fit(small(penalty="wgan_gp"), 2)
     assert len(set(seeds)) == 2 * STEPS
 
