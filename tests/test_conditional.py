@@ -122,6 +122,17 @@ def test_penalties_leave_out_the_slope_by_the_label():
     assert r1(D, beside(real, y))[0] > r1(D, beside(real, y), 1.0, 6)[0] * 1.01
 
 
+@pytest.mark.parametrize("name", ["r1", "r2", "r1+r2", "wgan_gp"])
+def test_a_gans_penalty_does_not_depend_on_the_labels_slope(name):
+    """D's weights at the label change the logits here, but no slope by the image: a single linear layer."""
+    gan = small(hidden_D=(), penalty=name)
+    gan.start((3, 4), classes=[3, 5, 8])
+    D, real = gan.discriminator_, beside(np.zeros((2, 12), np.float32), np.eye(3, dtype=np.float32)[:2])
+    before_value = gan.penalty()(D, real, real)[0]
+    D.layers[0].params["W"][12:] += 5
+    assert gan.penalty()(D, real, real)[0] == before_value
+
+
 # ---- training ----
 
 

@@ -263,6 +263,20 @@ def test_the_generators_gradient_through_ds_masks():
     np.testing.assert_allclose(optimiser.seen, expected, rtol=1e-5, atol=1e-9)
 
 
+def test_both_steps_see_the_thinned_discriminator(monkeypatch):
+    seen = []
+    for name in ("discriminator_step", "generator_step"):
+        step = getattr(npgan.gan, name)
+
+        def spy(D, *rest, step=step):
+            seen.append([layer.op.__name__ for layer in D.layers])
+            return step(D, *rest)
+
+        monkeypatch.setattr(npgan.gan, name, spy)
+    fit(small(dropout=0.5), 1)
+    assert seen == [["affine", "leaky_relu", "dropout", "affine"]] * 2 * STEPS
+
+
 def test_every_step_has_masks_of_its_own_and_the_gan_answers_without(monkeypatch):
     keys = []
     monkeypatch.setattr(
@@ -441,13 +455,16 @@ def test_wgan_gp_draws_new_lines_in_every_step(monkeypatch):
     assert len(set(seeds)) == 2 * STEPS
 
 
-def test_a_checkpoint_from_before_these_options_goes_on(tmp_path, no_pictures):
+def test_a_checkpoint_from_before_these_options_goes_on(tmp_path, no_pictures, monkeypatch):
+    """As it was trained, even if one of them is on by default one day."""
     fit(small(), 2, tmp_path / "old")
     arrays, meta = checkpoint.load(tmp_path / "old")
     before = ["latent", "hidden", "hidden_D", "loss", "lr", "beta1", "beta2", "batch", "average", "rng"]
     meta["config"] = {name: meta["config"][name] for name in before}
     checkpoint.save(tmp_path / "old" / "checkpoint.npz", arrays, meta)
-    gan = fit(GAN.load(tmp_path / "old"), 1, tmp_path / "old")
+    with monkeypatch.context() as patch:
+        patch.setitem(GAN.__init__.__kwdefaults__, "smoothing", 0.1)
+        gan = fit(GAN.load(tmp_path / "old"), 1, tmp_path / "old")
     np.testing.assert_array_equal(gan.generator_.theta, fit(small(), 3).generator_.theta)
 
 
