@@ -188,15 +188,15 @@ class Network:
                 raise ValueError(f"{layer!r} belongs to a network already; make a new layer, or net.copy()")
         for layer in self.layers:
             layer.owned = layer.theta.size > 0
-        self.pairs = [
-            isinstance(one, Dense) and two.op is ops.leaky_relu and "slope" in two.options
-            for one, two in pairwise([*self.layers, Layer(ops.negative)])
-        ]  # pairs[i]: layer i is a Dense, and the next one a LeakyReLU
         self.moves = 0  # how often an optimiser has moved theta; see forward
         theta = np.concatenate([layer.theta for layer in self.layers])
         self.bind(memory.copy(theta, theta.dtype))
 
     def bind(self, theta: np.ndarray) -> None:
+        self.pairs = [
+            isinstance(one, Dense) and two.op is ops.leaky_relu and "slope" in two.options
+            for one, two in pairwise([*self.layers, Layer(ops.negative)])
+        ]  # pairs[i]: layer i is a Dense, and the next one a LeakyReLU
         self.theta, self.stretches, start = theta, [], 0
         for layer in self.layers:
             stretch = slice(start, start + layer.theta.size)
