@@ -21,8 +21,8 @@ def npgan_default(images: np.ndarray, seed: int, tick: Tick) -> None:
     from npgan import GAN
 
     class Timed(GAN):
-        def step(self, real: np.ndarray) -> dict[str, float]:
-            values = super().step(real)
+        def step(self, *batch: Any) -> dict[str, float]:
+            values = super().step(*batch)
             tick(lambda n: self.sample(n, rng=seed).reshape(n, -1))
             return values
 
