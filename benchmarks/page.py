@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import os
 import platform
 import re
 import sys
@@ -36,8 +37,8 @@ def machine(*packages: str) -> str:
             versions.append(f"{package} {importlib.metadata.version(package)}")
         except importlib.metadata.PackageNotFoundError:
             continue
-    command = " ".join(
-        ["python", Path(sys.argv[0]).parent.name + "/" + Path(sys.argv[0]).name, *sys.argv[1:]]
-    )
-    command = re.sub(r" --json \S+", "", command)
+    given = [
+        "OUT" if os.sep in word else word for word in sys.argv[1:]
+    ]  # whose directories these are is private
+    command = " ".join(["python", f"benchmarks/{Path(sys.argv[0]).name}", *given])
     return f"`{command}`, {model}{', ' + vectors if vectors else ''}; {', '.join(versions)}."
