@@ -24,8 +24,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from quality_programs import PROGRAMS, Sample
+from quality_programs import PROGRAMS, Program, Sample
 
+Programs = dict[str, tuple[str, Program]]  # name -> (the package it needs, the program)
 SCHEDULE = (5, 10, 20, 30, 45, 60, 90, 120, 150, 180)
 SAMPLES = 10_000
 QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "", "KERAS_BACKEND": "tensorflow"}
@@ -68,30 +69,30 @@ class Clock:
         self.paused += time.perf_counter() - now
 
 
-def run_one(program: str, folder: Path, seed: int, schedule: list[float]) -> None:
+def run_one(program: Program, folder: Path, seed: int, schedule: list[float]) -> None:
     """In the program's own process."""
     from npgan import datasets
 
     clock = Clock(folder, schedule)
     try:
-        PROGRAMS[program][1](datasets.mnist().images, seed, clock.tick)
+        program(datasets.mnist().images, seed, clock.tick)
     except Done:
         print(f"{clock.steps} steps in {clock.kept[-1]['seconds']:.1f} s")
 
 
-def train(args: argparse.Namespace) -> None:
+def train(args: argparse.Namespace, programs: Programs) -> None:
     from npgan.bench.child import environment
     from npgan.kernels.compiled import available_cores
 
     for seed in args.seeds:
         for program in args.programs:
-            package = PROGRAMS[program][0]
+            package = programs[program][0]
             if not importlib.util.find_spec(package):
                 narrate(f"{program} is left out: {package} is not installed")
                 continue
             folder = args.out / program / f"seed{seed}"
             folder.mkdir(parents=True, exist_ok=True)
-            command = [sys.executable, __file__, "run-one", program, str(folder), "--seeds", str(seed)]
+            command = [sys.executable, sys.argv[0], "run-one", program, str(folder), "--seeds", str(seed)]
             command += ["--seconds", *map(str, args.seconds)]
             narrate(f"{program}, seed {seed}: {max(args.seconds):g} s of training")
             clean = environment(args.threads or available_cores(), args.out.resolve() / "caches", QUIET)
@@ -104,20 +105,20 @@ def train(args: argparse.Namespace) -> None:
 # ---- scores ----
 
 
-def samples(out: Path) -> Iterator[tuple[str, str, float, Path]]:
+def samples(out: Path, programs: Programs) -> Iterator[tuple[str, str, float, Path]]:
     """(program, seed, seconds, file) of all that there is, in order."""
-    for program in PROGRAMS:
+    for program in programs:
         for folder in sorted((out / program).glob("seed*")):
             for file in sorted(folder.glob("*.npy"), key=lambda path: float(path.stem)):
                 yield program, folder.name, float(file.stem), file
 
 
-def score(args: argparse.Namespace) -> None:
+def score(args: argparse.Namespace, programs: Programs) -> None:
     from npgan.metrics import evaluate
 
     kept = args.out / "scores.json"
     scores: dict[str, Any] = json.loads(kept.read_text()) if kept.exists() else {}
-    for program, seed, seconds, file in samples(args.out):
+    for program, seed, seconds, file in samples(args.out, programs):
         name = f"{program}/{seed}/{seconds:g}"
         if name in scores and scores[name]["written"] == os.path.getmtime(file):
             continue
@@ -130,14 +131,14 @@ def score(args: argparse.Namespace) -> None:
         kept.write_text(json.dumps(scores, indent=1) + "\n")
 
 
-def curves(out: Path) -> dict[str, dict[float, list[dict[str, Any]]]]:
+def curves(out: Path, programs: Programs) -> dict[str, dict[float, list[dict[str, Any]]]]:
     """program -> seconds -> the scores of every seed."""
     try:
         scores = json.loads((out / "scores.json").read_text())
     except OSError:
         raise SystemExit(f"{out} has no scores.json; `quality.py score {out}` makes it") from None
     found: dict[str, dict[float, list[dict[str, Any]]]] = {}
-    for program, seed, seconds, _ in samples(out):
+    for program, seed, seconds, _ in samples(out, programs):
         if (row := scores.get(f"{program}/{seed}/{seconds:g}")) is not None:
             found.setdefault(program, {}).setdefault(seconds, []).append(row)
     return found
@@ -147,9 +148,9 @@ def median(rows: list[dict[str, Any]], key: str) -> float:
     return float(np.median([row[key] for row in rows]))
 
 
-def table(out: Path) -> str:
+def table(out: Path, programs: Programs) -> str:
     """Fréchet distances over the seconds; beside them the other scores after the last."""
-    found = curves(out)
+    found = curves(out, programs)
     marks = sorted({seconds for rows in found.values() for seconds in rows})
     shown = [s for s in marks if s in (5, 20, 60, 120, 180)] or marks
     last = marks[-1]
@@ -179,44 +180,46 @@ def table(out: Path) -> str:
 # ---- the command ----
 
 
-def main() -> None:
+def main(doc: str, programs: Programs, seconds: tuple[float, ...], page: str, pictures: str) -> None:
+    """The command line.  page: where in docs/ the table goes; pictures: what their names begin with."""
     raw = argparse.RawDescriptionHelpFormatter
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=raw)
+    parser = argparse.ArgumentParser(description=doc, formatter_class=raw)
     actions = parser.add_subparsers(dest="action", required=True)
     for action in ("train", "run-one", "score", "table", "plot"):
         sub = actions.add_parser(action)
         if action == "run-one":
-            sub.add_argument("program", choices=PROGRAMS)
+            sub.add_argument("program", choices=programs)
         sub.add_argument("out", type=Path)
         if action in ("train", "run-one"):
-            sub.add_argument("--seconds", type=float, nargs="+", default=SCHEDULE)
+            sub.add_argument("--seconds", type=float, nargs="+", default=seconds)
             sub.add_argument("--seeds", type=int, nargs="+", default=[0])
         if action == "train":
-            sub.add_argument("--programs", nargs="+", choices=PROGRAMS, default=list(PROGRAMS))
+            sub.add_argument("--programs", nargs="+", choices=programs, default=list(programs))
             sub.add_argument("--threads", type=int, help="default: all cores")
         if action == "plot":
             sub.add_argument("pictures", type=Path)
         if action == "table":
-            sub.add_argument("--page", action="store_true", help="write it into docs/benchmarks.md")
+            sub.add_argument("--page", action="store_true", help=f"write it into docs/{page}")
     args = parser.parse_args()
     if args.action == "train":
-        train(args)
+        train(args, programs)
     elif args.action == "run-one":
-        run_one(args.program, args.out, args.seeds[0], args.seconds)
+        run_one(programs[args.program][1], args.out, args.seeds[0], args.seconds)
     elif args.action == "score":
-        score(args)
+        score(args, programs)
     elif args.action == "table":
-        text = table(args.out)
+        text = table(args.out, programs)
         print(text)
         if args.page:
-            from page import machine, put
+            from page import PAGE, machine, put
 
-            put("quality", f"{text}\n\n{machine('torch', 'tensorflow', 'keras', 'autograd')}")
+            peers = sorted({package for package, _ in programs.values()} - {"npgan"})
+            put(pictures, f"{text}\n\n{machine(*peers)}", PAGE.with_name(page))
     else:
         from quality_pictures import draw
 
-        draw(args.out, args.pictures)
+        draw(args.out, curves(args.out, programs), args.pictures, pictures)
 
 
 if __name__ == "__main__":
-    main()
+    main(__doc__, PROGRAMS, SCHEDULE, "benchmarks.md", "quality")

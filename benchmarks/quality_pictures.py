@@ -8,19 +8,28 @@ from typing import Any
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from quality import curves, median
 
 from npgan import plot
 
-COLOURS = ("#d55e00", "#0072b2", "#009e73", "#8a8a8a")  # Okabe and Ito 2008
+COLOURS = (
+    "#d55e00",
+    "#0072b2",
+    "#009e73",
+    "#8a8a8a",
+    "#cc79a7",
+    "#e69f00",
+    "#56b4e9",
+    "#000000",
+    "#f0e442",
+)  # Okabe and Ito 2008
 SHOWN, DIGITS = (5, 20, 60, 120, 180), 4  # seconds; a cell shows DIGITS x DIGITS samples
 
 
-def draw(out: Path, pictures: Path) -> None:
-    found = curves(out)
+def draw(out: Path, found: dict[str, Any], pictures: Path, name: str) -> None:
+    """NAME.png and NAME_samples.png.    found: program -> seconds -> the scores of every seed"""
     pictures.mkdir(parents=True, exist_ok=True)
-    plot.save(distances(found), pictures / "quality.png")
-    plot.save(gallery(out, found), pictures / "quality_samples.png")
+    plot.save(distances(found), pictures / f"{name}.png")
+    plot.save(gallery(out, found), pictures / f"{name}_samples.png")
 
 
 def distances(found: dict[str, Any]) -> Figure:
@@ -33,7 +42,7 @@ def distances(found: dict[str, Any]) -> Figure:
         for seed in range(min(len(by_second[s]) for s in seconds)):
             single = [by_second[s][seed]["frechet_distance"] for s in seconds]
             axes.plot(seconds, single, color=colour, lw=0.6, alpha=0.5)
-        values = [median(by_second[s], "frechet_distance") for s in seconds]
+        values = [np.median([row["frechet_distance"] for row in by_second[s]]) for s in seconds]
         axes.plot(seconds, values, "o-", color=colour, lw=2, ms=4, label=program)
     real = next(iter(next(iter(found.values())).values()))[0]["real"]["frechet_distance"]
     axes.axhline(real, color="#8a8a8a", lw=1, ls=":")
@@ -58,7 +67,7 @@ def gallery(out: Path, found: dict[str, Any]) -> Figure:
     """A row per program, a column per time; the samples are the first that the program drew, not chosen."""
     marks = sorted({s for by_second in found.values() for s in by_second})
     marks = [s for s in marks if s in SHOWN] or marks[: len(SHOWN)]
-    side, name, head, dpi = 240, 120, 28, 128
+    side, name, head, dpi = 240, 130, 28, 128
     width, height = name + side * len(marks), head + side * len(found)
     figure = Figure(figsize=(width / dpi, height / dpi), dpi=dpi, facecolor="white")
     FigureCanvasAgg(figure)

@@ -16,17 +16,24 @@ Sample = Callable[[int], np.ndarray]
 Tick = Callable[[Sample], None]
 
 
-def npgan_default(images: np.ndarray, seed: int, tick: Tick) -> None:
-    """GAN().fit(images): what `npgan train` does, without the files."""
-    from npgan import GAN
+Program = Callable[[np.ndarray, int, Tick], None]
 
-    class Timed(GAN):
-        def step(self, *batch: Any) -> dict[str, float]:
-            values = super().step(*batch)
-            tick(lambda n: self.sample(n, rng=seed).reshape(n, -1))
-            return values
 
-    Timed(rng=seed).fit(images.reshape(-1, 28, 28), epochs=10_000, progress=False)
+def npgan_with(**settings: Any) -> Program:
+    """GAN(**settings).fit(images): what `npgan train` does, without the files."""
+
+    def program(images: np.ndarray, seed: int, tick: Tick) -> None:
+        from npgan import GAN
+
+        class Timed(GAN):
+            def step(self, *batch: Any) -> dict[str, float]:
+                values = super().step(*batch)
+                tick(lambda n: self.sample(n, rng=seed).reshape(n, -1))
+                return values
+
+        Timed(rng=seed, **settings).fit(images.reshape(-1, 28, 28), epochs=10_000, progress=False)
+
+    return program
 
 
 def pytorch_gan(images: np.ndarray, seed: int, tick: Tick) -> None:
@@ -163,7 +170,7 @@ def to_uint8(x: np.ndarray) -> np.ndarray:
 
 
 PROGRAMS = {  # name -> (the package it needs, the program)
-    "npgan": ("npgan", npgan_default),
+    "npgan": ("npgan", npgan_with()),
     "PyTorch-GAN": ("torch", pytorch_gan),
     "Keras-GAN": ("keras", keras_gan),
     "HIPS-autograd": ("autograd", autograd_gan),
