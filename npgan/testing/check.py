@@ -9,15 +9,14 @@ import numpy as np
 from tqdm import tqdm
 
 from .hints import Evidence, hints
-from .judge import Elements, Judged, Place, Settings
+from .judge import RESOLVED, Elements, Judged, Place, Settings
 from .noise import Noise, measure_noise
 from .numeric import Point, magnitude, quiet
 from .preconditions import Ground, as_gradients, check_backward, check_function
 from .projections import Found, Projections
 from .report import FAIL, INCONCLUSIVE, PASS, ArgumentReport, Report
-from .styles import Problem, Spent, StyleError
+from .styles import Problem, BudgetError, StyleError
 
-RESOLVED = 1e-2  # what could hide an error of one per cent has not been checked
 SMALL, WORK = 400, 2e7  # entries, and entries x numbers handled per call: up to here element by element
 JITTER = (2.0**-5, 2.0**-9, 2.0**-14)  # in units of each argument; smaller where func does not accept it
 OUTSIDE = (ValueError, ArithmeticError, AssertionError)  # how functions refuse a point out of their domain
@@ -94,7 +93,8 @@ class Check:
     ):
         self.native = self.problem = problem
         self.settings, self.mode, self.n, self.seed = settings, mode, n_directions, seed
-        self.given, self.places = dout, {}  # type: ignore[var-annotated]
+        self.given = dout
+        self.places: dict[int, Place] = {}
         self.notes: list[str] = []
 
     def rng(self, *purpose: int) -> np.random.Generator:
@@ -117,7 +117,7 @@ class Check:
                 return self.report([], unusable)
             if native is not self.problem:
                 self.native_ground, ground = ground, self.ground(self.problem, False)
-        except Spent:
+        except BudgetError:
             return self.report(
                 [], [f"max_evals={native.max_evals} is used up before any comparison"], INCONCLUSIVE
             )
@@ -261,7 +261,7 @@ class Check:
                 return self.report_elements(leaf, Elements(self, leaf, self.problem.names[leaf]).run())
             projections = Projections(self, leaf, self.problem.names[leaf], self.n, self.seed)
             return self.report_projections(leaf, projections, projections.run())
-        except Spent:
+        except BudgetError:
             return self.blank(leaf, INCONCLUSIVE, reason=self.unfinished())
 
     def unfinished(self) -> str:

@@ -19,11 +19,12 @@ class Noise:
 
     def __init__(self, sigma: np.ndarray, coarse: bool):
         self.sigma, self.coarse = sigma, coarse
-        self.eps = float(np.finfo(np.float32 if coarse else np.float64).eps)
+        kind = np.finfo(np.float32 if coarse else np.float64)
+        self.eps, self.tiny = float(kind.eps), float(kind.tiny)
 
     def at(self, outputs: np.ndarray) -> np.ndarray:
-        """The noise at other outputs: as measured, and never below half a unit in the last place."""
-        return np.maximum(self.sigma, 0.5 * self.eps * np.abs(outputs))
+        """The noise at other outputs: as measured, and never below half a unit in the last place or underflow."""
+        return np.maximum(self.sigma, 0.5 * self.eps * np.abs(outputs) + self.tiny)
 
 
 def line(values: Sequence[np.ndarray], scales: Sequence[float], rng: np.random.Generator, coarse: bool):

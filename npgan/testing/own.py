@@ -304,13 +304,13 @@ def check_step(which: str, loss: losses.Loss, seed: int = 0, **options: Any) -> 
     fake, net = G(z), (D if which == "discriminator" else G)
 
     def step(theta: np.ndarray) -> tuple[float, np.ndarray]:
-        keep = Recorder()
+        keep: Any = Recorder()
         model = with_parameters(net, [theta])
         if which == "discriminator":
-            value = discriminator_step(model, keep, real, fake, loss)["loss_D"]  # type: ignore[arg-type]
+            value = discriminator_step(model, keep, real, fake, loss)["loss_D"]
         else:
             images, pull = model.forward(z)
-            value = generator_step(D, keep, images, pull, loss, real)["loss_G"]  # type: ignore[arg-type]
+            value = generator_step(D, keep, images, pull, loss, real)["loss_G"]
         return value, keep.gradient
 
     options = {"method": "differences", "seed": seed, **options}

@@ -25,7 +25,7 @@ class StyleError(ValueError):
     """func or grad does not return what its style promises."""
 
 
-class Spent(Exception):  # noqa: N818
+class BudgetError(Exception):
     """max_evals calls have been made."""
 
 
@@ -90,7 +90,7 @@ class Problem:
     def count(self) -> None:
         self.evals += 1
         if self.evals > self.max_evals:
-            raise Spent
+            raise BudgetError
 
     def outputs(self, values: Sequence[np.ndarray]) -> np.ndarray:
         """All outputs as one flat vector, float64 or (of complex values) complex128."""
