@@ -57,7 +57,7 @@ def e1(dtype: str, scale: float, large: bool = False) -> dict[str, Any]:
     chosen = {"npgan.testing": ours} if large else checkers()
     caught = {name: sum(judged(check, p.case, p.backward) for p in bugs) for name, check in chosen.items()}
     if large:  # the only peers that take less than minutes for it
-        names = ("jax check_vjp", "jax, scaled tolerances")
+        names = ("torch, fast_mode", "jax check_vjp", "jax, scaled tolerances")
         caught |= {name: sum(judged(checkers()[name], p.case, p.backward) for p in bugs) for name in names}
     return {"bugs": len(bugs), "kinds": len({p.bug.name for p in bugs}), "caught": caught}
 

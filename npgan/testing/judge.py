@@ -67,7 +67,7 @@ def tolerance(places: Places, error: float, numeric: float, analytic: float, blu
 def verdict_of(opinions: list[tuple[Estimate, float]]) -> tuple[Estimate, float]:
     """The sharpest estimate, unless it sees a bug that another one, sharp enough to see it, does not.
 
-    Error bars are estimates, too: a gap of a few is given up for an estimate without one that is not much poorer.
+    Error bars are estimates, too: a gap of a few is given up for an estimate without one, if hardly poorer.
     """
     sharpest = min(opinions, key=lambda one: one[1])
     gap = abs(sharpest[0].gap)
@@ -164,7 +164,7 @@ class Elements:
         """Put the complex step in the place of differences, once they agree on every element.
 
         It is believed as far as the differences could check it: a part of F that it cannot see (a small
-        |x|) would be hidden under their error bars. Where it sees a gap that they do not, `settle` hears both.
+        |x|) would be hidden under their error bars. `settle` hears both where it alone sees a gap.
         """
         gradient, blur = place.gradients[self.leaf], place.blur[self.leaf]
         assert gradient is not None

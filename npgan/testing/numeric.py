@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
-from .noise import Noise
-from .styles import Problem, BudgetError
+from .noise import Noise, norm, rms
+from .styles import BudgetError, Problem
 
 # Steps in units of the argument's magnitude. The best single step of a fourth-order formula is about
 # eps^(1/5) (2^-10 and 2^-5); the ladders straddle it. "wide" asks again where "usual" was not enough.
@@ -63,7 +63,7 @@ class Point:
             self.outputs = problem.outputs(self.values)
             self.sigma = noise.at(self.outputs)
             self.pooled = np.maximum(self.sigma, rms(self.sigma))  # five samples may agree by chance
-            self.spread = float(np.linalg.norm(dout * self.sigma))  # of Σ dout F
+            self.spread = norm(dout * self.sigma)  # of Σ dout F
 
     def buffers(self, leaf: int) -> tuple[np.ndarray, ...]:
         """Three arrays like a leaf, made once: fresh memory for every step costs more than the arithmetic."""
@@ -82,10 +82,6 @@ class Point:
 def quiet() -> np.errstate:
     """Floating-point warnings off: steps may lead where a function overflows."""
     return np.errstate(all="ignore")
-
-
-def rms(a: np.ndarray) -> float:
-    return float(np.linalg.norm(a)) / np.sqrt(a.size) if a.size else 0.0
 
 
 def magnitude(x: np.ndarray) -> float:

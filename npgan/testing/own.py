@@ -179,7 +179,7 @@ class Use(NamedTuple):
 
     op: Primitive
     args: tuple[Any, ...]
-    keywords: dict[str, Any] = {}  # noqa: RUF012
+    keywords: dict[str, Any] | None = None
     note: str = ""
 
     @property

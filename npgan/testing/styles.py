@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from .tree import is_float, kind, leaves, pick, rebuild
+from .tree import is_float, kind, leaves, pick, rebuild, typed
 
 STYLES = {"loss": "loss", "dout": "dout", "cache": "cache", "a": "loss", "b": "dout", "c": "cache"}
 
@@ -40,6 +40,9 @@ class Problem:
     def __init__(
         self, func: Callable, grad: Callable | None, args: Any, argnames: Any, style: str, max_evals: int
     ):
+        for what, given in (("func", func), ("grad", grad)):
+            if not (callable(given) or (what == "grad" and given is None)):
+                raise TypeError(f"{what} must be a function, got {kind(given)}")
         self.func, self.grad, self.max_evals, self.evals, self.style = func, grad, max_evals, 0, ""
         self.dout_changed = False  # backward wrote into its dout
         self.args = tuple(args) if isinstance(args, (tuple, list)) else (args,)
@@ -49,15 +52,17 @@ class Problem:
         ]
         self.slots = [i for i, (_, leaf) in enumerate(flat) if is_float(leaf)]
         self.names = [flat[i][0] for i in self.slots]
+        self.fixed = copies(flat)
         self.values = [np.array(flat[i][1]) for i in self.slots]
-        self.fixed = [leaf for _, leaf in flat]
         if style != "auto" and style not in STYLES:
             raise ValueError(f'style is "auto", "loss", "dout" or "cache", got {style!r}')
         if not self.values:
-            raise ValueError("args has no float arrays: there is nothing to differentiate by")
-        result = func(*self.call_args(self.values))
-        self.evals += 1
-        self.style = guess_style(result, grad, self.args) if style == "auto" else STYLES[style]
+            found = ", ".join(f"{name} ({typed(leaf)})" for name, leaf in flat) or "nothing"
+            raise ValueError(f"args must have a float or an array of floats to differentiate by, got {found}")
+        self.count()
+        result = func(*self.call_args([value.copy() for value in self.values]))
+        self.fixed = copies(flat)  # once more: a func that writes into its arguments is still to be noticed
+        self.style = guess_style(result, func, grad, self.args) if style == "auto" else STYLES[style]
         self.out = self.split(result)[0]
         outs = [np.asarray(leaf) for _, leaf in leaves(self.out, "out")]
         for leaf in outs:
@@ -94,8 +99,11 @@ class Problem:
 
     def outputs(self, values: Sequence[np.ndarray]) -> np.ndarray:
         """All outputs as one flat vector, float64 or (of complex values) complex128."""
+        return self.flat(self.split(self.call(values))[0])
+
+    def call(self, values: Sequence[np.ndarray]) -> Any:
         self.count()
-        return self.flat(self.split(self.func(*self.call_args(values)))[0])
+        return self.func(*self.call_args(values))
 
     def flat(self, out: Any) -> np.ndarray:
         parts = [np.asarray(leaf) for _, leaf in leaves(out, "out")]
@@ -122,18 +130,20 @@ class Problem:
         between: other values, at which the function is called after the forward pass and before the
         backward one. A gradient that changes then was made from a cache that forward overwrote.
         """
-        assert self.grad is not None
-        self.count()
+        if self.grad is None:
+            raise TypeError("grad must be a function, got None")
         args = self.call_args(values)
         if self.style == "loss":
             given: tuple = args
         elif self.style == "dout":
             given = (self.dout_tree(dout), *args)
         else:
+            self.count()
             given = (self.dout_tree(dout), self.split(self.func(*args))[1])
         if between is not None:
-            self.func(*self.call_args(between))
+            self.call(between)
         before = None if self.style == "loss" else [np.array(leaf) for _, leaf in leaves(given[0], "dout")]
+        self.count()
         returned = self.grad(*given)
         if before is not None:
             after = [leaf for _, leaf in leaves(given[0], "dout")]
@@ -208,6 +218,11 @@ class Problem:
         return Problem(self.func, self.grad, args, self.argnames, self.style, left)
 
 
+def copies(flat: list[tuple[str, Any]]) -> list[Any]:
+    """The leaves, arrays copied: whatever func or grad write into, the caller's arrays stay as they are."""
+    return [np.array(leaf) if isinstance(leaf, np.ndarray) else leaf for _, leaf in flat]
+
+
 def names_of(func: Callable, args: tuple, argnames: Any) -> list[str]:
     """What the arguments are called: as the user says, else as func does."""
     if isinstance(argnames, str):
@@ -246,13 +261,15 @@ def accepts(func: Callable, n: int) -> bool:
     return True
 
 
-def guess_style(result: Any, grad: Callable | None, args: tuple) -> str:
+def guess_style(result: Any, func: Callable, grad: Callable | None, args: tuple) -> str:
     """The style, from what func returned and how many arguments grad takes."""
     n = len(args)
     if grad is None:
         return "loss" if np.size(result) == 1 else "dout"
     if isinstance(result, tuple) and len(result) == 2 and accepts(grad, 2):
-        return "cache"
+        # f(x) -> (y, z) with b(dout, x) looks the same; but there x is the argument, and z is not.
+        named = n == 1 and [p.name for p in parameters(grad)[1:]] == [p.name for p in parameters(func)]
+        return "dout" if named and not np.array_equal(result[1], args[0]) else "cache"
     scalar = not isinstance(result, (tuple, list, dict)) and np.size(result) == 1
     if scalar and accepts(grad, n):
         wanted = parameters(grad)
@@ -260,7 +277,7 @@ def guess_style(result: Any, grad: Callable | None, args: tuple) -> str:
             n == 1
             or not accepts(grad, n + 1)
             or not wanted
-            or not wanted[0].name.startswith(("dout", "dy", "g"))
+            or not (wanted[0].name == "d" or wanted[0].name.startswith(("dout", "dy", "g")))
         ):
             return "loss"
     if accepts(grad, n + 1):
