@@ -7,7 +7,7 @@ noise"). So a float32 buffer inside a float64 function, or a large term that can
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
@@ -37,7 +37,9 @@ class Noise:
         return np.maximum(self.sigma, 0.5 * self.eps * np.abs(outputs) + self.tiny)
 
 
-def line(values: Sequence[np.ndarray], scales: Sequence[float], rng: np.random.Generator, coarse: bool):
+def line(
+    values: Sequence[np.ndarray], scales: Sequence[float], rng: np.random.Generator, coarse: bool
+) -> Iterator[list[np.ndarray]]:
     """POINTS sets of values in a row, a few units in the last place apart, starting a little off the point.
 
     Off it, because points chosen by people sit on kinks, and a kink would look like noise.
@@ -45,13 +47,11 @@ def line(values: Sequence[np.ndarray], scales: Sequence[float], rng: np.random.G
     delta, away = (2.0**-18, 2.0**-9) if coarse else (2.0**-30, 2.0**-12)
     shifts = [s * rng.uniform(-1.0, 1.0, v.shape) for v, s in zip(values, scales, strict=True)]
     starts = [v + away * s for v, s in zip(values, shifts, strict=True)]
-    return [
-        [
+    for i in range(POINTS):
+        yield [
             (a + (i * delta) * s).astype(v.dtype, copy=False)
             for v, a, s in zip(values, starts, shifts, strict=True)
         ]
-        for i in range(POINTS)
-    ]
 
 
 def rough(samples: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:

@@ -102,7 +102,7 @@ class Projections:
                         return wanted  # they will all meet it
                     continue
                 limit += estimate.kink_size  # any slope between the one-sided ones is right
-            if not limit <= RESOLVED * max(norm(gradient), abs(estimate.slope)):
+            if not (limit <= RESOLVED * abs(estimate.slope) or limit <= RESOLVED * norm(gradient)):
                 left.append(d)  # too poor to be judged here, perhaps for a kink nearby
             if d not in self.estimates or not limit >= self.estimates[d][2]:
                 self.estimates[d] = turn, estimate, limit

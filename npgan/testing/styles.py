@@ -52,7 +52,7 @@ class Problem:
         ]
         self.slots = [i for i, (_, leaf) in enumerate(flat) if is_float(leaf)]
         self.names = [flat[i][0] for i in self.slots]
-        self.fixed = copies(flat)
+        self.fixed = self.leaves_but_values(flat)
         self.values = [np.array(flat[i][1]) for i in self.slots]
         if style != "auto" and style not in STYLES:
             raise ValueError(f'style is "auto", "loss", "dout" or "cache", got {style!r}')
@@ -61,7 +61,9 @@ class Problem:
             raise ValueError(f"args must have a float or an array of floats to differentiate by, got {found}")
         self.count()
         result = func(*self.call_args([value.copy() for value in self.values]))
-        self.fixed = copies(flat)  # once more: a func that writes into its arguments is still to be noticed
+        self.fixed = self.leaves_but_values(
+            flat
+        )  # anew: func may have written into them, as is still to be seen
         self.style = guess_style(result, func, grad, self.args) if style == "auto" else STYLES[style]
         self.out = self.split(result)[0]
         outs = [np.asarray(leaf) for _, leaf in leaves(self.out, "out")]
@@ -76,6 +78,14 @@ class Problem:
                 f"func(*args) must return a scalar where grad(*args) takes no dout; it returned shape "
                 f"{outs[0].shape}. Reduce it to one number, or write backward(dout, *args)"
             )
+
+    def leaves_but_values(self, flat: list[tuple[str, Any]]) -> list[Any]:
+        """All leaves; labels and the like copied, so that the caller's stay as they are."""
+        slots = set(self.slots)
+        return [
+            np.array(leaf) if isinstance(leaf, np.ndarray) and i not in slots else leaf
+            for i, (_, leaf) in enumerate(flat)
+        ]
 
     def call_args(self, values: Sequence[np.ndarray]) -> tuple:
         flat = list(self.fixed)
@@ -216,11 +226,6 @@ class Problem:
         args = tuple(rebuild(arg, new) for arg in self.args)
         left = self.max_evals - self.evals
         return Problem(self.func, self.grad, args, self.argnames, self.style, left)
-
-
-def copies(flat: list[tuple[str, Any]]) -> list[Any]:
-    """The leaves, arrays copied: whatever func or grad write into, the caller's arrays stay as they are."""
-    return [np.array(leaf) if isinstance(leaf, np.ndarray) else leaf for _, leaf in flat]
 
 
 def names_of(func: Callable, args: tuple, argnames: Any) -> list[str]:
