@@ -18,6 +18,7 @@ from .projections import Found, Projections
 from .report import FAIL, INCONCLUSIVE, PASS, ArgumentReport, Report
 from .styles import BudgetError, Problem, StyleError
 
+__tracebackhide__ = True  # pytest shows a failure at the user's line, not at ours
 SMALL, WORK = 400, 2e7  # entries, and entries x numbers handled per call: up to here element by element
 JITTER = (2.0**-5, 2.0**-9, 2.0**-14)  # in units of each argument; smaller where func does not accept it
 OUTSIDE = (ValueError, ArithmeticError, AssertionError)  # how functions refuse a point out of their domain
@@ -68,7 +69,6 @@ def assert_gradients(
 
     inconclusive="allow" lets pass what could not be judged, such as a gradient that is zero on both sides.
     """
-    __tracebackhide__ = True
     check_choice("inconclusive", inconclusive, ("raise", "allow"))
     report = check_gradients(func, grad, args, **options)
     demand(report, inconclusive)
@@ -76,7 +76,6 @@ def assert_gradients(
 
 def demand(report: Report, inconclusive: str = "raise") -> None:
     """Raise AssertionError with the report unless it is a PASS."""
-    __tracebackhide__ = True
     if report.verdict == FAIL or (report.verdict == INCONCLUSIVE and inconclusive == "raise"):
         raise AssertionError(str(report)) from None
 
@@ -253,7 +252,7 @@ class Check:
         return self.place(0)._replace(gradients=[None] * len(self.problem.values))
 
     def watch(self, items: range, label: str) -> Iterator[int]:
-        if len(items) < 32:
+        if len(items) < 8:
             return iter(items)
         return iter(tqdm(items, desc=label, leave=False, delay=2, disable=None))
 
@@ -289,7 +288,9 @@ class Check:
         ones, place = np.ones(along.shape), self.place(0)
         found = [along.measure(place, ones, ladder, None) for ladder in ("usual", "wide")]
         estimate, limit = verdict_of(found)
-        if abs(estimate.gap) > limit and not any(one.kinks for one, _ in found):
+        # Ties are shared out wrongly by whole shares. A smaller gap may be rounding, like the kinks it has seen.
+        gross = RESOLVED * max(abs(estimate.slope), abs(estimate.slope - estimate.gap), row.size)
+        if abs(estimate.gap) > limit + gross and not any(one.kinks for one, _ in found):
             row.verdict, row.index, row.power = FAIL, None, math.inf
             row.analytic, row.numeric, row.error_bound = estimate.slope - estimate.gap, estimate.slope, limit
             row.hint = (

@@ -16,6 +16,8 @@ from ..layers import Dense, Layer, LeakyReLU, Network, Sigmoid, Tanh
 from .check import check_gradients, demand
 from .report import FAIL, INCONCLUSIVE, PASS, Report
 
+__tracebackhide__ = True  # pytest shows a failure at the user's line, not at ours
+
 # ---- layers and networks ----
 
 
@@ -69,7 +71,6 @@ def assert_layer_gradients(
     layer: Layer | Network, x: np.ndarray, *, inconclusive: str = "raise", **options: Any
 ) -> None:
     """Raise AssertionError with the report unless check_layer(layer, x) says PASS."""
-    __tracebackhide__ = True
     demand(check_layer(layer, x, **options), inconclusive)
 
 

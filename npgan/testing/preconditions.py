@@ -12,6 +12,8 @@ from .noise import line
 from .numeric import magnitude, quiet
 from .styles import Problem
 
+__tracebackhide__ = True  # pytest shows a failure at the user's line, not at ours
+
 
 class Ground(NamedTuple):
     """The analytic gradients with their rounding noise, and everything that is wrong already."""

@@ -18,6 +18,7 @@ import numpy as np
 
 from .tree import is_float, kind, leaves, pick, rebuild, typed
 
+__tracebackhide__ = True  # pytest shows a failure at the user's line, not at ours
 STYLES = {"loss": "loss", "dout": "dout", "cache": "cache", "a": "loss", "b": "dout", "c": "cache"}
 
 
