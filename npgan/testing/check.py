@@ -288,7 +288,7 @@ class Check:
         ones, place = np.ones(along.shape), self.place(0)
         found = [along.measure(place, ones, ladder, None) for ladder in ("usual", "wide")]
         estimate, limit = verdict_of(found)
-        # Ties are shared out wrongly by whole shares. A smaller gap may be rounding, like the kinks it has seen.
+        # Ties are shared out wrongly by whole shares; a small gap may be rounding, like a kink it feigned.
         gross = RESOLVED * max(abs(estimate.slope), abs(estimate.slope - estimate.gap), row.size)
         if abs(estimate.gap) > limit + gross and not any(one.kinks for one, _ in found):
             row.verdict, row.index, row.power = FAIL, None, math.inf
