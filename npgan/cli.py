@@ -15,9 +15,15 @@ from pathlib import Path
 from typing import Any
 
 from . import __version__, kernels
+from .bench import peers
 
 LOSSES = ("nonsaturating", "minimax", "least_squares", "hinge", "wasserstein", "relativistic")
-FIXED = ("latent", "hidden", "hidden_D", "loss", "lr", "batch", "average", "seed", "out")  # not on --resume
+PENALTIES = ("r1", "r2", "r1+r2", "wgan_gp")
+SETTINGS = (  # of GAN(), by their names there
+    "latent", "hidden", "hidden_D", "loss", "lr", "lr_decay", "beta1", "beta2", "batch", "average", "d_steps",
+    "penalty", "penalty_weight", "penalty_every", "smoothing", "instance_noise", "dropout", "conditional",
+)  # fmt: skip
+FIXED = (*SETTINGS, "seed", "out")  # not on --resume
 
 
 class CommandError(Exception):
@@ -43,9 +49,14 @@ def train(args: argparse.Namespace) -> dict[str, Any]:
         gan, source, epochs = resumed(args)
         out = args.resume
     else:
-        names = ("latent", "hidden", "hidden_D", "loss", "lr", "batch", "average", "seed")
-        given = {name: getattr(args, name) for name in names if getattr(args, name) is not None}
-        gan = GAN(rng=given.pop("seed", 0), **given)
+        given = {name: getattr(args, name) for name in SETTINGS if getattr(args, name) is not None}
+        if args.lr is not None:
+            if len(args.lr) > 2:
+                raise UsageError(
+                    f"--lr takes one learning rate, or the generator's and D's; got {len(args.lr)}"
+                )
+            given["lr"] = (args.lr[0], args.lr[-1])
+        gan = GAN(rng=args.seed or 0, **given)
         source, epochs, out = "mnist" if args.data is None else args.data, args.epochs, args.out
         if out is not None and (out / "checkpoint.npz").exists():
             raise CommandError(
@@ -124,6 +135,10 @@ def sample(args: argparse.Namespace) -> dict[str, Any]:
     gan = GAN.load(args.run)
     if args.interpolate and args.npy:
         raise UsageError("--interpolate draws a picture; it goes without --npy")
+    if args.interpolate and args.digit is not None:
+        raise UsageError("--interpolate walks through every class; it goes without --digit")
+    if args.digit is not None and not gan.classes_:
+        raise CommandError(f"{args.run} was trained without labels; npgan train --conditional learns them")
     out = args.out or (None if args.npy else Path("samples.png"))
     results: dict[str, Any] = {"run": str(args.run), "epoch": gan.epoch_}
     if args.interpolate:
@@ -136,15 +151,31 @@ def sample(args: argparse.Namespace) -> dict[str, Any]:
         return {**results, "picture": str(picture_of)}
     if out and not gan.pixels_ and gan.shape_ != (2,):
         raise CommandError("only images and points in a plane have a picture; --npy FILE.npy keeps others")
-    images = gan.sample(args.n, args.seed)
+    images = gan.sample(args.n, args.seed, args.digit)
     if args.npy:
         with open(args.npy, "wb") as file:  # np.save alone would add .npy to another name
             np.save(file, images)
         results["npy"] = str(args.npy)
     if out:
-        picture(gan, images, out)
+        ordered = len(gan.classes_) if args.digit is None and len(gan.classes_) <= 32 else 0
+        picture(gan, images, out, columns=ordered or None)
         results["picture"] = str(out)
     return results
+
+
+def evaluate(args: argparse.Namespace) -> dict[str, Any]:
+    from . import plot
+    from .metrics import report
+    from .metrics.command import score
+
+    out = args.out or (args.target if args.target.is_dir() else args.target.parent) / "evaluation.png"
+    if out.suffix.lower() != ".png" or not out.parent.is_dir():
+        raise CommandError(f"--out is a name that ends in .png, in a folder that exists; got {out}")
+    found, images, neighbours = score(args.target, args.judge, args.data, args.n, args.seed)
+    plot.save(report.picture(images, neighbours), out)
+    for note in found["notes"]:
+        narrate(f"note: {note}")
+    return {**(found if args.json else report.table(found)), "picture": str(out)}
 
 
 def noise(args: argparse.Namespace) -> dict[str, Any]:
@@ -184,6 +215,15 @@ def info(args: argparse.Namespace) -> dict[str, Any]:
     }
 
 
+def bench(args: argparse.Namespace) -> dict[str, Any] | str:
+    from .bench.step import compare, table
+
+    names = ["npgan", *(name for name in peers.installed(args.peers, narrate) if name != "npgan")]
+    narrate(f"{', '.join(names)} at batch {', '.join(map(str, args.batch))}")
+    results = compare(names, args.batch, args.threads, args.rounds, narrate)
+    return results if args.json else table(results)
+
+
 def gradcheck(args: argparse.Namespace) -> dict[str, Any]:
     from .testing.command import reports_of
 
@@ -209,26 +249,28 @@ class Parser(argparse.ArgumentParser):
         self.exit(2, f"{self.prog}: {one_line(message)} ({self.prog} --help shows what there is)\n")
 
 
-def number(kind: type, low: float, high: float = float("inf"), open_end: bool = False) -> Any:
-    """A type for argparse: a number of this kind within bounds; open_end: above low, not at it."""
+def number(kind: type, low: float, high: float = float("inf"), ends: str = "[)") -> Any:
+    """A type for argparse: a number of this kind between low and high, with or without its ends."""
 
     def parse(text: str) -> Any:
         try:
             value = kind(text)
         except ValueError:
             value = None
-        if value is None or not (low < value if open_end else low <= value) or not value < high:
+        above = value is not None and (low < value or (ends[0] == "[" and value == low))
+        if not above or not (value < high or (ends[1] == "]" and value == high)):
             what = "a whole number" if kind is int else "a number"
-            bound = f"above {low}" if open_end else f"of {low} or more"
-            below = "" if high == float("inf") else f" and below {high}"
-            raise argparse.ArgumentTypeError(f"expected {what} {bound}{below}, got {text!r}")
+            bound = f"of {low} or more" if ends[0] == "[" else f"above {low}"
+            upper = f" and {'at most' if ends[1] == ']' else 'below'} {high}" if high < float("inf") else ""
+            raise argparse.ArgumentTypeError(f"expected {what} {bound}{upper}, got {text!r}")
         return value
 
     return parse
 
 
 def parser() -> argparse.ArgumentParser:
-    count, seed, rate = number(int, 1), number(int, 0), number(float, 0, open_end=True)
+    count, seed, rate = number(int, 1), number(int, 0), number(float, 0, ends="()")
+    share, closed_share = number(float, 0, 1), number(float, 0, 1, ends="[]")
     top = Parser(prog="npgan", description="Train GANs on a CPU, in NumPy and Numba.")
     top.add_argument("--version", action="version", version=f"npgan {__version__}")
     commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
@@ -241,35 +283,82 @@ def parser() -> argparse.ArgumentParser:
         return sub
 
     sub = command(train, "train a GAN and keep its pictures, history and checkpoint in a directory")
-    sub.add_argument(
+    part = sub.add_argument_group("data and files")
+    part.add_argument(
         "--data", metavar="PATH", help="mnist (built in), an IDX, .npy or .npz file, or a folder of images"
     )
-    sub.add_argument("--epochs", type=count, metavar="N", help="how many times through the data, in all")
-    sub.add_argument("--batch", type=count, metavar="N", help="real images per step")
-    sub.add_argument("--lr", type=rate, metavar="X", help="Adam's learning rate")
-    sub.add_argument("--loss", choices=LOSSES, help="which GAN loss")
-    sub.add_argument("--latent", type=count, metavar="N", help="numbers in z")
-    sub.add_argument(
-        "--hidden", type=count, nargs="+", metavar="N", help="widths of the generator's hidden layers"
-    )
-    sub.add_argument("--hidden-D", type=count, nargs="+", metavar="N", help="widths of the discriminator's")
-    sub.add_argument(
-        "--average", type=number(float, 0, 1), metavar="X", help="decay of the average of G's weights"
-    )
-    sub.add_argument("--seed", type=seed, metavar="N", help="the same seed gives the same bits")
-    sub.add_argument(
+    part.add_argument(
         "--out", type=Path, metavar="DIR", help="the run's directory (default: runs/NAME-1, -2, ...)"
     )
-    sub.add_argument("--resume", type=Path, metavar="DIR", help="go on with the run in DIR")
-    sub.add_argument("--quiet", action="store_true", help="no progress")
+    part.add_argument("--resume", type=Path, metavar="DIR", help="go on with the run in DIR")
+    part.add_argument("--quiet", action="store_true", help="no progress")
+    part = sub.add_argument_group("the run")
+    part.add_argument("--epochs", type=count, metavar="N", help="how many times through the data, in all")
+    part.add_argument("--batch", type=count, metavar="N", help="real images per update")
+    part.add_argument("--d-steps", type=count, metavar="N", help="updates of D for each of G")
+    part.add_argument("--seed", type=seed, metavar="N", help="the same seed gives the same bits")
+    part = sub.add_argument_group("networks")
+    part.add_argument("--latent", type=count, metavar="N", help="numbers in z")
+    part.add_argument(
+        "--hidden", type=count, nargs="+", metavar="N", help="widths of the generator's hidden layers"
+    )
+    part.add_argument("--hidden-D", type=count, nargs="+", metavar="N", help="widths of the discriminator's")
+    part.add_argument(
+        "--conditional", action="store_const", const=True, help="learn the labels, too: sample --digit 7"
+    )
+    part.add_argument("--average", type=share, metavar="X", help="decay of the average of G's weights")
+    part = sub.add_argument_group("loss and optimiser")
+    part.add_argument("--loss", choices=LOSSES, help="which GAN loss")
+    part.add_argument(
+        "--lr", type=rate, nargs="+", metavar="X", help="Adam's learning rate; two numbers: G's and D's"
+    )
+    part.add_argument(
+        "--lr-decay",
+        type=closed_share,
+        metavar="X",
+        help="share of the run, at its end, over which lr falls to 0",
+    )
+    part.add_argument("--beta1", type=share, metavar="X", help="Adam's memory of gradients")
+    part.add_argument("--beta2", type=share, metavar="X", help="and of their squares")
+    part = sub.add_argument_group("what steadies the discriminator")
+    part.add_argument(
+        "--penalty", choices=PENALTIES, help="on its slope at real images, at fakes, or between"
+    )
+    part.add_argument("--penalty-weight", type=rate, metavar="X", help="gamma of R1, R2; lambda of WGAN-GP")
+    part.add_argument(
+        "--penalty-every", type=count, metavar="N", help="only every N updates, N times as strong"
+    )
+    part.add_argument(
+        "--smoothing", type=number(float, 0, 0.5), metavar="X", help="ask it for 1 - X at real images, not 1"
+    )
+    part.add_argument(
+        "--instance-noise", type=number(float, 0), metavar="STD", help="noise on all it sees, falling to 0"
+    )
+
+    part.add_argument("--dropout", type=share, metavar="X", help="share of its hidden units left out")
 
     sub = command(sample, "draw new images from a trained run")
     sub.add_argument("run", type=Path, metavar="RUN", help="a run's directory, or its checkpoint.npz")
     sub.add_argument("-n", type=count, default=64, help="how many (default: 64)")
     sub.add_argument("--out", type=Path, metavar="FILE.png", help="the picture (default: samples.png)")
     sub.add_argument("--npy", type=Path, metavar="FILE.npy", help="the images as an array, uint8 (n, h, w)")
+    sub.add_argument(
+        "--digit", "--label", type=int, metavar="N", help="of this class alone (of a run with --conditional)"
+    )
     sub.add_argument("--interpolate", action="store_true", help="draw walks from one z to another instead")
     sub.add_argument("--seed", type=seed, metavar="N", help="the same seed gives the same images")
+
+    sub = command(evaluate, "score a run's samples, or images in a .npy file, beside real images and noise")
+    sub.add_argument("target", type=Path, metavar="RUN|FILE.npy", help="a run's directory, or images")
+    sub.add_argument("-n", type=count, default=10_000, help="samples of the run to score (default: 10000)")
+    sub.add_argument(
+        "--judge", metavar="FILE.npz", help="mnist, fashion-mnist, or a file of tools/train_judge.py"
+    )
+    sub.add_argument("--data", metavar="PATH", help="where the images are that the judge was trained on")
+    sub.add_argument(
+        "--out", type=Path, metavar="FILE.png", help="samples with the training images nearest to them"
+    )
+    sub.add_argument("--seed", type=seed, default=0, metavar="N", help="the same seed gives the same samples")
 
     sub = command(noise, "draw random images: where every GAN starts")
     sub.add_argument("-n", type=count, default=64, help="how many (default: 64)")
@@ -281,6 +370,14 @@ def parser() -> argparse.ArgumentParser:
         "target", nargs="?", metavar="MODULE:FUNCTION", help="a function that returns (func, grad, args)"
     )
     sub.add_argument("--seed", type=seed, default=0, metavar="N", help="the same seed gives the same verdict")
+
+    sub = command(bench, "time the training step, beside the libraries that are installed here")
+    sub.add_argument("--batch", type=count, nargs="+", default=[32, 64, 128], metavar="N", help="batch sizes")
+    sub.add_argument("--rounds", type=count, default=20, metavar="N", help="turns of each (default: 20)")
+    sub.add_argument(
+        "--peers", nargs="+", choices=tuple(peers.PEERS), default=tuple(peers.PEERS), metavar="NAME",
+        help=f"whom to compare with (default: all that are installed of {', '.join(peers.PEERS)})",
+    )  # fmt: skip
 
     command(info, "versions, CPU features, kernels, threads and BLAS in use")
     return top
@@ -319,7 +416,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if args.json:
             put_out(json.dumps(results))
         else:
-            put_out(table(results))
+            put_out(results if isinstance(results, str) else table(results))
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:

@@ -5,6 +5,7 @@ Read `discriminator_step` and `generator_step` first: they are the whole algorit
 
 from __future__ import annotations
 
+import math
 import os
 import zlib
 from collections.abc import Sequence
@@ -15,13 +16,16 @@ from typing import Any
 import numpy as np
 
 from . import checkpoint, kernels, train
+from .conditional import before, beside, classes_of, labels_for, one_hot
 from .datasets import Images, to_uint8
-from .datasets.arrays import as_rows
+from .datasets.arrays import as_labels, as_rows
 from .layers import Dense, Layer, LeakyReLU, Network, Pull, Tanh
 from .losses import LOSSES, Loss, evaluate, nonsaturating
 from .ops import sigmoid
 from .optim import Adam, Optimiser
+from .regularise import Penalty, falling, lazy_penalty, noisy, smoothed, thinned
 from .run import RunDirectory
+from .settings import checked, completed, is_count
 from .train import check_finite
 
 # ---- the two networks ----
@@ -60,22 +64,29 @@ def tower(inputs: int, hidden: Sequence[int], rng: np.random.Generator) -> list[
 
 
 def discriminator_step(
-    D: Network, optimiser: Optimiser, real: np.ndarray, fake: np.ndarray, loss: Loss = nonsaturating
-) -> dict[str, float]:
+    D: Network, optimiser: Optimiser, real: np.ndarray, fake: np.ndarray, loss: Loss = nonsaturating,
+    penalty: Penalty | None = None,
+) -> dict[str, float]:  # fmt: skip
     """Move D to call real images real and fake ones fake.    real, fake (B, pixels)
 
     One forward pass scores both. The gradient is pulled no further than D's own parameters: what it
     would be by the pixels is work that this step can skip. Returns the loss and D's mean answers.
+    penalty: (D, real, fake) -> (value, flat gradient), to be added; see npgan.regularise.
     """
     logits, pull = D.forward(np.concatenate([real, fake]))
     at_real, at_fake = logits[: len(real)], logits[len(real) :]
     value, dlogits = evaluate(loss.discriminator, at_real, at_fake)
     check_finite(real_images=real, fake_images=fake, logits_of_D=logits, loss_D=value)
-    optimiser.step(pull(np.concatenate(dlogits), wrt="params"))
+    gradient, added = pull(np.concatenate(dlogits), wrt="params"), {}
+    if penalty is not None:
+        added["penalty"], slope = penalty(D, real, fake)
+        gradient += slope
+    optimiser.step(gradient)
     return {
         "loss_D": value,
         "D_real": float(sigmoid(at_real).mean()),
         "D_fake": float(sigmoid(at_fake).mean()),
+        **added,
     }
 
 
@@ -109,8 +120,15 @@ class GAN:
     GAN(latent=64).fit(images, epochs=10).sample(16); a second fit goes on where the first ended.
     lr: one number, or a pair (G's, D's). average: the decay of the moving average of G's weights from which
     every picture is drawn (0: none; Yazıcı et al. 2019). rng: int, np.random.Generator or None; the same
-    int gives the same bits.
-    After fit: generator_, discriminator_, average_, history_, epoch_, shape_.
+    int gives the same bits. After fit: generator_, discriminator_, average_, history_, epoch_, shape_, and
+    classes_, which is empty unless the GAN is conditional.
+
+    The rest is off unless it is named; npgan.regularise and npgan.conditional have the papers.
+    lr_decay: over this share of the run, at its end, lr falls linearly to 0. penalty: "r1", "r2", "r1+r2" or
+    "wgan_gp" on D's slope, times penalty_weight (γ, 1; for wgan_gp λ, 10), every penalty_every steps of D.
+    smoothing: D is asked for 1 - smoothing at real images. instance_noise: std of the noise on what D sees,
+    falling to 0 over the run. d_steps: updates of D for one of G (Goodfellow et al. 2014, algorithm 1).
+    dropout: the share of D's hidden units left out, in both steps. conditional: learn the labels, too.
     """
 
     def __init__(
@@ -125,38 +143,29 @@ class GAN:
         batch: int = 64,
         average: float = 0.999,
         rng: Any = 0,
+        *,
+        lr_decay: float = 0.0,
+        penalty: str | None = None,
+        penalty_weight: float | None = None,
+        penalty_every: int = 1,
+        smoothing: float = 0.0,
+        instance_noise: float = 0.0,
+        d_steps: int = 1,
+        dropout: float = 0.0,
+        conditional: bool = False,
     ):
-        for name, number in (("latent", latent), ("batch", batch)):
-            if not is_count(number):
-                raise ValueError(f"{name} must be a whole number of 1 or more, got {number!r}")
-        for name, sizes in (("hidden", hidden), ("hidden_D", hidden_D)):
-            if not isinstance(sizes, Sequence) or not all(map(is_count, sizes)):
-                raise ValueError(f"{name} must be a sequence of layer widths of 1 or more, got {sizes!r}")
-        if loss not in LOSSES:
-            raise ValueError(f"loss must be one of {', '.join(LOSSES)}; got {loss!r}")
-        if not 0 <= average < 1:
-            raise ValueError(f"average must lie in [0, 1), got {average}; 0.999 averages over 1000 steps")
-        for name, beta in (("beta1", beta1), ("beta2", beta2)):
-            if not 0 <= beta < 1:
-                raise ValueError(f"{name} must lie in [0, 1), got {beta!r}")
-        rates = list(lr) if isinstance(lr, (tuple, list)) else [lr, lr]
-        if len(rates) != 2 or not all(
-            isinstance(r, (int, float, np.number)) and 0 < r < np.inf for r in rates
-        ):
-            raise ValueError(f"lr must be a positive number, or two of them (G's, D's); got {lr!r}")
-        whole = isinstance(rng, (int, np.integer))
-        seed = int(rng) if whole else int(np.random.default_rng(rng).integers(2**63))
-        if seed < 0:
-            raise ValueError(f"rng must not be negative, got {seed}")
-        self.config: dict[str, Any] = dict(
-            latent=int(latent), hidden=[int(n) for n in hidden], hidden_D=[int(n) for n in hidden_D],
-            loss=loss, lr=[float(rate) for rate in rates], beta1=float(beta1), beta2=float(beta2),
-            batch=int(batch), average=float(average), rng=seed,
+        self.config: dict[str, Any] = checked(
+            latent=latent, hidden=hidden, hidden_D=hidden_D, loss=loss, lr=lr, lr_decay=lr_decay, beta1=beta1,
+            beta2=beta2, batch=batch, average=average, penalty=penalty, penalty_weight=penalty_weight,
+            penalty_every=penalty_every, smoothing=smoothing, instance_noise=instance_noise, d_steps=d_steps,
+            dropout=dropout, conditional=conditional, rng=rng,
         )  # fmt: skip
-        self.batch = int(batch)
+        self.batch = self.config["batch"] * self.config["d_steps"]  # the real images of one step
+        self.classes_: list[int] = []  # the labels that a conditional GAN knows
         self.shape_: tuple[int, ...] | None = None  # known, as the networks are, once there is data
         self.data_: dict[str, Any] = {}
         self.epoch_, self.position_ = 0, 0
+        self.end_: tuple[int, int] | None = None  # of the fit that is on: its last epoch, the steps of each
         self.sums_: dict[str, float] = {}
         self.history_: dict[str, list[float]] = {}
 
@@ -170,13 +179,17 @@ class GAN:
         """What shuffles this epoch: a function of the seed and the epoch's number alone."""
         return self.stream(1, epoch)
 
-    def start(self, shape: Sequence[int], pixels: bool = True) -> None:
-        """Make new networks for images of this shape; for pixels=False, for points in space."""
+    def start(self, shape: Sequence[int], pixels: bool = True, classes: Sequence[int] = ()) -> None:
+        """Make new networks for images of this shape; for pixels=False, for points in space.
+
+        classes: the labels that a conditional GAN joins to z and to the image.
+        """
         c, size = self.config, int(np.prod(shape))
         weights = self.stream(0)
         output = "tanh" if pixels else "linear"
-        self.generator_ = Generator(c["latent"], c["hidden"], size, output, weights)
-        self.discriminator_ = Discriminator(size, c["hidden_D"], weights)
+        self.classes_ = [int(label) for label in classes]
+        self.generator_ = Generator(c["latent"] + len(classes), c["hidden"], size, output, weights)
+        self.discriminator_ = Discriminator(size + len(classes), c["hidden_D"], weights)
         self.average_ = self.generator_.copy()
         (lr_G, lr_D), betas = c["lr"], {"beta1": c["beta1"], "beta2": c["beta2"]}
         self.adam_G = Adam(self.generator_, lr_G, **betas)
@@ -184,18 +197,55 @@ class GAN:
         self.noise = self.stream(2)
         self.shape_, self.pixels_ = tuple(int(n) for n in shape), pixels
 
-    def step(self, real: np.ndarray) -> dict[str, float]:
-        """One update of D, one of G, one of the average, from real images (B, pixels) in [-1, 1]."""
-        G, D, loss = self.generator_, self.discriminator_, LOSSES[self.config["loss"]]
-        z = self.noise.standard_normal((len(real), self.config["latent"]), dtype=np.float32)
+    def step(self, real: np.ndarray, labels: np.ndarray | None = None) -> dict[str, float]:
+        """One update of D, or d_steps of them on images and fakes of their own; one of G; one of the average.
+
+        real (batch * d_steps, pixels) in [-1, 1], with their labels if the GAN is conditional; each fake then
+        gets the label of the real image in its row. Returns the losses and D's mean answers.
+        """
+        c, G, D = self.config, self.generator_, self.discriminator_
+        loss = smoothed(LOSSES[c["loss"]], c["smoothing"])
+        rate = falling(self.done(), c["lr_decay"])
+        self.adam_G.hyper["lr"], self.adam_D.hyper["lr"] = rate * c["lr"][0], rate * c["lr"][1]
+        values = dict.fromkeys(("loss_D", "D_real", "D_fake", *(["penalty"] if c["penalty"] else [])), 0.0)
+        y = one_hot(labels, self.classes_)
+        ys = [None] * c["d_steps"] if y is None else np.split(y, c["d_steps"])
         with np.errstate(over="ignore", invalid="ignore"):  # check_finite names what went wrong
-            fake, pull_G = G.forward(z)
-            values = discriminator_step(D, self.adam_D, real, fake, loss)
-            values |= generator_step(D, self.adam_G, fake, pull_G, loss, real)
+            for part, y in zip(np.split(real, c["d_steps"]), ys, strict=True):
+                z = self.noise.standard_normal((len(part), c["latent"]), dtype=np.float32)
+                fake, pull_G = G.forward(beside(z, y))
+                part, fake = self.shown(part, fake, y)
+                judge = thinned(D, c["dropout"], [c["rng"], 6, self.adam_D.t])
+                row = discriminator_step(judge, self.adam_D, part, fake, loss, self.penalty())
+                values = {name: value + row.get(name, 0.0) / c["d_steps"] for name, value in values.items()}
+            judge = thinned(D, c["dropout"], [c["rng"], 7, self.adam_G.t])
+            values |= generator_step(judge, self.adam_G, fake, before(pull_G, real.shape[1], y), loss, part)
         # The first steps are far from the last ones' weights: let the average forget them sooner.
-        decay = min(self.config["average"], (1 + self.adam_G.t) / (10 + self.adam_G.t))
-        kernels.mix(self.average_.theta, G.theta, decay if self.config["average"] else 0.0)
+        decay = min(c["average"], (1 + self.adam_G.t) / (10 + self.adam_G.t))
+        kernels.mix(self.average_.theta, G.theta, decay if c["average"] else 0.0)
         return values
+
+    def done(self) -> float:
+        """The share of the run that is done, in [0, 1): what every schedule is a function of."""
+        return 0.0 if self.end_ is None else (self.epoch_ + self.position_ / self.end_[1]) / self.end_[0]
+
+    def shown(
+        self, real: np.ndarray, fake: np.ndarray, y: np.ndarray | None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """The images as D sees them: with this step's instance noise, and their labels beside them."""
+        std = self.config["instance_noise"] * falling(self.done(), 1.0)
+        if std > 0:
+            rng = self.stream(4, self.adam_D.t)
+            real, fake = noisy(real, std, rng), noisy(fake, std, rng)
+        return beside(real, y), beside(fake, y)
+
+    def penalty(self) -> Penalty | None:
+        """The penalty on D's slope, where this step has one."""
+        c, t = self.config, self.adam_D.t
+        pixels = math.prod(self.shape_ or ()) if self.classes_ else None
+        return lazy_penalty(
+            c["penalty"], c["penalty_weight"], c["penalty_every"], t, [c["rng"], 5, t], pixels
+        )
 
     # ---- what people call ----
 
@@ -206,19 +256,29 @@ class GAN:
         callbacks: Sequence[train.Callback] = (),
         out: str | os.PathLike[str] | None = None,
         progress: bool | str | None = None,
+        labels: Any = None,
     ) -> GAN:
         """Train for so many epochs, from where this GAN stands: new networks, or on from an earlier fit.
 
         images: what npgan.datasets gives, uint8 (n, h, w), (n, h, w, 3) or (n, pixels), or float points
-        (n, d). out: a directory for the run's files; without it nothing is written. callbacks get a
-        train.State after each epoch. Raises ValueError on data that do not fit, FloatingPointError at a
-        step that is not finite; Ctrl-C completes the step and raises KeyboardInterrupt.
+        (n, d). labels: (n,) whole numbers for a conditional GAN, if images is an array. out: a directory for
+        the run's files; without it nothing is written. callbacks get a train.State after each epoch. Raises
+        ValueError on data that do not fit, FloatingPointError at a step that is not finite; Ctrl-C completes
+        the step and raises KeyboardInterrupt.
+        lr_decay and instance_noise follow the share of the run that is done, and the run ends where this fit
+        does: the same end after an interruption gives the same bits, and a later end stretches what is left.
         """
-        data = images if isinstance(images, Images) else in_memory(images)
+        if labels is not None and (isinstance(images, Images) or not self.config["conditional"]):
+            raise ValueError("labels=... is for GAN(conditional=True), and for images in a plain array")
+        data = images if isinstance(images, Images) else in_memory(images, labels)
+        classes = classes_of(data, self.classes_) if self.config["conditional"] else []
         if not is_count(epochs):
             raise ValueError(f"epochs must be a whole number of 1 or more, got {epochs!r}")
         if self.batch > len(data.images):
-            raise ValueError(f"batch is {self.batch}, but there are only {len(data.images)} images")
+            times = f" x {self.config['d_steps']} d_steps" if self.config["d_steps"] > 1 else ""
+            raise ValueError(
+                f"batch is {self.config['batch']}{times}, but there are only {len(data.images)} images"
+            )
         pixels = data.images.dtype == np.uint8
         if self.shape_ is not None and (self.shape_ != data.shape or self.pixels_ != pixels):
             raise ValueError(f"this GAN was started on images of shape {self.shape_}, got {data.shape}")
@@ -229,15 +289,16 @@ class GAN:
         self.data_ = dict(name=data.name, source=data.source, count=len(data.images), crc32=crc32_of(data))
         fresh = self.shape_ is None
         if fresh:
-            self.start(data.shape, pixels)
+            self.start(data.shape, pixels, classes)
         try:
             directory = None if out is None else RunDirectory(out, self, data, self.epoch_ + epochs)
         except OSError:
             self.shape_ = None if fresh else self.shape_  # nothing was trained: as if fit had not been called
             raise
+        self.end_ = (self.epoch_ + epochs, len(data.images) // self.batch)
         watchers = [*callbacks] if directory is None else [directory.after_epoch, *callbacks]
         try:
-            train.run(self, data.images, epochs, watchers, progress)
+            train.run(self, data.images, epochs, watchers, progress, data.labels if classes else None)
         except train.Interrupted:
             if directory is not None:
                 directory.save()
@@ -246,20 +307,27 @@ class GAN:
             directory.finish()
         return self
 
-    def generate(self, z: np.ndarray) -> np.ndarray:
-        """The images (n, *shape) that the averaged generator makes of z (n, latent); uint8, or points."""
+    def generate(self, z: np.ndarray, labels: Any = None) -> np.ndarray:
+        """The images (n, *shape) that the averaged generator makes of z (n, latent); uint8, or points.
+
+        labels, for a conditional GAN: one for all, one for each, or None: every class in turn.
+        """
         if self.shape_ is None:
             raise RuntimeError("this GAN has no generator yet; fit it, or GAN.load() one")
+        z = beside(z, one_hot(labels_for(len(z), labels, self.classes_), self.classes_))
         pieces = [self.average_(z[i : i + 256]) for i in range(0, len(z), 256)]  # 256: bounded memory
         x = np.concatenate([np.zeros((0, int(np.prod(self.shape_))), np.float32), *pieces])
         return (to_uint8(x) if self.pixels_ else x).reshape(-1, *self.shape_)
 
-    def sample(self, n: int = 64, rng: Any = None) -> np.ndarray:
-        """n new images: uint8 of shape (n, *shape), or float32 points.    rng: int, Generator or None"""
+    def sample(self, n: int = 64, rng: Any = None, label: Any = None) -> np.ndarray:
+        """n new images: uint8 of shape (n, *shape), or float32 points.    rng: int, Generator or None
+
+        label, for a conditional GAN: the class of all, or of each (n,); None: every class in turn.
+        """
         if n < 1:
             raise ValueError(f"sample() makes 1 image or more, got n={n}")
         z = np.random.default_rng(rng).standard_normal((n, self.config["latent"]), dtype=np.float32)
-        return self.generate(z)
+        return self.generate(z, label)
 
     # ---- to a file and back ----
 
@@ -273,7 +341,17 @@ class GAN:
             arrays |= {f"{name}_{slot}": a for slot, a in adam.state().items()}
         meta = {
             name: getattr(self, name)
-            for name in ("config", "shape_", "pixels_", "data_", "epoch_", "position_", "sums_", "history_")
+            for name in (
+                "config",
+                "shape_",
+                "pixels_",
+                "classes_",
+                "data_",
+                "epoch_",
+                "position_",
+                "sums_",
+                "history_",
+            )
         }
         checkpoint.save(path, arrays, {**meta, "noise": self.noise.bit_generator.state})
 
@@ -285,8 +363,8 @@ class GAN:
         """
         arrays, meta = checkpoint.load(path)
         try:
-            gan = cls(**meta["config"])
-            gan.start(meta["shape_"], meta["pixels_"])
+            gan = cls(**completed(meta["config"]))
+            gan.start(meta["shape_"], meta["pixels_"], meta.get("classes_", []))
             for name, net in (("G", gan.generator_), ("D", gan.discriminator_), ("average", gan.average_)):
                 theta = arrays[f"theta_{name}"]
                 if theta.shape != net.theta.shape or not np.isfinite(theta).all():
@@ -312,12 +390,8 @@ def crc32_of(data: Images) -> int:
     return zlib.crc32(np.ascontiguousarray(data.images).data)
 
 
-def is_count(n: Any) -> bool:
-    """Whether n is a whole number of 1 or more."""
-    return isinstance(n, (int, np.integer)) and bool(n >= 1)
-
-
-def in_memory(images: Any) -> Images:
-    """An array of the user's as a dataset; what it may be is said by npgan.datasets."""
+def in_memory(images: Any, labels: Any = None) -> Images:
+    """Arrays of the user's as a dataset; what they may be is said by npgan.datasets."""
     rows, shape = as_rows(np.asarray(images), "the images")
-    return Images("an array in memory", rows, None, shape)
+    known = None if labels is None else as_labels(np.asarray(labels), len(rows), "the labels")
+    return Images("an array in memory", rows, known, shape)

@@ -23,6 +23,7 @@ import numpy as np
 
 from . import kernels, ops
 from .autograd import Primitive, Tensor
+from .kernels import memory
 
 Pull = Callable[..., Any]
 NOT_KEPT = np.empty(0)  # the output of a Dense whose LeakyReLU was computed with it; no rule needs it
@@ -187,14 +188,15 @@ class Network:
                 raise ValueError(f"{layer!r} belongs to a network already; make a new layer, or net.copy()")
         for layer in self.layers:
             layer.owned = layer.theta.size > 0
+        self.moves = 0  # how often an optimiser has moved theta; see forward
+        theta = np.concatenate([layer.theta for layer in self.layers])
+        self.bind(memory.copy(theta, theta.dtype))
+
+    def bind(self, theta: np.ndarray) -> None:
         self.pairs = [
             isinstance(one, Dense) and two.op is ops.leaky_relu and "slope" in two.options
             for one, two in pairwise([*self.layers, Layer(ops.negative)])
         ]  # pairs[i]: layer i is a Dense, and the next one a LeakyReLU
-        self.moves = 0  # how often an optimiser has moved theta; see forward
-        self.bind(np.concatenate([layer.theta for layer in self.layers]))
-
-    def bind(self, theta: np.ndarray) -> None:
         self.theta, self.stretches, start = theta, [], 0
         for layer in self.layers:
             stretch = slice(start, start + layer.theta.size)
@@ -233,7 +235,8 @@ class Network:
                 raise ValueError(f"pull() got a gradient of shape {g.shape}, the output has {y.shape}")
             if moves != self.moves:
                 raise RuntimeError("the weights have moved since this forward pass; call forward again")
-            dtheta = np.empty_like(self.theta) if check_wrt(wrt) != "input" else self.theta
+            size = self.theta.size if check_wrt(wrt) != "input" else 0
+            dtheta = memory.empty((size,), self.theta.dtype)
             i = len(layers)
             while i > 0:
                 i -= 1
@@ -301,7 +304,7 @@ class Network:
             raise ValueError(f"a network is float32 or float64, got {np.dtype(dtype)}")
         other = copy.copy(self)
         other.layers = [copy.copy(layer) for layer in self.layers]
-        other.bind(self.theta.astype(dtype))
+        other.bind(memory.copy(self.theta, dtype))
         return other
 
     def __repr__(self) -> str:

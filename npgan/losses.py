@@ -98,30 +98,41 @@ LOSSES = {
 
 
 def slope_penalty(
-    D: Network, x: np.ndarray, of_square: Callable[[Tensor], Tensor]
+    D: Network, x: np.ndarray, of_square: Callable[[Tensor], Tensor], pixels: int | None = None
 ) -> tuple[float, np.ndarray]:
     """of_square(|∇x D(x)|² of each image), through the tape: the slope is itself differentiated.
 
     Row i of the logits depends on image i alone, so one gradient of their sum holds every slope.
+    pixels: how many columns of x are the image, where a label stands beside it.
     """
     leaf, params = Tensor(D.cast(x)), D.tensors()
     slope = grad(ops.sum(D.apply(leaf, params)), leaf, create_graph=True)
+    slope = slope if pixels is None else slope[:, :pixels]
     value = of_square(ops.sum(slope * slope, axis=1))
     return float(value.data), flatten(grad(value, params, unused="zero"))
 
 
-def r1(D: Network, real: np.ndarray, gamma: float = 1.0) -> tuple[float, np.ndarray]:
+def r1(
+    D: Network, real: np.ndarray, gamma: float = 1.0, pixels: int | None = None
+) -> tuple[float, np.ndarray]:
     """(γ/2) E |∇D(real)|².    Mescheder et al. 2018, eq. 9"""
-    return slope_penalty(D, real, lambda square: 0.5 * gamma * ops.mean(square))
+    return slope_penalty(D, real, lambda square: 0.5 * gamma * ops.mean(square), pixels)
 
 
-def r2(D: Network, fake: np.ndarray, gamma: float = 1.0) -> tuple[float, np.ndarray]:
+def r2(
+    D: Network, fake: np.ndarray, gamma: float = 1.0, pixels: int | None = None
+) -> tuple[float, np.ndarray]:
     """(γ/2) E |∇D(fake)|²: the same at generated images.    Mescheder et al. 2018, eq. 10"""
-    return r1(D, fake, gamma)
+    return r1(D, fake, gamma, pixels)
 
 
 def wgan_gp(
-    D: Network, real: np.ndarray, fake: np.ndarray, rng: Any = None, weight: float = 10.0
+    D: Network,
+    real: np.ndarray,
+    fake: np.ndarray,
+    rng: Any = None,
+    weight: float = 10.0,
+    pixels: int | None = None,
 ) -> tuple[float, np.ndarray]:
     """weight · E (|∇D(x)| - 1)², x on the lines from real to fake.    Gulrajani et al. 2017, eq. 3"""
     if np.shape(real) != np.shape(fake):
@@ -132,4 +143,5 @@ def wgan_gp(
         D,
         real + along * (fake - real),
         lambda square: weight * ops.mean(((square + tiny) ** 0.5 - 1.0) ** 2),
+        pixels,
     )

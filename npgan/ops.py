@@ -330,6 +330,21 @@ sigmoid_gate.rules = (lambda h, z, g, y: sigmoid_gate(h, y), lambda h, z, g, y: 
 
 
 @primitive
+def dropout(x, rate, key):
+    """x / (1 - rate) or, with probability rate, 0: for each element anew.    Srivastava et al. 2014
+
+    The mask is what np.random.default_rng(key) gives, so nothing need be kept: the rule draws it once more.
+    """
+    if not 0 <= rate < 1:
+        raise ValueError(f"dropout() needs a rate in [0, 1), got {rate}")
+    kept = np.random.default_rng(key).random(np.shape(x), np.float32) >= rate
+    return np.multiply(x, kept) / (1 - rate)
+
+
+dropout.rules = (lambda g, y, x, rate, key: dropout(g, rate=rate, key=key),)
+
+
+@primitive
 def softplus(x):
     """log(1 + e^x), the smooth ramp;  -log σ(x) = softplus(-x)"""
     return kernels.softplus(x)

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from . import kernels
+from .kernels import memory
 from .layers import Network
 
 
@@ -78,7 +79,7 @@ class SGD(Optimiser):
 
     def __init__(self, target: Network | np.ndarray, lr: float = 0.01, momentum: float = 0.0):
         super().__init__(target, lr=lr, momentum=momentum)
-        self.slots = {"velocity": np.zeros_like(self.theta)}
+        self.slots = {"velocity": memory.zeros(self.theta.shape, self.theta.dtype)}
 
     def move(self, gradient: np.ndarray) -> bool:
         return kernels.sgd(self.theta, gradient, self.slots["velocity"], **self.hyper)
@@ -99,7 +100,7 @@ class Adam(Optimiser):
         eps: float = 1e-8,
     ):
         super().__init__(target, lr=lr, beta1=beta1, beta2=beta2, eps=eps)
-        self.slots = {"m": np.zeros_like(self.theta), "v": np.zeros_like(self.theta)}
+        self.slots = {name: memory.zeros(self.theta.shape, self.theta.dtype) for name in ("m", "v")}
 
     def move(self, gradient: np.ndarray) -> bool:
         return kernels.adam(self.theta, gradient, **self.slots, **self.hyper, t=self.t)

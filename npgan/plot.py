@@ -86,6 +86,27 @@ def interpolation(rows: ArrayLike, scale: int = 3, title: str | None = None) -> 
     return _show(tile(rows.reshape(-1, *rows.shape[2:]), columns=rows.shape[1]), scale, title)
 
 
+def pairs(
+    left: ArrayLike,
+    right: ArrayLike,
+    columns: int = 8,
+    gap: int = 0,
+    scale: int = 2,
+    title: str | None = None,
+) -> Figure:
+    """Show n images, each with its partner beside it; after `gap` rows there is a space, if gap > 0.
+
+    left, right (n, h, w) or (n, h, w, 3) uint8, of one shape.
+    """
+    left, right = _images("pairs", left), _images("pairs", right)
+    if left.shape != right.shape:
+        raise ValueError(f"pairs() needs two sets of one shape, got {left.shape} and {right.shape}")
+    both = np.concatenate([left, right], axis=2)
+    first = _whole("gap", gap, 0) * _whole("columns", columns, 1)
+    parts = [tile(part, columns, pad=6) for part in (both[:first], both[first:]) if len(part)]
+    return _show(np.concatenate(parts), scale, title)
+
+
 def points(samples: ArrayLike, real: ArrayLike | None = None, title: str | None = None) -> Figure:
     """Scatter generated points (n, 2) over real ones (m, 2), both axes to one scale."""
     figure = _chart(640, 640)

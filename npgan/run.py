@@ -20,6 +20,7 @@ import numpy as np
 
 from . import __version__, checkpoint
 from .datasets import Images
+from .settings import completed
 from .train import check_finite
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ class RunDirectory:
         kept = self.path / "checkpoint.npz"
         if kept.exists():
             _, meta = checkpoint.load(kept)
-            if meta["config"] != gan.config or (meta["epoch_"], meta["position_"]) != (
+            if completed(meta["config"]) != gan.config or (meta["epoch_"], meta["position_"]) != (
                 gan.epoch_,
                 gan.position_,
             ):
@@ -68,14 +69,21 @@ class RunDirectory:
         gan.save(self.path / "checkpoint.npz")
 
     def draw(self, path: Path, title: str | None) -> None:
-        """The picture of 64 samples (of 2-D points: 1000, over the real ones)."""
-        n = 64 if self.gan.pixels_ else 1000
-        picture(self.gan, self.fixed(n), path, title, self.data.images[:n])
+        """The picture of 64 samples (of 2-D points: 1000, over the real ones).
+
+        Of a conditional GAN: a column for each class, in order, and each of the 8 rows made from one z.
+        """
+        n, classes = 64 if self.gan.pixels_ else 1000, columns_of(self.gan)
+        if classes and self.gan.pixels_:
+            z = np.repeat(self.fixed(8), len(classes), axis=0)
+            samples = self.gan.generate(z, np.tile(classes, 8))
+        else:
+            samples = self.gan.generate(self.fixed(n))
+        picture(self.gan, samples, path, title, self.data.images[:n], len(classes) or None)
 
     def fixed(self, n: int) -> np.ndarray:
-        """n images of this run's fixed z."""
-        z = self.gan.stream(3).standard_normal((n, self.gan.config["latent"]), dtype=np.float32)
-        return self.gan.generate(z)
+        """This run's fixed z, (n, latent)."""
+        return self.gan.stream(3).standard_normal((n, self.gan.config["latent"]), dtype=np.float32)
 
     def finish(self) -> None:
         """The pictures of the whole run."""
@@ -98,12 +106,20 @@ def results(path: Path) -> list[Path]:
     return [path / name for name in RESULTS if (path / name).exists()]
 
 
-def picture(gan: GAN, samples: np.ndarray, path: Path, title: str | None = None, real: Any = None) -> None:
+def columns_of(gan: GAN) -> list[int]:
+    """The classes that get a column each in a picture of a conditional GAN: all, or the first 32."""
+    return gan.classes_[:32]
+
+
+def picture(
+    gan: GAN, samples: np.ndarray, path: Path, title: str | None = None, real: Any = None,
+    columns: int | None = None,
+) -> None:  # fmt: skip
     """Samples as a grid; 2-D points as a plot, over real ones; points of other spaces have no picture."""
     from . import plot
 
     if gan.pixels_:
-        plot.save(plot.grid(pictures(samples), title=title), path)
+        plot.save(plot.grid(pictures(samples), columns, title), path)
     elif gan.shape_ == (2,):
         plot.save(plot.points(samples, real, title=title), path)
 
@@ -113,18 +129,20 @@ def pictures(images: np.ndarray) -> np.ndarray:
     return images[:, None, :] if images.ndim == 2 else images
 
 
-def interpolate(gan: GAN, rows: int = 8, steps: int = 12, rng: Any = 0) -> np.ndarray:
-    """(rows, steps, h, w): walks in latent space, each from one random z to another.
+def interpolate(gan: GAN, rows: int | None = None, steps: int = 12, rng: Any = 0) -> np.ndarray:
+    """(rows, steps, h, w): walks in latent space, each from one random z to another, and of one class.
 
     Along the great circle (White 2016): a straight line would pass through z shorter than any that
     the generator was trained on.
     """
+    rows = rows or len(columns_of(gan)) or 8
     a, b = np.random.default_rng(rng).standard_normal((2, rows, 1, gan.config["latent"]), dtype=np.float32)
     t = np.linspace(0, 1, steps, dtype=np.float32)[:, None]
     cosine = np.sum(a * b, -1) / (np.linalg.norm(a, axis=-1) * np.linalg.norm(b, axis=-1))
     angle = np.arccos(np.clip(cosine, -1, 1))[..., None] + 1e-6  # the shift keeps 0 / 0 out
     z = (np.sin((1 - t) * angle) * a + np.sin(t * angle) * b) / np.sin(angle)
-    images = pictures(gan.generate(z.reshape(rows * steps, -1).astype(np.float32)))
+    labels = np.repeat(np.resize(gan.classes_, rows), steps) if gan.classes_ else None
+    images = pictures(gan.generate(z.reshape(rows * steps, -1).astype(np.float32), labels))
     return images.reshape(rows, steps, *images.shape[1:])
 
 

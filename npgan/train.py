@@ -30,7 +30,7 @@ class Trainable(Protocol):
     sums_: dict[str, float]  # of the values of those batches
     history_: dict[str, list[float]]
 
-    def step(self, real: np.ndarray) -> dict[str, float]: ...
+    def step(self, real: np.ndarray, labels: np.ndarray | None = None) -> dict[str, float]: ...
     def order(self, epoch: int) -> np.random.Generator: ...
 
 
@@ -58,12 +58,14 @@ def run(
     epochs: int,
     callbacks: Sequence[Callback] = (),
     progress: bool | str | None = None,
+    labels: np.ndarray | None = None,
 ) -> None:
     """Train for so many more epochs (one that was interrupted is finished first, and counts).
 
     After each epoch its means join model.history_ and every callback gets a State; one that returns
     True ends the run. progress: True shows it on stderr, a text does so under that text, False is
-    silent, None means True just where stderr is a terminal. Raises FloatingPointError at a step whose
+    silent, None means True just where stderr is a terminal. labels: given to each step with the images that
+    they belong to. Raises FloatingPointError at a step whose
     numbers are not finite, Interrupted after a step that was completed, and KeyboardInterrupt at once
     at the second Ctrl-C.
     """
@@ -72,9 +74,9 @@ def run(
     with interruptible() as interrupted, Display(progress, total, last) as display:
         for epoch in range(first, last):
             epoch_began, epoch_done = time.perf_counter(), 0
-            for real in batches(images, model.batch, model.order(epoch), skip=model.position_):
+            for real in batches(images, model.batch, model.order(epoch), model.position_, labels):
                 try:
-                    values = model.step(real)
+                    values = model.step(real) if labels is None else model.step(*real)
                 except FloatingPointError as error:
                     step = epoch * steps + model.position_ + 1
                     raise FloatingPointError(f"step {step} (epoch {epoch + 1}): {error}") from None

@@ -161,6 +161,12 @@ CASES = [
     Case("tanh_gate", ops.tanh_gate, lambda g, y: g * (1 - y * y), draw((4, 3), (4, 3))),
     Case("sigmoid", ops.sigmoid, sigmoid, draw((4, 3))),
     Case("sigmoid_gate", ops.sigmoid_gate, lambda g, y: g * y * (1 - y), draw((4, 3), (4, 3))),
+    Case(
+        "dropout",
+        lambda x: ops.dropout(x, rate=0.4, key=[3, 1]),
+        lambda x: x * (np.random.default_rng([3, 1]).random((4, 3), np.float32) >= 0.4) / 0.6,
+        draw((4, 3)),
+    ),
     Case("softplus", ops.softplus, softplus, draw((4, 3))),
     Case("log_softmax", ops.log_softmax, log_softmax, draw((3, 4))),
     Case("bce", ops.bce, cross_entropy, draw((4, 2), (4, 2), **inside)),

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from npgan import GAN, __version__, checkpoint
-from npgan.cli import LOSSES, main
+from npgan.cli import LOSSES, PENALTIES, main
 from npgan.datasets.idx import header
 
 RNG = np.random.default_rng(0)
@@ -40,6 +40,8 @@ def zoo(tmp_path_factory):
     np.save(zoo / "nan.npy", np.full((20, 3, 4), np.nan))
     np.save(zoo / "none.npy", np.zeros((0, 3, 4), np.uint8))
     np.save(zoo / "text.npy", np.array(["a", "b"]))
+    np.save(zoo / "few.npy", np.zeros((99, 28, 28), np.uint8))
+    (zoo / "cut.npy").write_bytes((zoo / "few.npy").read_bytes()[:5000])
     (zoo / "cut.idx").write_bytes(header((43, 3, 4)) + bytes(100))
     (zoo / "file.txt").write_text("I am a file.\n")
     (zoo / "empty").mkdir()
@@ -67,6 +69,10 @@ def zoo(tmp_path_factory):
     np.savez(zoo / "format" / "checkpoint.npz", meta=np.array('{"format": 99}'))
     (zoo / "nothing" / "checkpoint.npz").write_bytes(b"")
 
+    np.savez(zoo / "labelled.npz", x=IMAGES, y=np.arange(43) % 3 + 4)
+    GAN(latent=3, hidden=(5,), hidden_D=(4,), batch=8, conditional=True).fit(
+        IMAGES, epochs=1, labels=np.arange(43) % 3 + 4, out=zoo / "digits", progress=False
+    )
     points = RNG.standard_normal((40, 3)).astype(np.float32)
     GAN(latent=3, hidden=(5,), hidden_D=(4,), batch=8).fit(points, epochs=1, out=zoo / "space")
     return zoo
@@ -132,6 +138,18 @@ WRONG = [
     ([*TRAIN, "--lr", "-1"], 2, "--lr"),
     ([*TRAIN, "--lr", "nan"], 2, "'nan'"),
     ([*TRAIN, "--lr", "inf"], 2, "'inf'"),
+    ([*TRAIN, "--lr", "0.1", "0.1", "0.1"], 2, "got 3"),
+    ([*TRAIN, "--lr", "0.1", "0"], 2, "--lr"),
+    ([*TRAIN, "--lr-decay", "1.1"], 2, "a number of 0 or more and at most 1, got '1.1'"),
+    ([*TRAIN, "--beta1", "1"], 2, "a number of 0 or more and below 1, got '1'"),
+    ([*TRAIN, "--beta2", "-1"], 2, "--beta2"),
+    ([*TRAIN, "--d-steps", "0"], 2, "--d-steps"),
+    ([*TRAIN, "--penalty", "r3"], 2, "r3"),
+    ([*TRAIN, "--penalty", "r1", "--penalty-every", "0"], 2, "--penalty-every"),
+    ([*TRAIN, "--penalty", "r1", "--penalty-weight", "0"], 2, "a number above 0, got '0'"),
+    ([*TRAIN, "--smoothing", "1.5"], 2, "a number of 0 or more and below 0.5, got '1.5'"),
+    ([*TRAIN, "--dropout", "1"], 2, "--dropout"),
+    ([*TRAIN, "--instance-noise", "-0.1"], 2, "--instance-noise"),
     ([*TRAIN, "--average", "1.0"], 2, "'1.0'"),
     ([*TRAIN, "--average", "-0.1"], 2, "--average"),
     ([*TRAIN, "--average", "nan"], 2, "'nan'"),
@@ -139,10 +157,14 @@ WRONG = [
     (["sample", "run", "-n", "0"], 2, "-n"),
     (["sample", "run", "--seed", "-1"], 2, "--seed"),
     (["sample", "run", "--interpolate", "--npy", "a.npy"], 2, "--npy"),
+    (["sample", "digits", "--interpolate", "--digit", "4"], 2, "--digit"),
+    (["sample", "digits", "--digit", "four"], 2, "four"),
     (["noise", "-n", "0"], 2, "-n"),
     (["noise", "-n", "many"], 2, "'many'"),
     (["info", "run"], 2, "run"),
     (["train", "--resume", "run", "--lr", "0.1"], 2, "--lr"),
+    (["train", "--resume", "run", "--penalty-every", "2"], 2, "--penalty-every"),
+    (["train", "--resume", "run", "--conditional"], 2, "--conditional"),
     (["train", "--resume", "run", "--hidden-D", "4", "--seed", "0"], 2, "--hidden-D, --seed"),
     (["train", "--resume", "run", "--out", "new"], 2, "--out"),
     # data
@@ -158,12 +180,38 @@ WRONG = [
     (["train", "--data", "empty", "--out", "new"], 1, "empty"),
     (["train", "--data", "two\nlines", "--out", "new"], 1, "no such file"),
     ([*NEW, "--batch", "44"], 1, "only 43 images"),
+    ([*NEW, "--d-steps", "6"], 1, "batch is 8 x 6 d_steps, but there are only 43 images"),
+    ([*NEW, "--penalty-every", "16"], 1, "need a penalty: r1, r2"),
+    ([*NEW, "--loss", "hinge", "--smoothing", "0.1"], 1, "got hinge"),
+    ([*NEW, "--conditional"], 1, "learns from labels, and images.npy has none"),
     # where it goes
     ([*TRAIN, "--out", "file.txt"], 1, "file.txt"),
     ([*TRAIN, "--out", "file.txt/run"], 1, "file.txt"),
     ([*TRAIN, "--out", "/proc/run"], 1, "/proc/run"),
     ([*TRAIN, "--out", "run"], 1, "already holds a run"),
     ([*TRAIN, "--out", "corrupt"], 1, "already holds a run"),
+    # evaluate
+    (["evaluate"], 2, "RUN"),
+    (["evaluate", "run", "-n", "0"], 2, "-n"),
+    (["evaluate", "run", "--seed", "x"], 2, "--seed"),
+    (["evaluate", "absent"], 1, "absent does not exist"),
+    (["evaluate", "absent/x.npy"], 1, "exists"),
+    (["evaluate", "absent.npy"], 1, "no such file"),
+    (["evaluate", "empty"], 1, "no checkpoint.npz"),
+    (["evaluate", "file.txt"], 1, "file.txt"),
+    (["evaluate", "corrupt"], 1, "corrupt/checkpoint.npz"),
+    (["evaluate", "run"], 1, "(10000, 3, 4)"),
+    (["evaluate", "space"], 1, "points"),
+    (["evaluate", "images.npy"], 1, "(n, 28, 28)"),
+    (["evaluate", "text.npy"], 1, "(2,)"),
+    (["evaluate", "cut.npy"], 1, "cut.npy"),
+    (["evaluate", "few.npy"], 1, "99 images are too few"),
+    (["evaluate", "few.npy", "--out", "new.jpg"], 1, ".png"),
+    (["evaluate", "few.npy", "--out", "absent/new.png"], 1, "absent/new.png"),
+    (["evaluate", "few.npy", "--judge", "absent.npz"], 1, "absent.npz"),
+    (["evaluate", "few.npy", "--judge", "few.npy"], 1, "few.npy"),
+    (["evaluate", "few.npy", "--judge", "run/checkpoint.npz"], 1, "no judge's file"),
+    (["evaluate", "few.npy", "--data", "images.npy"], 1, "images.npy"),
     # more than a machine holds
     ([*NEW, "--hidden", HUGE], 1, "not enough memory"),
     ([*NEW, "--hidden", "5", HUGE], 1, "not enough memory"),
@@ -191,6 +239,8 @@ WRONG = [
     (["train", "--resume", "no-config"], 1, "--epochs"),
     (["train", "--resume", "bad-config"], 1, "--epochs"),
     # sample and noise
+    (["sample", "run", "--digit", "4"], 1, "run was trained without labels; npgan train --conditional"),
+    (["sample", "digits", "--digit", "7"], 1, "label must be one of 4 to 6; got 7"),
     (["sample", "absent"], 1, "absent"),
     (["sample", "empty"], 1, "no checkpoint.npz"),
     (["sample", "images.npy"], 1, "images.npy"),
@@ -293,6 +343,30 @@ def test_settings_reach_the_gan(zoo, tmp_path, capsys):
     gan = GAN.load(out)
     assert gan.config == GAN(2, (6, 7), (8, 9), "hinge", 0.01, batch=9, average=0.5, rng=7).config
     assert gan.epoch_ == 1
+
+
+def test_settings_that_steady_the_game_reach_the_gan_and_survive_a_resume(zoo, tmp_path, capsys):
+    settings = (
+        "--lr 0.01 0.02 --lr-decay 0.5 --beta1 0 --beta2 0.9 --d-steps 2 --penalty wgan_gp --penalty-weight 3"
+        " --penalty-every 2 --smoothing 0.1 --instance-noise 0.2 --dropout 0.3"
+    )
+    expected = GAN(
+        3, (5,), (4,), lr=(0.01, 0.02), beta1=0, beta2=0.9, batch=8, lr_decay=0.5, d_steps=2, penalty="wgan_gp",
+        penalty_weight=3, penalty_every=2, smoothing=0.1, instance_noise=0.2, dropout=0.3,
+    )  # fmt: skip
+    out = tmp_path / "a"
+    argv = ["train", "--data", zoo / "images.npy", *SMALL, *settings.split(), "--epochs", 1, "--out", out]
+    run_json(capsys, *argv)
+    assert GAN.load(out).config == expected.config
+    found = run_json(capsys, "train", "--resume", out, "--epochs", 2)
+    assert (found["epoch"], GAN.load(out).config) == (2, expected.config)
+    assert found["penalty"] > 0
+
+
+def test_every_penalty_can_be_chosen():
+    from npgan.regularise import PENALTIES as KNOWN
+
+    assert list(PENALTIES) == list(KNOWN)
 
 
 def test_every_loss_can_be_chosen():
@@ -464,6 +538,21 @@ def test_interpolation_walks_from_one_image_to_another(zoo, tmp_path, capsys):
         run_json(capsys, "sample", zoo / "run", "--interpolate", "--seed", seed, "--out", path)
     assert a.read_bytes() == b.read_bytes() != c.read_bytes()
     assert cells(a, 12, 3, 4).shape == (8 * 12, 3, 4)
+
+
+def test_a_conditional_run_draws_the_digit_that_is_asked_for(zoo, tmp_path, capsys):
+    data, out, npy, picture = zoo / "labelled.npz", tmp_path / "run", tmp_path / "a.npy", tmp_path / "a.png"
+    found = run_json(capsys, "train", "--data", data, *train_small(1), "--conditional", "--out", out)
+    assert cells(found["samples.png"], 3, 3, 4).shape == (8 * 3, 3, 4)
+    assert run_json(capsys, "train", "--resume", out, "--epochs", 2, "--quiet")["epoch"] == 2
+    run_json(capsys, "sample", out, "--digit", 5, "-n", 9, "--seed", 1, "--npy", npy, "--out", picture)
+    gan = GAN.load(out)
+    assert np.array_equal(np.load(npy), gan.sample(9, 1, label=5))
+    assert np.array_equal(cells(picture, 3, 3, 4), gan.sample(9, 1, label=5))
+    run_json(capsys, "sample", out, "--label", 5, "-n", 9, "--seed", 1, "--npy", tmp_path / "b.npy")
+    assert np.array_equal(np.load(tmp_path / "b.npy"), np.load(npy))
+    run_json(capsys, "sample", out, "-n", 12, "--seed", 1, "--out", picture)
+    assert np.array_equal(cells(picture, 3, 3, 4), gan.sample(12, 1))  # a column for each of 4, 5, 6
 
 
 def test_points_in_space_can_be_sampled_as_an_array(zoo, tmp_path, capsys):

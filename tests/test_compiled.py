@@ -327,21 +327,21 @@ def test_arrays_that_do_not_fit_are_left_to_the_reference():
 def test_a_failure_while_the_team_prepares_leaves_it_usable(compiled, monkeypatch):
     set_threads(3)
     a, b = big()
-    expected, calls, right = kernels.gemm(a, b), [], compiled.aligned
+    expected, calls, right = kernels.gemm(a, b), [], compiled.memory.empty
 
-    def failing(size):
-        calls.append(size)
+    def failing(shape, dtype):
+        calls.append(shape)
         if len(calls) == 2:
             raise MemoryError
-        return right(size)
+        return right(shape, dtype)
 
     set_threads(3)
     compiled.team.memory  # noqa: B018 (a new team, without memory yet)
-    compiled.scratch.address(300)
-    monkeypatch.setattr(compiled, "aligned", failing)
+    compiled.own.space(300)
+    monkeypatch.setattr(compiled.memory, "empty", failing)
     with pytest.raises(MemoryError):
         kernels.gemm(a, b)
-    monkeypatch.setattr(compiled, "aligned", right)
+    monkeypatch.setattr(compiled.memory, "empty", right)
     assert not compiled.team.caller
     for _ in range(5):
         np.testing.assert_array_equal(kernels.gemm(a, b), expected)

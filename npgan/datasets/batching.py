@@ -37,15 +37,20 @@ def to_uint8(x: npt.NDArray[np.floating[Any]]) -> npt.NDArray[np.uint8]:
 
 
 def batches(
-    images: npt.NDArray[Any], batch: int, rng: Seed = None, skip: int = 0
-) -> Iterator[npt.NDArray[np.float32]]:
+    images: npt.NDArray[Any],
+    batch: int,
+    rng: Seed = None,
+    skip: int = 0,
+    labels: npt.NDArray[Any] | None = None,
+) -> Iterator[Any]:
     """One epoch in random order: yields (batch, pixels) float32, n // batch times.
 
     uint8 pixels come out in [-1, 1] (see to_unit), float rows as they are.  The n % batch rows at the
     end of the order are dropped; another epoch draws another order.  Only one batch at a time is
     converted.  The order is drawn at the call; skip leaves out that many batches at the start, so
-    that an interrupted epoch goes on with the same rng state.
-    Raises DataError unless 1 <= batch <= n, 0 <= skip <= n // batch and images is (n, pixels).
+    that an interrupted epoch goes on with the same rng state.  With labels (n,) it yields pairs: the
+    images and their labels.
+    Raises DataError unless 1 <= batch <= n, 0 <= skip <= n // batch, images is (n, pixels) and labels (n,).
     """
     if images.ndim != 2 or not (images.dtype == np.uint8 or np.issubdtype(images.dtype, np.floating)):
         raise DataError(
@@ -57,8 +62,13 @@ def batches(
         raise DataError(f"batch must be between 1 and the {n} images there are, got {batch}")
     if not 0 <= skip <= n // batch:
         raise DataError(f"skip must be between 0 and the {n // batch} batches of an epoch, got {skip}")
+    if labels is not None and np.shape(labels) != (n,):
+        raise DataError(f"labels must be one for each of the {n} images, got shape {np.shape(labels)}")
     order = np.random.default_rng(rng).permutation(n)
-    return _rows(images, order[skip * batch : n // batch * batch].reshape(-1, batch))
+    orders = order[skip * batch : n // batch * batch].reshape(-1, batch)
+    return (
+        _rows(images, orders) if labels is None else zip(_rows(images, orders), labels[orders], strict=True)
+    )
 
 
 def _rows(images: npt.NDArray[Any], orders: npt.NDArray[np.intp]) -> Iterator[npt.NDArray[np.float32]]:

@@ -84,7 +84,7 @@ def _find(path: Path, split: str) -> list[Found]:
         return _find_in_npz(path, split)
     _refuse_test(path, split)
     if start.startswith(b"\x93NUMPY"):
-        return [(_read_npy(path), None, path.name)]
+        return [(read_npy(path), None, path.name)]
     if start.startswith((GZIP_MAGIC, b"\0\0")):
         return [_read_idx_pair(path)]
     if path.suffix.lower() in SUFFIXES:
@@ -137,7 +137,7 @@ def _read_idx_pair(path: Path) -> Found:
     return images, None if labels is None else read_idx(labels), path.name
 
 
-def _read_npy(path: Path) -> npt.NDArray[Any]:
+def read_npy(path: Path) -> npt.NDArray[Any]:
     try:
         # Mapped, so that a header which promises more than the file holds reserves no memory.
         return np.load(path, mmap_mode="r", allow_pickle=False)  # type: ignore[no-any-return]

@@ -38,8 +38,9 @@ from numba.core import event
 from numba.core.registry import cpu_target
 from numba.extending import intrinsic
 
-from . import reference
+from . import memory, reference
 from .cache import ForgivingCache
+from .memory import LINE  # bytes in a cache line, and in a vector
 
 log = logging.getLogger("npgan")
 
@@ -70,7 +71,6 @@ def jit(function):
 
 # ---- 1. vectors ----
 
-LINE = 64  # bytes in a cache line, and in a vector
 I64, I32 = ir.IntType(64), ir.IntType(32)
 
 
@@ -198,17 +198,27 @@ def pointer(typing, address, like):
 
 
 @intrinsic
-def copy_row(typing, source, target, ahead, like):
-    """One row of a panel, from source to target; the row at `ahead` will be next but some."""
+def copy_line(typing, source, target, ahead, like):
+    """One vector, from source to target; the one at `ahead` will be next but some."""
 
     def generate(context, builder, signature, args):
         vectors = Vectors(builder, signature.args[-1])
-        for offset in range(0, PANEL, LINE):
-            vectors.store(vectors.load(args[0], offset), args[1], offset)
-            vectors.prefetch(args[2], offset)
+        vectors.store(vectors.load(args[0]), args[1])
+        vectors.prefetch(args[2])
         return context.get_dummy_value()
 
     return types.void(types.int64, types.int64, types.int64, like), generate
+
+
+@intrinsic
+def clear_row(typing, target, like):
+    def generate(context, builder, signature, args):
+        vectors = Vectors(builder, signature.args[-1])
+        for offset in range(0, PANEL, LINE):
+            vectors.store(vectors.zero, args[0], offset)
+        return context.get_dummy_value()
+
+    return types.void(types.int64, like), generate
 
 
 @intrinsic
@@ -263,16 +273,17 @@ def transpose_block(typing, source, source_step, target, target_step, like):
 
 
 @intrinsic
-def tile(typing, a, row_step, k_step, rows, panel, k, c, c_step, gate, bias, slope):
+def tile(typing, a, row_step, k_step, rows, panel, k, c, c_step, gate, bias, ahead, ahead_step, slope):
     """C[rows, width] = A[rows, K] panel[K, width], and what follows the product, before C is stored.
 
     Without a gate (0): c + bias, then times slope where that is not > 0 (bias 0, slope 1: plain C).
     With a gate, an address of an array like C: c where gate > 0, else slope c.
     Fewer than MR rows: the missing ones repeat the last, so that they read and write nothing new.
+    Meanwhile memory is asked for two lines at `ahead` in every round.
     """
 
     def generate(context, builder, signature, args):
-        a, row_step, k_step, rows, panel, k, c, c_step, gate, bias, slope = args
+        a, row_step, k_step, rows, panel, k, c, c_step, gate, bias, ahead, ahead_step, slope = args
         vectors = Vectors(builder, signature.args[-1])
         every = [(i, j) for i in range(MR) for j in range(NV)]
         last = builder.sub(rows, int64(1))
@@ -288,8 +299,10 @@ def tile(typing, a, row_step, k_step, rows, panel, k, c, c_step, gate, bias, slo
         before, loop, after = builder.block, builder.append_basic_block(), builder.append_basic_block()
         builder.cbranch(builder.icmp_signed(">", k, int64(0)), loop, after)
         builder.position_at_end(loop)
-        p, offset, b = builder.phi(I64), builder.phi(I64), builder.phi(I64)
+        p, offset, b, wish = (builder.phi(I64) for _ in range(4))
         sums = {ij: builder.phi(vectors.type) for ij in every}
+        for j in range(2):
+            vectors.prefetch(wish, LINE * j)
         columns = [vectors.load(b, LINE * j) for j in range(NV)]
         longer = {}
         for i in range(MR):
@@ -301,6 +314,7 @@ def tile(typing, a, row_step, k_step, rows, panel, k, c, c_step, gate, bias, slo
             (p, int64(0), next_p),
             (offset, int64(0), builder.add(offset, k_step)),
             (b, panel, builder.add(b, int64(PANEL))),
+            (wish, ahead, builder.add(wish, ahead_step)),
             *((sums[ij], vectors.zero, longer[ij]) for ij in every),
         ]
         for phi, first, following in steps:
@@ -328,87 +342,106 @@ def tile(typing, a, row_step, k_step, rows, panel, k, c, c_step, gate, bias, slo
                     vectors.store(vectors.leaky(value, value, slopes), target[i], LINE * j)
         return context.get_dummy_value()
 
-    return types.void(*[types.int64] * 10, slope), generate
+    return types.void(*[types.int64] * 12, slope), generate
+
+
+# ---- jobs ----
+
+# What is to be done stands in one array of int64, a *job*: a product, or a loop over flat memory. The first
+# words are written by several threads at once, so each has a cache line of its own; the others are written
+# by the caller alone, while the job is closed. Its floating-point numbers stand in an array of their own.
+OPEN, INSIDE, NEXT, DONE, FAULTS = 0, 8, 16, 24, 32
+GENERATION, QUIT, KIND, PARTS, CREW = range(40, 45)
+A, A_ROW, A_K, B, B_ROW, TRANSPOSED, C, M, N, K, GATE, BIAS, SUMS, MOMENT_1, MOMENT_2 = range(45, 60)
+SPACES = 64  # and behind: each helper's memory
+PRODUCT, ADAM, MIX = range(3)
+SLOPE = 7  # among the numbers; those before it are Adam's
 
 
 # ---- 3. the panel, and all tiles below each other ----
 
-# A thread's memory: the bias of a panel, its sums, a tile of C and one of the gate for panels that are not
-# full, and the panel.
-BIAS, SUMS, EDGE, GATE, START = 0, PANEL, 2 * PANEL, (2 + MR) * PANEL, (2 + 2 * MR) * PANEL
+# A thread's memory: the bias of a panel, its sums, a tile of C and one of the gate for tiles that are not
+# stored straight into C, and the panel.
+ROW_BIAS, ROW_SUMS, EDGE, EDGE_GATE, START = 0, PANEL, 2 * PANEL, (2 + MR) * PANEL, (2 + 2 * MR) * PANEL
 AHEAD = 64  # rows of B that are asked for before they are copied
 BLOCK = 512 // MR * MR  # rows of A per panel: beyond, A would drop out of the cache between two panels
 
 
 @jit
-def pack(b, b_step, transposed, k, j, width, size, panel, like):
-    """Columns j, j+1, ... of B (of Bᵀ: transposed) as a panel; missing columns become zeros."""
-    lanes, full = LINE // size, PANEL // size
-    done = 0
-    if width == full and transposed:
-        done = k - k % lanes
-        for p in range(0, done, lanes):
-            for v in range(0, full, lanes):
-                source = b + (j + v) * b_step + p * size
-                transpose_block(source, b_step, panel + p * PANEL + v * size, PANEL, like)
-    elif width == full:
-        done = k
-        for p in range(k):
-            row = b + p * b_step + j * size
-            copy_row(row, panel + p * PANEL, row + AHEAD * b_step, like)
-    zero = like - like  # of the right dtype
-    for p in range(done, k):
-        for q in range(full):
+def pack(job, j, width, panel, numbers):
+    """Columns j, j+1, ... of B (of Bᵀ: transposed) as a panel.
+
+    What stands in the columns beyond its width does not matter, for nobody reads what is made of them.
+    """
+    b, b_step, transposed, k = job[B], job[B_ROW], job[TRANSPOSED], job[K]
+    size, like = numbers.itemsize, numbers[SLOPE]
+    lanes = LINE // size
+    columns, rows = width - width % lanes, k - k % lanes if transposed else k  # moved as vectors
+    for p in range(0, rows, lanes if transposed else 1):
+        for v in range(0, columns, lanes):
+            target = panel + p * PANEL + v * size
+            if transposed:
+                transpose_block(b + (j + v) * b_step + p * size, b_step, target, PANEL, like)
+            else:
+                source = b + p * b_step + (j + v) * size
+                copy_line(source, target, source + AHEAD * b_step, like)
+    for p in range(k):
+        for q in range(columns if p < rows else 0, width):
             source = b + ((j + q) * b_step + p * size if transposed else p * b_step + (j + q) * size)
-            poke(panel + p * PANEL + q * size, peek(source, like) if q < width else zero)
+            poke(panel + p * PANEL + q * size, peek(source, like))
 
 
 @jit
-def copy_corner(source, source_step, target, target_step, rows, width, size, like):
+def sum_rows(panel, k, total, like):
+    clear_row(total, like)
+    for p in range(k):
+        add_row(panel + p * PANEL, total, like)
+
+
+@jit
+def copy_corner(source, source_step, target, target_step, rows, width, numbers):
+    size, like = numbers.itemsize, numbers[SLOPE]
     for i in range(rows):
         for q in range(width):
             poke(target + i * target_step + q * size, peek(source + i * source_step + q * size, like))
 
 
 @jit
-def panel_of_c(
-    q, a, row_step, k_step, b, b_step, transposed, c, m, n, k, gate, bias, sums, size, space, slope
-):
+def panel_of_c(q, job, numbers, space):
     """Part q of a product: one panel of columns times one block of rows."""
-    full = PANEL // size
+    size, slope = numbers.itemsize, numbers[SLOPE]
+    m, n, k, full = job[M], job[N], job[K], PANEL // size
     panels = (n + full - 1) // full
     j, first = q % panels * full, q // panels * BLOCK
     width, c_step, panel = min(full, n - j), n * size, space + START
-    pack(b, b_step, transposed, k, j, width, size, panel, slope)
-    zero = slope - slope
+    pack(job, j, width, panel, numbers)
     for i in range(full):
-        poke(space + BIAS + i * size, peek(bias + (j + i) * size, slope) if bias != 0 and i < width else zero)
-        poke(space + SUMS + i * size, zero)
-    if sums != 0 and first == 0:
-        for p in range(k):
-            add_row(panel + p * PANEL, space + SUMS, slope)
-        copy_corner(space + SUMS, 0, sums + j * size, 0, 1, width, size, slope)
+        known = job[BIAS] != 0 and i < width
+        bias = peek(job[BIAS] + (j + i) * size, slope) if known else slope - slope
+        poke(space + ROW_BIAS + i * size, bias)
+    if job[SUMS] != 0 and first == 0:
+        sum_rows(panel, k, space + ROW_SUMS, slope)
+        copy_corner(space + ROW_SUMS, 0, job[SUMS] + j * size, 0, 1, width, numbers)
+    # While the first tile is computed, ask for the columns of B that this thread will probably pack next.
+    ahead = job[B] + (j + job[CREW] * full) * (job[B_ROW] if job[TRANSPOSED] else size)
+    ahead_step = PANEL if job[TRANSPOSED] else job[B_ROW]
     for i in range(first, min(first + BLOCK, m), MR):
-        rows, source, corner = min(MR, m - i), a + i * row_step, i * c_step + j * size
-        its_gate = gate + corner if gate != 0 else 0
-        if width == full:
-            tile(source, row_step, k_step, rows, panel, k, c + corner, c_step, its_gate, space + BIAS, slope)
-        else:  # a tile would reach over C's right edge: compute it aside, and copy what belongs to C
+        rows, corner = min(MR, m - i), job[C] + i * c_step + j * size
+        c, step, gate = corner, c_step, job[GATE] + corner - job[C] if job[GATE] != 0 else 0
+        if width < full:  # a tile would reach over C's right edge: compute it aside
+            c, step = space + EDGE, PANEL
             if gate != 0:
-                copy_corner(its_gate, c_step, space + GATE, PANEL, rows, width, size, slope)
-                its_gate = space + GATE
-            edge = space + EDGE
-            tile(source, row_step, k_step, rows, panel, k, edge, PANEL, its_gate, space + BIAS, slope)
-            copy_corner(edge, PANEL, c + corner, c_step, rows, width, size, slope)
+                copy_corner(gate, c_step, space + EDGE_GATE, PANEL, rows, width, numbers)
+                gate = space + EDGE_GATE
+        a, bias = job[A] + i * job[A_ROW], space + ROW_BIAS
+        tile(a, job[A_ROW], job[A_K], rows, panel, k, c, step, gate, bias, ahead, ahead_step, slope)
+        ahead, ahead_step = panel, 0
+        if width < full:
+            copy_corner(c, PANEL, corner, c_step, rows, width, numbers)
 
 
 # ---- 4. threads ----
 
-# A job lies in one array of int64. The first words are written by several threads at once, so each has a
-# cache line of its own; the others are written by the caller alone, while the job is closed.
-OPEN, INSIDE, NEXT, DONE, FAULTS = 0, 8, 16, 24, 32
-GENERATION, QUIT, KIND, COUNT, ARGS, SPACES = 40, 41, 42, 43, 44, 64
-PRODUCT, ADAM, MIX = 0, 1, 2
 CHUNK = 16384  # numbers in one part of a job over flat memory
 PATIENCE = 50_000  # rounds that a helper waits for the next job before it goes to sleep: about a millisecond
 
@@ -453,24 +486,19 @@ def breathe(typing):
 
 @jit
 def part_of_job(q, job, numbers, space):
-    """Part q of the job that is open."""
-    w = job[ARGS:SPACES]
-    like = numbers[0]
+    """Part q of a job; False where a gradient is not finite"""
     if job[KIND] == PRODUCT:
-        panel_of_c(
-            q, w[0], w[1], w[2], w[3], w[4], w[5], w[6], w[7], w[8], w[9], w[10], w[11], w[12], 4, space, like
-        )
-        return
-    n = min(CHUNK, w[4] - q * CHUNK)
-    at = q * CHUNK * 4
-    theta, other = numba.carray(pointer(w[0] + at, like), n), numba.carray(pointer(w[1] + at, like), n)
+        panel_of_c(q, job, numbers, space)
+        return True
+    n = min(CHUNK, job[N] - q * CHUNK)
+    at, like = q * CHUNK * numbers.itemsize, numbers[SLOPE]
+    theta, other = numba.carray(pointer(job[C] + at, like), n), numba.carray(pointer(job[A] + at, like), n)
     if job[KIND] == MIX:
         mix_loop(theta, other, numbers[0])
-        return
-    m, v = numba.carray(pointer(w[2] + at, like), n), numba.carray(pointer(w[3] + at, like), n)
-    x = numbers
-    if not adam_loop(theta, other, m, v, x[0], x[1], x[2], x[3], x[4], x[5], x[6]):
-        atomic_add(job.ctypes.data + 8 * FAULTS, 1)
+        return True
+    m = numba.carray(pointer(job[MOMENT_1] + at, like), n)
+    v = numba.carray(pointer(job[MOMENT_2] + at, like), n)
+    return adam_loop(theta, other, m, v, numbers)
 
 
 @jit
@@ -479,65 +507,78 @@ def take_parts(job, numbers, space):
     words = job.ctypes.data
     while True:
         q = atomic_add(words + 8 * NEXT, 1)
-        if q >= job[COUNT]:
+        if q >= job[PARTS]:
             return
-        part_of_job(q, job, numbers, space)
+        if not part_of_job(q, job, numbers, space):
+            atomic_add(words + 8 * FAULTS, 1)
         atomic_add(words + 8 * DONE, 1)
 
 
 @jit
-def serve(job, numbers, me, seen):
-    """A helper's life: take part in every new job until none comes for a while; returns the last one."""
+def attend(job, numbers, space, me, seen):
+    """A caller's job from its opening to its end (me = -1), or a stretch of helper number me's life.
+
+    The caller opens the job, takes part, waits for those inside, closes it, and gets the number of faults.
+    A helper takes part in every new job until none comes for a while; it gets the last job's number, for
+    the next time. (Both in one function, so that what they share is compiled once.)
+    """
     words, idle = job.ctypes.data, 0
-    while idle < PATIENCE and job[QUIT] == 0:
-        idle += 1
-        breathe()
-        if atomic_load(words + 8 * OPEN) == 0 or atomic_load(words + 8 * GENERATION) == seen:
-            continue
-        atomic_add(words + 8 * INSIDE, 1)
-        # Only now, being counted, may the job be looked at: its caller cannot change it under our hands.
-        if atomic_load(words + 8 * OPEN) != 0:
-            seen = atomic_load(words + 8 * GENERATION)
-            take_parts(job, numbers, job[SPACES + me])
-            idle = 0
+    if me < 0:
+        atomic_swap(words + 8 * NEXT, 0)
+        atomic_swap(words + 8 * DONE, 0)
+        atomic_swap(words + 8 * FAULTS, 0)
+        atomic_add(words + 8 * GENERATION, 1)
+        atomic_swap(words + 8 * OPEN, 1)
+    while idle < PATIENCE and (me < 0 or job[QUIT] == 0):
+        if me >= 0:
+            idle += 1
+            breathe()
+            if atomic_load(words + 8 * OPEN) == 0 or atomic_load(words + 8 * GENERATION) == seen:
+                continue
+            atomic_add(words + 8 * INSIDE, 1)
+            # Only now, being counted, may the job be looked at: its caller cannot change it under our hands.
+            if atomic_load(words + 8 * OPEN) == 0:
+                atomic_add(words + 8 * INSIDE, -1)
+                continue
+            seen, idle, space = atomic_load(words + 8 * GENERATION), 0, job[SPACES + me]
+        take_parts(job, numbers, space)
+        if me < 0:
+            break
         atomic_add(words + 8 * INSIDE, -1)
-    return seen
-
-
-@jit
-def run(job, numbers, space):
-    """The caller's side: open the job, take part, wait for those inside, close it."""
-    words = job.ctypes.data
-    atomic_swap(words + 8 * NEXT, 0)
-    atomic_swap(words + 8 * DONE, 0)
-    atomic_swap(words + 8 * FAULTS, 0)
-    atomic_add(words + 8 * GENERATION, 1)
-    atomic_swap(words + 8 * OPEN, 1)
-    take_parts(job, numbers, space)
-    while atomic_load(words + 8 * DONE) < job[COUNT]:
+    if me >= 0:
+        return seen
+    while atomic_load(words + 8 * DONE) < job[PARTS]:
         breathe()
     atomic_swap(words + 8 * OPEN, 0)
     while atomic_load(words + 8 * INSIDE) != 0:
         breathe()
+    return job[FAULTS]
 
 
-def aligned(size):
-    """size bytes that begin at a cache line"""
-    memory = np.zeros(size + LINE, np.uint8)
-    start = -memory.ctypes.data % LINE
-    return memory[start : start + size]
+NONE = {np.dtype(kind): np.empty(0, kind) for kind in (np.float32, np.float64)}
+SHARED = np.dtype(np.float32)  # the dtype that helpers know; float64 is for checks, and computed alone
 
 
-class Scratch(threading.local):
-    """Each Python thread's own memory for panels."""
+def new_job(threads):
+    """(job, numbers for each dtype) for so many threads, this one among them"""
+    job = memory.zeros((SPACES + threads,), np.int64)
+    job[CREW] = threads
+    return job, {kind: np.zeros(8, kind) for kind in NONE}
 
-    memory = np.empty(0, np.uint8)
 
-    def address(self, k):
-        """Room for panels of k rows."""
-        if self.memory.size < START + k * PANEL:
-            self.memory = aligned(START + k * PANEL)
-        return self.memory.ctypes.data
+class Own(threading.local):
+    """Each Python thread's own job, for what it does alone, and its memory for panels."""
+
+    def __init__(self):
+        self.job, self.numbers = new_job(1)
+        self.rows = -1
+
+    def space(self, k):
+        """The address of room for panels of k rows."""
+        if k > self.rows:
+            self.memory, self.rows = memory.empty((START + k * PANEL,), np.uint8), k
+            self.address = self.memory.ctypes.data
+        return self.address
 
 
 class Team:
@@ -549,7 +590,7 @@ class Team:
 
     def __init__(self, threads):
         self.threads, self.caller, self.helpers, self.complete = threads, {}, [], False
-        self.job, self.numbers = aligned(8 * (SPACES + threads)).view(np.int64), np.zeros(8, np.float32)
+        self.job, self.numbers = new_job(threads)
         self.memory = []  # of each helper, for panels of self.rows rows
         self.rows = 0
         self.bells = [threading.Event() for _ in range(threads - 1)]  # rung: there is work, do not sleep
@@ -557,7 +598,7 @@ class Team:
     def help(self, me):
         seen = 0
         while not self.job[QUIT]:
-            seen = serve(self.job, self.numbers, me, seen)
+            seen = attend(self.job, self.numbers[SHARED], 0, me, seen)
             self.bells[me].wait()
             self.bells[me].clear()
 
@@ -565,9 +606,9 @@ class Team:
         """Before a job is written: room for panels of k rows, and helpers that are awake."""
         if k > self.rows:
             rows = max(k, 1024)
-            memory = [aligned(START + rows * PANEL) for _ in self.bells]
-            self.job[SPACES : SPACES + len(memory)] = [space.ctypes.data for space in memory]
-            self.memory, self.rows = memory, rows
+            spaces = [memory.empty((START + rows * PANEL,), np.uint8) for _ in self.bells]
+            self.job[SPACES : SPACES + len(spaces)] = [space.ctypes.data for space in spaces]
+            self.memory, self.rows = spaces, rows
         if not self.complete:
             self.complete = True
             self.hire()
@@ -609,7 +650,7 @@ def available_cores():
 
 
 team = Team(available_cores())
-scratch = Scratch()
+own = Own()
 
 
 def set_threads(n):
@@ -621,8 +662,8 @@ def set_threads(n):
 
 def after_fork():
     """A child has the parent's memory and none of its threads."""
-    global team, scratch
-    team, scratch = Team(team.threads), Scratch()
+    global team, own
+    team, own = Team(team.threads), Own()
 
 
 if hasattr(os, "register_at_fork"):
@@ -630,15 +671,20 @@ if hasattr(os, "register_at_fork"):
 atexit.register(lambda: team.stop())  # no helper may run compiled code while Python takes it down
 
 
-def together(work, enough, k, *args):
-    """work(job, numbers, scratch, shared, *args): shared where the team is free and there is enough to do."""
-    crew, me = team, object()
+def perform(enough, dtype, k, describe, *args):
+    """Do the job that describe(job, *args) writes; shared where the team is free and there is enough to do.
+
+    Returns how many of its parts met a gradient that is not finite.
+    """
+    crew, me, mine = team, object(), own
     try:
         # setdefault claims the team in one step: an exception of a signal handler cannot leave it claimed.
-        shared = enough and crew.threads > 1 and crew.caller.setdefault("is", me) is me
+        shared = enough and dtype == SHARED and crew.threads > 1 and crew.caller.setdefault("is", me) is me
         if shared:
             crew.prepare(k)
-        return work(crew.job, crew.numbers, scratch.address(k), shared, *args)
+        at = crew if shared else mine
+        describe(at.job, at.numbers[dtype], *args)
+        return attend(at.job, at.numbers[dtype], mine.space(k), -1, 0)
     finally:
         if crew.caller.get("is") is me:
             del crew.caller["is"]
@@ -648,49 +694,32 @@ def together(work, enough, k, *args):
 
 
 @jit
-def product(job, numbers, space, shared, a, b, c, ta, tb, gate, bias, sums, slope):
+def product(job, numbers, a, b, c, ta, tb, gate, bias, sums, slope):
     """C = op(A) op(B) and what `tile` adds; an empty array stands for no gate, bias or sums."""
-    size, (m, n) = c.itemsize, c.shape
-    k = a.shape[0] if ta else a.shape[1]
-    row_step, k_step = a.shape[1] * size, size
-    if ta:
-        row_step, k_step = k_step, row_step
-    b_step, at_a, at_b, at_c = b.shape[1] * size, a.ctypes.data, b.ctypes.data, c.ctypes.data
-    gated = gate.ctypes.data if gate.size else 0
-    biased = bias.ctypes.data if bias.size else 0
-    summed = sums.ctypes.data if sums.size else 0
+    size = c.itemsize
+    job[KIND], job[M], job[N], job[K] = PRODUCT, c.shape[0], c.shape[1], a.shape[0] if ta else a.shape[1]
+    job[A], job[B], job[C] = a.ctypes.data, b.ctypes.data, c.ctypes.data
+    row, column = a.shape[1] * size, size
+    job[A_ROW], job[A_K] = (column, row) if ta else (row, column)
+    job[B_ROW], job[TRANSPOSED] = b.shape[1] * size, tb
+    job[GATE] = gate.ctypes.data if gate.size else 0
+    job[BIAS] = bias.ctypes.data if bias.size else 0
+    job[SUMS] = sums.ctypes.data if sums.size else 0
     full = PANEL // size
-    parts = (n + full - 1) // full * max((m + BLOCK - 1) // BLOCK, 1)
-    if not shared:
-        for q in range(parts):
-            panel_of_c(
-                q,
-                at_a,
-                row_step,
-                k_step,
-                at_b,
-                b_step,
-                tb,
-                at_c,
-                m,
-                n,
-                k,
-                gated,
-                biased,
-                summed,
-                size,
-                space,
-                slope,
-            )
-        return
-    w = job[ARGS:SPACES]
-    w[0], w[1], w[2], w[3], w[4], w[5], w[6] = at_a, row_step, k_step, at_b, b_step, tb, at_c
-    w[7], w[8], w[9], w[10], w[11], w[12] = m, n, k, gated, biased, summed
-    job[KIND], job[COUNT], numbers[0] = PRODUCT, parts, slope
-    run(job, numbers, space)
+    job[PARTS] = (job[N] + full - 1) // full * max((job[M] + BLOCK - 1) // BLOCK, 1)
+    numbers[SLOPE] = slope
 
 
-NONE = {np.dtype(kind): np.empty(0, kind) for kind in (np.float32, np.float64)}
+@jit
+def flat(job, numbers, kind, theta, other, m, v, first):
+    """A loop over flat memory: Adam, or the mix of two vectors."""
+    job[KIND], job[N], job[PARTS] = kind, theta.size, (theta.size + CHUNK - 1) // CHUNK
+    job[C], job[A] = theta.ctypes.data, other.ctypes.data
+    job[MOMENT_1], job[MOMENT_2] = m.ctypes.data, v.ctypes.data
+    for i in range(first.size):
+        numbers[i] = first[i]
+
+
 WORTH = 2_000_000  # multiplications, from which on a product is shared among threads
 
 
@@ -710,17 +739,18 @@ def multiply(a, b, ta, tb, out=None, gate=None, bias=None, sums=None, slope=1.0)
     if any(np.may_share_memory(x, y) for x in written for y in (a, b, gate) if y is not None):
         return None
     a, b = writeable(a), writeable(b)
-    none, c = NONE[a.dtype], np.empty((m, n), a.dtype) if out is None else out
+    none, c = NONE[a.dtype], memory.empty((m, n), a.dtype) if out is None else out
     gates, biases, totals = (none if x is None else writeable(x).ravel() for x in (gate, bias, sums))
     slope = a.dtype.type(slope)
-    enough = m * n * k >= WORTH and a.itemsize == 4
+    enough = m * n * k >= WORTH
     if n == 1 and m > 1 and sums is None:
         # One column would leave all lanes but one idle: compute it as the row of the transposed product.
         biases = np.full(m, biases[0]) if biases.size else biases
         column = b.reshape(1, k)
-        together(product, enough, k, column, a, c.reshape(1, m), False, not ta, gates, biases, totals, slope)
+        operands = (column, a, c.reshape(1, m), False, not ta)
     else:
-        together(product, enough, k, a, b, c, ta, tb, gates, biases, totals, slope)
+        operands = (a, b, c, ta, tb)
+    perform(enough, a.dtype, k, product, *operands, gates, biases, totals, slope)
     return c
 
 
@@ -987,7 +1017,9 @@ def sgd(theta, grad, velocity, lr, momentum):
 
 
 @jit
-def adam_loop(theta, grad, m, v, rate, beta1, rest1, beta2, rest2, correction2, eps):
+def adam_loop(theta, grad, m, v, numbers):
+    rate, beta1, rest1, beta2 = numbers[0], numbers[1], numbers[2], numbers[3]
+    rest2, correction2, eps = numbers[4], numbers[5], numbers[6]
     finite = True
     for i in range(theta.size):
         g = grad[i]
@@ -998,28 +1030,14 @@ def adam_loop(theta, grad, m, v, rate, beta1, rest1, beta2, rest2, correction2, 
     return finite
 
 
-@jit
-def adam_shared(job, numbers, space, shared, theta, grad, m, v, *x):
-    if not shared:
-        return adam_loop(theta, grad, m, v, *x)
-    job[KIND], job[COUNT] = ADAM, (theta.size + CHUNK - 1) // CHUNK
-    w = job[ARGS:SPACES]
-    w[0], w[1], w[2], w[3] = theta.ctypes.data, grad.ctypes.data, m.ctypes.data, v.ctypes.data
-    w[4] = theta.size
-    for i in range(7):
-        numbers[i] = x[i]
-    run(job, numbers, space)
-    return job[FAULTS] == 0
-
-
 @functools.wraps(reference.adam)
 def adam(theta, grad, m, v, lr, beta1, beta2, eps, t):
     if not flat_memory(theta, grad, m, v):
         return reference.adam(theta, grad, m, v, lr, beta1, beta2, eps, t)
     rate, correction2 = lr / (1 - beta1**t), 1 / (1 - beta2**t)
-    numbers = (theta.dtype.type(n) for n in (rate, beta1, 1 - beta1, beta2, 1 - beta2, correction2, eps))
-    enough = theta.size >= 4 * CHUNK and theta.itemsize == 4
-    return together(adam_shared, enough, 0, theta.ravel(), grad.ravel(), m.ravel(), v.ravel(), *numbers)
+    numbers = np.array([rate, beta1, 1 - beta1, beta2, 1 - beta2, correction2, eps], theta.dtype)
+    arrays = (x.ravel() for x in (theta, grad, m, v))
+    return perform(theta.size >= 4 * CHUNK, theta.dtype, 0, flat, ADAM, *arrays, numbers) == 0
 
 
 @jit
@@ -1028,23 +1046,12 @@ def mix_loop(average, theta, rest):
         average[i] = fma(rest, theta[i] - average[i], average[i])
 
 
-@jit
-def mix_shared(job, numbers, space, shared, average, theta, rest):
-    if not shared:
-        mix_loop(average, theta, rest)
-        return
-    job[KIND], job[COUNT], numbers[0] = MIX, (theta.size + CHUNK - 1) // CHUNK, rest
-    w = job[ARGS:SPACES]
-    w[0], w[1], w[4] = average.ctypes.data, theta.ctypes.data, theta.size
-    run(job, numbers, space)
-
-
 @functools.wraps(reference.mix)
 def mix(average, theta, decay):
     if not flat_memory(average, theta):
         return reference.mix(average, theta, decay)
-    enough = theta.size >= 4 * CHUNK and theta.itemsize == 4
-    together(mix_shared, enough, 0, average.ravel(), theta.ravel(), theta.dtype.type(1 - decay))
+    average, theta, numbers = average.ravel(), theta.ravel(), np.array([1 - decay], theta.dtype)
+    perform(theta.size >= 4 * CHUNK, theta.dtype, 0, flat, MIX, average, theta, theta, theta, numbers)
 
 
 def try_out():
@@ -1055,5 +1062,3 @@ def try_out():
     leaky_relu(x, 0.2), leaky_gate(x, x, 0.2), tanh_gate(x, x), sigmoid_gate(x, x)
     affine(x, x, v), gemm_gate(x, x, x, 0.2), bce_with_logits(v, v), column_sum(x)
     sgd(v, v, v, 0.0, 0.0), adam(v, v, v, v, 0.0, 0.5, 0.5, 1.0, 1), mix(v, v, 0.5)
-    ended = np.ones(SPACES + 1, np.int64)  # QUIT is set: a helper that compiles later would miss many jobs
-    serve(ended, np.zeros(8, np.float32), 0, 0)

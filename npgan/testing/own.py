@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from .. import losses, ops
+from .. import losses, ops, regularise
 from ..autograd import PRIMITIVES, Primitive, Tensor
 from ..autograd import grad as tape_grad
 from ..gan import Discriminator, Generator, discriminator_step, generator_step
@@ -248,6 +248,7 @@ def uses(seed: int = 0) -> list[Use]:
         Use(o.tanh_gate, at((4, 3), (4, 3))),
         Use(o.sigmoid, at((4, 3))),
         Use(o.sigmoid_gate, at((4, 3), (4, 3))),
+        Use(o.dropout, at((4, 3)), {"rate": 0.4, "key": 1}),
         Use(o.softplus, at((4, 3))),
         Use(o.log_softmax, at((2, 3, 4))),
         Use(o.bce, inside((4, 2), (4, 2))),
@@ -328,17 +329,17 @@ def check_step(which: str, loss: losses.Loss, seed: int = 0, **options: Any) -> 
 
 
 def check_penalty(name: str, seed: int = 0, **options: Any) -> Report:
-    """Check the gradient of "r1", "r2" or "wgan_gp" by the discriminator's parameters."""
+    """Check the gradient of "r1", "r2", "r1+r2" or "wgan_gp" by the discriminator's parameters."""
     rng = np.random.default_rng([seed, 13])
     D = Network(
         [Dense(4, 5, rng=rng), Tanh(), Dense(5, 4, rng=rng), LeakyReLU(), Dense(4, 1, "glorot", rng)]
     ).astype(np.float64)
     real, fake = rng.standard_normal((3, 4)), rng.standard_normal((3, 4))
-    penalty: Callable[[Any], Any] = {
-        "r1": lambda net: losses.r1(net, real),
-        "r2": lambda net: losses.r2(net, fake),
-        "wgan_gp": lambda net: losses.wgan_gp(net, real, fake, rng=0),
-    }[name]
+    function, weight = regularise.PENALTIES[name]
+
+    def penalty(net: Any) -> tuple[float, np.ndarray]:
+        return function(net, real, fake, weight, 0, None)
+
     named = list(D.named_parameters())
 
     def value(*params: np.ndarray) -> float:
@@ -385,7 +386,11 @@ def check_own(seed: int = 0) -> Iterator[Report]:
         for side in ("discriminator", "generator"):
             report = check_loss(loss, side, seed=seed)
             yield report
-    for name in ("r1", "r2", "wgan_gp"):
+    for loss in (losses.nonsaturating, losses.least_squares):
+        report = check_loss(regularise.smoothed(loss, 0.1), seed=seed)
+        report.title += ", smoothed"
+        yield report
+    for name in regularise.PENALTIES:
         yield check_penalty(name, seed)
     for loss in losses.LOSSES.values():
         for side in ("discriminator", "generator"):

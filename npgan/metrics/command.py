@@ -1,0 +1,61 @@
+"""What `npgan evaluate` does: from a run or a file to scores."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..datasets import DataError
+from ..datasets.readers import read_npy
+from ..gan import GAN
+from .judge import SHIPPED, Judge, as_pixels
+from .scores import Neighbours, examine
+
+
+def score(
+    target: Path, judge: str | None, data: str | None, n: int, seed: int
+) -> tuple[dict[str, Any], np.ndarray, Neighbours]:
+    """(scores, the images, their neighbours) of a run's samples, or of the images in a .npy file.
+
+    Without `judge` it is the shipped one that knows the run's training images, else the one for MNIST.
+    """
+    notes = []
+    if target.suffix == ".npy" and not target.is_dir():
+        chosen, source = Judge.load(judge or "mnist"), data
+        images = as_pixels(read_npy(existing(target)), chosen.shape, target.name)
+    else:
+        gan = GAN.load(target)
+        if not gan.pixels_:
+            raise DataError(f"{target} makes points; a judge looks at images")
+        chosen = Judge.load(judge) if judge else knowing(gan.data_.get("crc32"))
+        source = data or home(gan.data_.get("source", ""))
+        if gan.data_.get("crc32") != chosen.crc32["train"]:
+            notes.append(
+                f"{target} was trained on {gan.data_.get('name')}, but this judge knows {chosen.name}, "
+                f"and tells how much the samples resemble that; --judge FILE.npz takes another judge"
+            )
+            source = data
+        images = as_pixels(gan.sample(n, seed), chosen.shape, str(target))
+    found, neighbours = examine(images, chosen, source)
+    found["notes"] = notes + found["notes"]
+    return found, images[: found["n"]].reshape(-1, *chosen.shape), neighbours
+
+
+def existing(path: Path) -> Path:
+    if not path.is_file():
+        raise DataError(f"{path}: no such file; expected a .npy file of images, or the directory of a run")
+    return path
+
+
+def knowing(crc32: int | None) -> Judge:
+    """The shipped judge that was trained on these images, else the one for MNIST."""
+    judges = [Judge.load(name) for name in SHIPPED]
+    return next((judge for judge in judges if judge.crc32["train"] == crc32), judges[0])
+
+
+def home(source: str) -> str | None:
+    """Where both splits are, if the training images are an IDX file: in its folder."""
+    path = Path(source)
+    return str(path.parent) if source and path.is_file() and path.suffix not in (".npz",) else source or None

@@ -1,0 +1,151 @@
+"""Train a judge: the classifier in whose features `npgan evaluate` scores generated images.
+
+    python tools/train_judge.py --out judge.npz [--data mnist|PATH] [--bend 1.0] [--epochs 60] [--seed 0]
+
+PATH holds a training and a test split with their labels, as npgan.datasets.load reads it. The shipped judges
+are what two commands make, on the same machine to the same bits: without options, and for Fashion-MNIST with
+
+    --bend 0.4 --epochs 30 --data FOLDER
+
+where FOLDER has the four files of the Fashion-MNIST repository, or those of Debian's dataset-fashion-mnist.
+
+The network is npgan's own: Dense and LeakyReLU, softmax cross-entropy, Adam with a learning rate that falls
+to 0. It never sees an image twice: each time it is moved, turned, scaled, sheared and bent elastically, as
+in Simard et al. 2003, section 2.1, and Cireşan et al. 2010, section 2. The average of the weights is kept.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from npgan import Adam, Network, checkpoint, evaluate, kernels, ops  # noqa: E402
+from npgan.datasets import DataError, Images, load, to_unit  # noqa: E402
+from npgan.gan import crc32_of  # noqa: E402
+from npgan.metrics.judge import Judge, layers  # noqa: E402
+from npgan.metrics.scores import bounds, refer  # noqa: E402
+
+HIDDEN = (512, 256, 128)  # the last of these are the features
+BATCH = 128
+AVERAGE = 0.999
+
+
+class Bender:
+    """Bends images (n, h, w) in [-1, 1], each in its own way; what comes in from outside is -1.
+
+    Pixel (y, x) of the result is read, bilinearly, at A (y, x) + shift + field(y, x). A turns, scales and
+    shears around the centre; field is Gaussian noise, smoothed. strength multiplies every one of them.
+    """
+
+    def __init__(self, shape: tuple[int, ...], strength: float = 1.0):
+        self.h, self.w = shape
+        self.shift, self.elastic = 2.0 * strength, 1.5 * strength  # pixels
+        self.turn, self.scale, self.shear = 0.2 * strength, 0.12 * strength, 0.15 * strength
+        self.smooth = smoother(self.h), smoother(self.w)
+        y, x = np.mgrid[: self.h, : self.w].astype(np.float32).reshape(2, -1)
+        self.y, self.x = y - (self.h - 1) / 2, x - (self.w - 1) / 2
+
+    def __call__(self, images: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        n, h, w = images.shape
+
+        def uniform(size: float) -> np.ndarray:
+            return rng.uniform(-size, size, (n, 1)).astype(np.float32)
+
+        turn, shear, taller, wider = map(uniform, (self.turn, self.shear, self.scale, self.scale))
+        field = self.smooth[0] @ rng.standard_normal((2, n, h, w), dtype=np.float32) @ self.smooth[1].T
+        field = field.reshape(2, n, h * w) * (self.elastic * rng.random((n, 1), dtype=np.float32))
+        c, s = np.cos(turn), np.sin(turn)
+        y = (1 + taller) * (c * self.y + (s + shear) * self.x) + field[0] + uniform(self.shift) + h / 2 + 0.5
+        x = (1 + wider) * (c * self.x - s * self.y) + field[1] + uniform(self.shift) + w / 2 + 0.5
+
+        framed = np.full((n, h + 2, w + 2), -1, np.float32)
+        framed[:, 1:-1, 1:-1] = images
+        y, x = np.clip(y, 0, h + 0.999), np.clip(x, 0, w + 0.999)
+        row, column = y.astype(np.int32), x.astype(np.int32)
+        y, x = y - row, x - column
+        first = np.arange(n, dtype=np.int32)[:, None] * ((h + 2) * (w + 2))
+        at, flat = first + row * (w + 2) + column, framed.ravel()
+        above = flat[at] * (1 - x) + flat[at + 1] * x
+        below = flat[at + w + 2] * (1 - x) + flat[at + w + 3] * x
+        return above * (1 - y) + below * y
+
+
+def smoother(side: int, sigma: float = 3.5) -> np.ndarray:
+    """(side, side): the product with it smooths a column of white noise and keeps its variance."""
+    i = np.arange(side)
+    weights = np.exp(-0.5 * ((i[:, None] - i) / sigma) ** 2)
+    return (weights / np.sqrt(np.sum(weights**2, axis=1, keepdims=True))).astype(np.float32)
+
+
+def train(data: Images, sizes: list[int], epochs: int, strength: float, seed: int, report: object) -> Network:
+    """The averaged network after so many epochs of `data`, each image bent anew every time."""
+    rng = np.random.default_rng(seed)
+    net = Network(layers(sizes, rng))
+    averaged, adam, bend = net.copy(), Adam(net, lr=1e-3), Bender(data.shape, strength)
+    one_hot = np.eye(sizes[-1], dtype=np.float32)
+    steps = epochs * (len(data) // BATCH)
+    for epoch in range(epochs):
+        order = rng.permutation(len(data))[: len(data) // BATCH * BATCH]
+        for chosen in order.reshape(-1, BATCH):
+            x = bend(to_unit(data.images[chosen]).reshape(-1, *data.shape), rng)
+            targets = one_hot[data.labels[chosen]]
+            logits, pull = net.forward(x)
+            _, (dlogits,) = evaluate(lambda z, t=targets: ops.softmax_cross_entropy(z, t), logits)
+            adam.hyper["lr"] = 1e-3 * (1 - adam.t / steps)
+            adam.step(pull(dlogits, wrt="params"))
+            kernels.mix(averaged.theta, net.theta, min(AVERAGE, (1 + adam.t) / (10 + adam.t)))
+        report(epoch + 1, averaged)
+    return averaged
+
+
+def accuracy(net: Network, data: Images) -> float:
+    return float(np.mean(net(to_unit(data.images)).argmax(1) == data.labels))
+
+
+def build(source: str, out: Path, epochs: int, strength: float, seed: int) -> None:
+    """Train on the training split, and write the judge with what real images and noise score."""
+    data, test = (load(source, split) for split in ("train", "test"))
+    for split in (data, test):
+        if split.labels is None or len(split.shape) != 2 or split.images.dtype != np.uint8:
+            raise DataError(f"{source}: a judge learns from grey images with labels, and is tested on such")
+    sizes = [data.images.shape[1], *HIDDEN, int(data.labels.max()) + 1]
+    began = time.perf_counter()
+
+    def report(epoch: int, net: Network) -> None:
+        seconds = time.perf_counter() - began
+        print(f"epoch {epoch}: {accuracy(net, test):.2%} of the test images, {seconds:.0f} s", flush=True)
+
+    net = train(data, sizes, epochs, strength, seed, report)
+    theta = net.theta.astype(np.float16)
+    net.theta[:] = theta
+    crc32 = {"train": crc32_of(data), "test": crc32_of(test)}
+    meta = dict(judge=data.name, accuracy=accuracy(net, test), shape=data.shape, sizes=sizes, crc32=crc32)
+    judge = Judge(theta, {**meta, "bounds": {}})
+    meta["bounds"] = bounds(judge, refer(judge, data, test))
+    checkpoint.save(out, {"theta": theta}, meta)
+    print(f"{out}: {out.stat().st_size:,} bytes, SHA-256 of the weights {judge.sha256}; {judge}")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--data", default="mnist", help="mnist, or where the images are (default: mnist)")
+    parser.add_argument("--out", type=Path, required=True, help="the judge's file")
+    parser.add_argument("--bend", type=float, default=1.0, help="how much images are bent (default: 1)")
+    parser.add_argument("--epochs", type=int, default=60, help="times through the images (default: 60)")
+    parser.add_argument("--seed", type=int, default=0, help="(default: 0)")
+    args = parser.parse_args()
+    try:
+        build(args.data, args.out, args.epochs, args.bend, args.seed)
+    except (DataError, OSError) as error:
+        sys.exit(f"error: {error}")
+
+
+if __name__ == "__main__":
+    main()
