@@ -25,7 +25,7 @@ EQUIVALENT = {  # (primitive, argument) of the mutant "off the tape" -> why it c
         (name, 0): SHAPES
         for name in ("add", "subtract", "negative", "reshape", "transpose", "broadcast_to", "sum_to")
     },
-    **{(name, 0): SHAPES for name in ("sum", "get", "put", "concatenate")},
+    **{(name, 0): SHAPES for name in ("sum", "column_sum", "dropout", "get", "put", "concatenate")},
     ("add", 1): SHAPES,
     ("subtract", 1): SHAPES,
     ("affine", 2): SHAPES,

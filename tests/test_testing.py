@@ -2,6 +2,7 @@
 
 import json
 import traceback
+import warnings
 
 import numpy as np
 import pytest
@@ -101,6 +102,161 @@ def test_a_misfit_is_said_in_one_line(grad, words):
     assert words in report.faults[0]
 
 
+def test_two_outputs_and_a_cache_are_told_apart():
+    two = check_gradients(lambda x: (x**2, x**3), lambda dout, x: dout[0] * 2 * x + dout[1] * 3 * x**2, (X,))
+    assert two.verdict == PASS, str(two)
+    rest = lambda d, *a: (d * 2 * (a[0] - a[1]) / X.size, -d * 2 * (a[0] - a[1]) / X.size)
+    assert check_gradients(lambda x, y: np.mean((x - y) ** 2), rest, (X, X + 1)).verdict == PASS
+
+
+@pytest.mark.parametrize("mode", ["elements", "projections"])
+def test_a_special_case_is_wrong_at_its_point(mode):
+    """sin(x) / x with the slope 1 where x is 0: no kink is there to excuse it."""
+    s = lambda x: np.where(x == 0, 1, x)
+    slope = lambda x: (np.cos(s(x)) * s(x) - np.sin(s(x))) / s(x) ** 2
+    x = np.array([0.0, 1.0, 2.0, -1.0])
+    for at_0, verdict in ((0.0, PASS), (1.0, FAIL)):
+        grad = lambda d, x, at_0=at_0: d * np.where(x == 0, at_0, slope(x))
+        report = check_gradients(lambda x: np.sinc(x / np.pi), grad, (x,), style="dout", mode=mode)
+        assert report.verdict == verdict, str(report)
+
+
+@pytest.mark.parametrize("mode", ["elements", "projections"])
+def test_ties_are_judged_where_they_are(mode):
+    """A shift of all entries moves a maximum smoothly, ties or not; so the shares must add up to 1."""
+    x, most = np.array([2.0, 1.0, 2.0, 2.0]), lambda x: x == x.max()
+    for share, verdict in (
+        (lambda m: m / m.sum(), PASS),
+        (lambda m: 1.0 * m, FAIL),
+        (lambda m: 0.0 * m, FAIL),
+    ):
+        grad = lambda d, x, share=share: d * (share(most(x)) if most(x).sum() > 1 else most(x))
+        report = check_gradients(np.max, grad, (x,), style="dout", mode=mode)
+        assert report.verdict == verdict, str(report)
+    assert "tie" in report.arguments[0].hint
+
+
+@pytest.mark.parametrize("mode", ["elements", "projections"])
+def test_near_kinks_of_any_distance(mode):
+    for exponent in range(1, 14):
+        x = 3 * 10.0**-exponent * np.array([1.0, -1.0, 1.0, -1.0, 0.0, 0.0]) + [0, 0, 0, 0, 1, -2]
+        for f, g in ((np.abs, np.sign), (lambda x: np.maximum(x, 0), lambda x: x > 0)):
+            for slope, verdict in ((1.0, PASS), (1.001, FAIL)):
+                grad = lambda d, x, g=g, slope=slope: slope * d * g(x)
+                report = check_gradients(f, grad, (x,), style="dout", mode=mode)
+                assert report.verdict == verdict, f"{exponent}: {report}"
+
+
+def test_fast_functions_are_no_chords():
+    for w in (1e2, 1e4):
+        right = lambda d, x, w=w: d * w * np.cos(w * x)
+        wrong = lambda d, x, w=w: 1.001 * d * w * np.cos(w * x)
+        for grad, verdict in ((right, PASS), (wrong, FAIL)):
+            report = check_gradients(lambda x, w=w: np.sin(w * x), grad, (X[0],), style="dout")
+            assert report.verdict == verdict, str(report)
+    fast = check_gradients(
+        lambda x: np.sin(1e6 * x), lambda d, x: d * 1e6 * np.cos(1e6 * x), (X,), style="dout"
+    )
+    assert fast.verdict != FAIL, str(fast)
+
+
+def test_the_complex_step_accuses_nobody_alone():
+    """Where |x| is large differences cannot see the part of log(1 + e^-|x|) that the complex step misses."""
+    z = np.array([-19.4, 900.0, -1200.0, 700.0])
+    f = lambda z: np.mean(np.maximum(z, 0) - 1e3 * z + np.log1p(np.exp(-np.abs(z))))
+    g = lambda z: (1 / (1 + np.exp(-z)) - 1e3) / z.size
+    with np.errstate(over="ignore"):
+        report = check_gradients(f, g, (z,))
+    assert report.verdict == PASS, str(report)
+
+
+@pytest.mark.parametrize("refusal", [AssertionError, RuntimeError, IndexError, ArithmeticError])
+def test_a_function_may_refuse_complex_numbers(refusal):
+    def square(x):
+        if x.dtype != np.float64:
+            raise refusal("float64 only")
+        return x**2
+
+    report = check_gradients(square, lambda d, x: d * 2 * x, (X,), style="dout")
+    assert report.verdict == PASS
+    assert report["x"].method == "differences"
+
+
+def test_an_idempotent_change_in_place_is_noticed():
+    def clipping(x, labels):
+        np.maximum(x, 0, out=x)
+        return x**2
+
+    x = X.copy()
+    report = check_gradients(clipping, lambda d, x, labels: d * 2 * x, (x, np.arange(3)), style="dout")
+    assert "func changes its argument x" in str(report)
+    assert np.array_equal(x, X)  # a copy was given to it
+
+
+@pytest.mark.parametrize("shape", [(4, 3), (30, 40)])
+def test_one_entry_that_is_wrong_in_float32_only(shape):
+    x, W = rng.standard_normal((6, shape[0])), rng.standard_normal(shape)
+
+    def grad(d, x, W):
+        dW = x.T @ d
+        if dW.dtype == np.float32:
+            dW[2, 1] = 0
+        return d @ W.T, dW
+
+    narrow = check_gradients(product, grad, (x.astype(np.float32), W.astype(np.float32)))
+    assert (narrow["x"].verdict, narrow["W"].verdict) == (PASS, FAIL)
+    assert narrow["W"].index == (2, 1)
+    assert "right in float64, wrong in float32" in narrow["W"].hint
+    right = check_gradients(product, d_product, (x.astype(np.float32), W.astype(np.float32)))
+    assert "the gradient in float32 differs from it by" in str(right)
+
+
+def test_odd_numbers_and_empty_arrays():
+    square, slope = lambda x: x**2, lambda d, x: d * 2 * x
+
+    def verdict(x):
+        return check_gradients(square, slope, (x,), style="dout")
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for dtype in (np.float16, np.longdouble):
+            assert verdict(X.astype(dtype)).verdict == PASS
+            assert str(np.dtype(dtype)) in str(verdict(X.astype(dtype)))
+        half = check_gradients(
+            lambda x: x.astype(np.float16) ** 2, slope, (X[0].astype(np.float16),), style="dout"
+        )
+        assert half.verdict == INCONCLUSIVE
+        assert "float16, whose three digits" in str(half)
+        assert verdict(X * 1e-200).verdict == INCONCLUSIVE  # its square underflows
+        assert verdict(X * np.nan).verdict == INCONCLUSIVE
+        assert "NaN" in str(verdict(X * np.nan))
+        assert "the arguments are empty" in str(verdict(X[:0]))
+        assert verdict(np.array(2.0)).verdict == verdict(3.0).verdict == PASS
+        skewed = np.asfortranarray(X)[::-1, ::2]
+        skewed.flags.writeable = False
+        assert verdict(skewed).verdict == PASS
+    unused = check_gradients(lambda x, y: x**2, lambda d, x, y: (d * 2 * x, None), (X, X * np.inf))
+    assert unused["x"].verdict == PASS
+
+
+def test_a_backward_that_is_linear_to_the_users_tolerance():
+    """An iterative solver with a fixed number of digits."""
+    approximate = lambda d, x: np.round(d * 2 * x, 9)
+    options = {"style": "dout"}
+    assert check_gradients(lambda x: x**2, approximate, (X,), **options).verdict == FAIL
+    assert check_gradients(lambda x: x**2, approximate, (X,), rtol=1e-6, atol=1e-8, **options).verdict == PASS
+
+
+def test_what_is_missing_is_said():
+    with pytest.raises(KeyError, match="no argument 'z'; there are x, W"):
+        check_gradients(product, d_product, (X, W))["z"]
+    for func, grad in ((3, product), (product, 3), (product, None)):
+        with pytest.raises(TypeError, match="must be a function"):
+            check_gradients(func, grad, (X, W))
+    with pytest.raises(ValueError, match="max_evals=3 is used up"):
+        numerical_gradient(lambda x: np.sum(x**2), X, max_evals=3)
+
+
 def test_bad_usage_is_refused():
     for options in (
         {"mode": "all"},
@@ -111,8 +267,17 @@ def test_bad_usage_is_refused():
     ):
         with pytest.raises(ValueError, match=r"must be|style is"):
             check_gradients(product, d_product, (X, W), **options)
-    with pytest.raises(ValueError, match="no float arrays"):
+    with pytest.raises(ValueError, match=r"an array of floats to differentiate by, got n \(int\)"):
         check_gradients(lambda n: n, lambda n: n, (3,))
+
+
+def frames(caught):
+    """The functions of a traceback that pytest shows."""
+    return [
+        frame.f_code.co_name
+        for frame, _ in traceback.walk_tb(caught.tb)
+        if not {**frame.f_globals, **frame.f_locals}.get("__tracebackhide__")
+    ]
 
 
 def test_the_assertion_is_the_report():
@@ -121,8 +286,15 @@ def test_the_assertion_is_the_report():
         assert_gradients(product, lambda dout, x, W: (dout @ W.T, 2 * x.T @ dout), (X, W))
     assert "gradient check of product: FAIL" in str(caught.value)
     assert caught.value.__cause__ is None
-    last = traceback.extract_tb(caught.value.__traceback__)
-    assert len(last) <= 3  # the test, assert_gradients, demand: and pytest hides the latter two
+    assert frames(caught) == ["test_the_assertion_is_the_report"]
+    for func, grad, args, last in (
+        (product, d_product, (1, 2), []),
+        (lambda x: x["a"], d_product, (X,), ["<lambda>"]),
+        (product, lambda dout, x, W: x["a"], (X, W), ["<lambda>"]),
+    ):
+        with pytest.raises((ValueError, IndexError)) as caught:
+            assert_gradients(func, grad, args)
+        assert frames(caught) == ["test_the_assertion_is_the_report", *last]
     with pytest.raises(AssertionError, match="INCONCLUSIVE"):
         assert_gradients(lambda x: x * 0.0, lambda dout, x: 0 * x, (X,), style="dout")
     assert_gradients(lambda x: x * 0.0, lambda dout, x: 0 * x, (X,), style="dout", inconclusive="allow")
@@ -233,6 +405,11 @@ def both(): return [right(), wrong()]
 def asserts(): assert False, "my own words"
 def silent(): return None
 def nonsense(): return 3
+def nothing(): return []
+def needs(x): return None
+def raises(): return (lambda x: 1 / 0), (lambda x: x), (X,)
+def option(): return (lambda x: np.sum(x**2)), (lambda x: 2 * x), (X,), {"foo": 1}
+number = 3
 """
 
 
@@ -255,6 +432,22 @@ def test_the_command(tmp_path, monkeypatch, capsys):
     assert run("silent")[0] == 0
     code, said = run("asserts")
     assert (code, "my own words" in said.err) == (1, True)
-    for target in ("nonsense", "missing"):
-        assert run(target)[0] == 1
-    assert main(["gradcheck", "no_colon"]) == 1
+    (tmp_path / "broken_target_of_gradcheck.py").write_text("def cases(:")
+    name = "targets_of_gradcheck"
+    for target, words in {
+        f"{name}:nonsense": "must return (func, grad, args)",
+        f"{name}:nothing": "must return (func, grad, args)",
+        f"{name}:missing": "cannot be loaded",
+        f"{name}:number": "is an int; it must be a function",
+        f"{name}:needs": "needs arguments",
+        f"{name}:raises": f"ZeroDivisionError: division by zero ({name}.py, line ",
+        f"{name}:option": "unexpected keyword argument 'foo'",
+        "broken_target_of_gradcheck:cases": "invalid syntax (broken_target_of_gradcheck.py, line 1)",
+        "no_module_of_this_name:cases": "cannot be loaded",
+        "./path:cases": "expected module:function",
+        "no_colon": "expected module:function",
+    }.items():
+        assert main(["gradcheck", target]) == 1
+        said = capsys.readouterr().err.splitlines()
+        assert len(said) == 1, target
+        assert words in said[0]

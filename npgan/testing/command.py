@@ -5,13 +5,17 @@ from __future__ import annotations
 import importlib
 import os
 import sys
+import traceback
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from ..layers import Layer, Network
 from .check import check_gradients
 from .own import check_layer, check_own
-from .report import PASS, Report
+from .report import FAIL, PASS, Report
+from .styles import accepts
+from .tree import kind
 
 WANTED = "(func, grad, args), (func, grad, args, options), (layer, x), a report, a list of these, or None"
 
@@ -26,23 +30,41 @@ def reports_of(target: str | None, seed: int = 0) -> Iterator[Report]:
         yield from check_own(seed)
         return
     module, _, name = target.partition(":")
-    if not module or not name:
-        raise ValueError(f"expected module:function, got {target!r}")
+    if not all(part.isidentifier() for part in [*module.split("."), *name.split(".")]):
+        raise ValueError(f"expected module:function, as in tests.my_layers:cases, got {target!r}")
     sys.path.insert(0, os.getcwd())
     try:
         function: Any = importlib.import_module(module)
         for part in name.split("."):
             function = getattr(function, part)
-    except (ImportError, AttributeError) as error:
-        raise ValueError(f"{target} cannot be loaded: {error}") from error
+    except Exception as error:  # whatever the module raises while it is imported
+        raise ValueError(f"{target} cannot be loaded: {told(error)}") from error
     finally:
         sys.path.remove(os.getcwd())
     if not callable(function):
-        raise ValueError(f"{target} is a {type(function).__name__}; it must be a function without arguments")
+        raise ValueError(f"{target} is {kind(function)}; it must be a function without arguments")
+    if not accepts(function, 0):
+        raise ValueError(f"{target} needs arguments; it must be a function without any")
     try:
         yield from read(function(), target, seed)
     except AssertionError as error:
-        yield Report("FAIL", [], [str(error)], title=target)
+        yield Report(FAIL, [], str(error).splitlines() or ["an assertion failed"], title=target)
+    except Exception as error:  # a mistake in the user's own functions
+        raise ValueError(f"{target}: {told(error)}") from error
+
+
+def told(error: BaseException) -> str:
+    """An error in one line: what, and the last line of the user's own files that led there."""
+    here, ours = os.getcwd() + os.sep, str(Path(__file__).parents[1])
+    frames = reversed(traceback.extract_tb(error.__traceback__))
+    for frame in frames:
+        if frame.filename.startswith(ours):
+            break
+        if frame.filename.startswith(here):
+            return (
+                f"{type(error).__name__}: {error} ({frame.filename.removeprefix(here)}, line {frame.lineno})"
+            )
+    return str(error)
 
 
 def read(found: Any, target: str, seed: int) -> Iterator[Report]:
@@ -52,15 +74,21 @@ def read(found: Any, target: str, seed: int) -> Iterator[Report]:
         )
     elif isinstance(found, Report):
         yield found
-    elif isinstance(found, list):
+    elif isinstance(found, list) and found:
         for i, one in enumerate(found):
             for report in read(one, target, seed):
                 report.title = f"{report.title or target} [{i}]"
                 yield report
     elif isinstance(found, tuple) and len(found) == 2 and isinstance(found[0], (Layer, Network)):
         yield check_layer(*found, seed=seed)
-    elif isinstance(found, tuple) and len(found) in (3, 4) and callable(found[0]) and callable(found[1]):
+    elif (
+        isinstance(found, tuple)
+        and len(found) in (3, 4)
+        and callable(found[0])
+        and callable(found[1])
+        and isinstance(found[-1], dict if len(found) == 4 else object)
+    ):
         func, grad, args = found[:3]
         yield check_gradients(func, grad, args, **{"seed": seed, **(found[3] if len(found) == 4 else {})})
     else:
-        raise ValueError(f"{target} must return {WANTED}; got {type(found).__name__}")
+        raise ValueError(f"{target} must return {WANTED}; got {kind(found)}")

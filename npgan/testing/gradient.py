@@ -10,7 +10,7 @@ import numpy as np
 from .check import Check, check_choice
 from .judge import Elements, Settings
 from .preconditions import Ground
-from .styles import Problem
+from .styles import BudgetError, Problem
 from .tree import rebuild
 
 
@@ -45,8 +45,12 @@ def numerical_gradient(
     check = Check(problem, Settings(0.0, 0.0, method, "stay"), dout, "elements", 1, seed)
     zeros: list[np.ndarray | None] = [np.zeros(v.shape) for v in problem.values]
     check.base = Ground(zeros, list(zeros), [], [])
-    check.widen()
-    check.dout = check.make_dout(1.0 if dout is None else dout, 1)
+    try:
+        check.widen()
+        check.dout = check.make_dout(1.0 if dout is None else dout, 1)
+        check.place(0)
+    except BudgetError:
+        raise ValueError(f"max_evals={max_evals} is used up before any slope; allow more") from None
     judged = [Elements(check, leaf, name).run() for leaf, name in enumerate(problem.names)]
     value: list[Any] = [None] * len(problem.fixed)
     bound: list[Any] = [None] * len(problem.fixed)

@@ -9,10 +9,13 @@ from typing import NamedTuple, Protocol
 import numpy as np
 
 from .numeric import Estimate, Point, complex_slope, magnitude, measure
-from .styles import Spent
+from .styles import BudgetError
 
 SAFETY = 4.0  # an error bar is about one standard deviation; a gap of four is judged wrong
 NEEDED = {"fine": 1e-7, "coarse": 1e-3}  # a poorer relative resolution is worth a wider ladder
+TRUST = 4.0  # the complex step's error bar is at best this much smaller than that of the differences
+MARGIN = 8.0  # by how much an error bar may be too small; the power that is reported is out by no more
+RESOLVED = 1e-2  # what could hide an error of one per cent has not been checked
 ROUNDS = 4  # of jitter
 
 
@@ -64,13 +67,13 @@ def tolerance(places: Places, error: float, numeric: float, analytic: float, blu
 def verdict_of(opinions: list[tuple[Estimate, float]]) -> tuple[Estimate, float]:
     """The sharpest estimate, unless it sees a bug that another one, sharp enough to see it, does not.
 
-    A gap of a few error bars is given up for any estimate without one: error bars are estimates, too.
+    Error bars are estimates, too: a gap of a few is given up for an estimate without one, if hardly poorer.
     """
     sharpest = min(opinions, key=lambda one: one[1])
     gap = abs(sharpest[0].gap)
     if gap <= sharpest[1] or not np.isfinite(sharpest[1]):
         return sharpest
-    able = np.inf if gap < 20 * sharpest[1] else 0.5 * gap
+    able = max(MARGIN * sharpest[1], 0.5 * gap)
     calm = [one for one in opinions if abs(one[0].gap) <= one[1] < able]
     return min(calm, key=lambda one: one[1]) if calm else sharpest
 
@@ -123,7 +126,7 @@ class Elements:
         return verdict_of(opinions)
 
     def visit(self, turn: int, wanted: list[int]) -> list[int]:
-        """Judge these elements at the turn's place; returns those that a kink keeps from being judged."""
+        """Judge these elements at the turn's place; returns those that could not be judged there."""
         place = self.places.place(turn)
         gradient = place.gradients[self.leaf]
         if gradient is None:
@@ -148,16 +151,20 @@ class Elements:
                 if self.places.settings.kinks == "jitter":
                     continue
                 limit += estimate.kink_size  # any slope between the one-sided ones is right
+            if not limit <= RESOLVED * self.size:
+                left.append(i)  # too poor to be judged here, perhaps for a kink nearby
+            if not limit < self.bound[i]:
+                continue
             a = float(gradient.flat[i])
             self.analytic[i], self.numeric[i], self.bound[i] = a, a + estimate.gap, limit
-            self.known[i] = np.isfinite(limit)
+            self.known[i] = True
         return left
 
     def sharpen(self, place: Place, scales: np.ndarray, found: dict[int, tuple[Estimate, float]]) -> None:
         """Put the complex step in the place of differences, once they agree on every element.
 
         It is believed as far as the differences could check it: a part of F that it cannot see (a small
-        |x|) would be hidden under their best error bar, and no further.
+        |x|) would be hidden under their error bars. `settle` hears both where it alone sees a gap.
         """
         gradient, blur = place.gradients[self.leaf], place.blur[self.leaf]
         assert gradient is not None
@@ -180,13 +187,13 @@ class Elements:
         self.method = "complex step"
         for i, one in sharp.items():
             estimate = found[i][0]
-            error = max(one.error, min(checked))
+            error = max(one.error, min(checked), estimate.error / TRUST)
             if error < estimate.error and not estimate.kinks:
                 better = one._replace(error=error)
                 found[i] = better, self.limit(place, i, better, blur)
 
     def run(self) -> Judged:
-        with suppress(Spent):  # what was not reached stays unknown
+        with suppress(BudgetError):  # what was not reached stays unknown
             self.judge()
         shape = self.places.place(0).point.values[self.leaf].shape
         return Judged(
@@ -201,28 +208,7 @@ class Elements:
     def judge(self) -> None:
         left = self.visit(0, list(range(self.analytic.size)))
         if self.places.settings.kinks == "jitter":
-            wrong = self.wrong()
             for turn in range(1, ROUNDS + 1):
                 if not left:
                     break
                 left = self.visit(turn, left)
-            if wrong and not any(self.stays_wrong(i) for i in wrong[:3]):
-                for (
-                    i
-                ) in wrong:  # right on both sides, so at most a kink that the function itself does not show
-                    self.kinky.add(i)
-                self.visit(1, wrong)
-
-    def wrong(self) -> list[int]:
-        gaps = np.abs(self.numeric - self.analytic)
-        wrong = np.flatnonzero(self.known & (gaps > self.bound))
-        return [int(i) for i in wrong[np.argsort(-gaps[wrong], kind="stable")]]
-
-    def stays_wrong(self, i: int) -> bool:
-        """Whether the gap is there at a neighbouring point, too."""
-        place = self.places.place(1)
-        if place.gradients[self.leaf] is None:
-            return True
-        scale = self.scales(place)[i]
-        estimate, limit = self.settle(place, i, scale, self.measure(place, i, scale, "usual"))
-        return not abs(estimate.gap) <= limit

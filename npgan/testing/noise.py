@@ -7,11 +7,21 @@ noise"). So a float32 buffer inside a float64 function, or a large term that can
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
 POINTS = 5
+
+
+def norm(a: np.ndarray) -> float:
+    """The Euclidean length, also of numbers whose squares overflow or underflow."""
+    top = float(np.max(np.abs(a), initial=0.0))
+    return top * float(np.linalg.norm(a / top)) if 0 < top < np.inf else top
+
+
+def rms(a: np.ndarray) -> float:
+    return norm(a) / np.sqrt(max(a.size, 1))
 
 
 class Noise:
@@ -19,14 +29,17 @@ class Noise:
 
     def __init__(self, sigma: np.ndarray, coarse: bool):
         self.sigma, self.coarse = sigma, coarse
-        self.eps = float(np.finfo(np.float32 if coarse else np.float64).eps)
+        kind = np.finfo(np.float32 if coarse else np.float64)
+        self.eps, self.tiny = float(kind.eps), float(kind.tiny)
 
     def at(self, outputs: np.ndarray) -> np.ndarray:
-        """The noise at other outputs: as measured, and never below half a unit in the last place."""
-        return np.maximum(self.sigma, 0.5 * self.eps * np.abs(outputs))
+        """The noise at other outputs: as measured, never below half a unit in the last place or underflow."""
+        return np.maximum(self.sigma, 0.5 * self.eps * np.abs(outputs) + self.tiny)
 
 
-def line(values: Sequence[np.ndarray], scales: Sequence[float], rng: np.random.Generator, coarse: bool):
+def line(
+    values: Sequence[np.ndarray], scales: Sequence[float], rng: np.random.Generator, coarse: bool
+) -> Iterator[list[np.ndarray]]:
     """POINTS sets of values in a row, a few units in the last place apart, starting a little off the point.
 
     Off it, because points chosen by people sit on kinks, and a kink would look like noise.
@@ -34,20 +47,18 @@ def line(values: Sequence[np.ndarray], scales: Sequence[float], rng: np.random.G
     delta, away = (2.0**-18, 2.0**-9) if coarse else (2.0**-30, 2.0**-12)
     shifts = [s * rng.uniform(-1.0, 1.0, v.shape) for v, s in zip(values, scales, strict=True)]
     starts = [v + away * s for v, s in zip(values, shifts, strict=True)]
-    return [
-        [
+    for i in range(POINTS):
+        yield [
             (a + (i * delta) * s).astype(v.dtype, copy=False)
             for v, a, s in zip(values, starts, shifts, strict=True)
         ]
-        for i in range(POINTS)
-    ]
 
 
-def rough(samples: Sequence[np.ndarray]) -> np.ndarray:
-    """The standard deviation behind the second and third differences, whose variance is 6 and 20 times it."""
+def rough(samples: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """Two estimates of the rounding error: 2nd and 3rd differences have 6 and 20 times its variance."""
     table = np.stack([np.asarray(s, np.float64) for s in samples])
     second, third = np.diff(table, 2, axis=0), np.diff(table, 3, axis=0)
-    return np.sqrt(np.maximum((second**2).mean(axis=0) / 6, (third**2).mean(axis=0) / 20))
+    return np.sqrt((second**2).mean(axis=0) / 6), np.sqrt((third**2).mean(axis=0) / 20)
 
 
 def measure_noise(
@@ -66,12 +77,12 @@ def measure_noise(
         far = [outputs(v) for v in line(values, scales, rng, True)]
         quantised = still & np.isfinite(far[0]) & (far[0] != far[-1])
         if quantised.sum() > 0.5 * (far[0] != far[-1]).sum():  # blind to steps that float64 would see
-            return Noise(rough(far), True)
+            return Noise(np.maximum(*rough(far)), True)
     if not still.all() and all(np.array_equal(s, s.astype(np.float32)) for s in samples):
-        return Noise(rough(samples), True)  # float32 numbers in float64 clothes
-    sigma = rough(samples)
-    size = float(np.sqrt(np.mean(samples[0] ** 2)))
-    noisy = float(np.sqrt(np.mean(sigma**2))) > 1e-9 * size
+        return Noise(np.maximum(*rough(samples)), True)  # float32 numbers in float64 clothes
+    second, third = rough(samples)
+    sigma = np.maximum(second, third)
+    noisy = rms(third) > 1e-9 * rms(samples[0])  # a fast function bends, even here: it has second differences
     if sigma.size < 8:
         sigma = 2 * sigma  # five samples can agree by chance; over many outputs that averages out
     return Noise(sigma, coarse or noisy)

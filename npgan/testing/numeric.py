@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
-from .noise import Noise
-from .styles import Problem
+from .noise import Noise, norm, rms
+from .styles import BudgetError, Problem
 
 # Steps in units of the argument's magnitude. The best single step of a fourth-order formula is about
 # eps^(1/5) (2^-10 and 2^-5); the ladders straddle it. "wide" asks again where "usual" was not enough.
@@ -57,15 +57,13 @@ class Point:
 
     def __init__(self, problem: Problem, values: Sequence[np.ndarray], dout: np.ndarray, noise: Noise):
         self.problem, self.values, self.dout, self.noise = problem, list(values), dout, noise
+        self.grade = "coarse" if noise.coarse else "fine"
+        self.scratch: dict[int, tuple[np.ndarray, ...]] = {}
         with quiet():
             self.outputs = problem.outputs(self.values)
-        self.sigma = noise.at(self.outputs)
-        self.grade = "coarse" if noise.coarse else "fine"
-        self.pooled = np.maximum(
-            self.sigma, np.sqrt(np.mean(self.sigma**2))
-        )  # five samples may agree by chance
-        self.scratch: dict[int, tuple[np.ndarray, ...]] = {}
-        self.dout_sigma2 = float(np.dot(dout * dout, self.sigma * self.sigma))
+            self.sigma = noise.at(self.outputs)
+            self.pooled = np.maximum(self.sigma, rms(self.sigma))  # five samples may agree by chance
+            self.spread = norm(dout * self.sigma)  # of Σ dout F
 
     def buffers(self, leaf: int) -> tuple[np.ndarray, ...]:
         """Three arrays like a leaf, made once: fresh memory for every step costs more than the arithmetic."""
@@ -81,15 +79,9 @@ class Point:
             return self.problem.outputs(values)
 
 
-class quiet:  # noqa: N801
+def quiet() -> np.errstate:
     """Floating-point warnings off: steps may lead where a function overflows."""
-
-    def __enter__(self) -> None:
-        self.state = np.errstate(all="ignore")
-        self.state.__enter__()
-
-    def __exit__(self, *exc: Any) -> None:
-        self.state.__exit__(*exc)
+    return np.errstate(all="ignore")
 
 
 def magnitude(x: np.ndarray) -> float:
@@ -126,7 +118,7 @@ def climb(point: Point, leaf: int, move: int | np.ndarray, gradient: np.ndarray,
     if not np.isfinite(slope):
         return None
     jump = np.abs(right - 2 * point.outputs + left) * (2 / width)
-    noise = np.sqrt(2 * point.dout_sigma2) / width
+    noise = np.sqrt(2) * point.spread / width
     return Rung(width / 2, slope, along, noise, jump, point.pooled * (8 / width))
 
 
@@ -136,7 +128,8 @@ def extrapolate(
     """(value, error, where) of the best entry of the Richardson table over decreasing steps."""
     best: tuple[float, float, tuple[int, int]] = (float(gaps[-1]), np.inf, (0, len(gaps) - 1))
     column, blur = gaps, noise
-    slack = 10 * noise[1:] + 2 * np.abs(np.diff(gaps))
+    # What finer steps may still change: less from rung to rung where the table converges, or it is noise.
+    slack = 10 * noise[1:] + 2 * np.minimum.accumulate(np.abs(np.diff(gaps)))
     for order in range(min(3, len(gaps))):
         if order:
             r = (steps[:-order] / steps[order:]) ** 2
@@ -189,6 +182,8 @@ def measure(
         steps = steps[rungs[1] - rungs[0] : rungs[1] + 1]
     with quiet():
         climbed = [rung for h in steps if (rung := climb(point, leaf, move, gradient, float(h))) is not None]
+    # A step that rounding (float16) made as long as the one before it tells nothing new.
+    climbed = [r for k, r in enumerate(climbed) if k == 0 or r.step < climbed[k - 1].step]
     if not climbed:
         return Estimate(np.nan, np.inf, np.nan)
     h = np.array([rung.step for rung in climbed])
@@ -234,15 +229,16 @@ def complex_slope(
         with warnings.catch_warnings():
             warnings.simplefilter("error", np.exceptions.ComplexWarning)
             F = point.moved(leaf, z)
-    except (TypeError, ValueError, np.exceptions.ComplexWarning, NotImplementedError):
-        return None
-    except Exception as error:
-        if type(error).__module__.split(".")[0] in ("numba", "numpy"):  # a compiled kernel without complex
-            return None
+    except BudgetError:
         raise
+    except Exception:  # F works for real numbers: whatever it raises here, it is not made for complex ones
+        return None
     if F.dtype != np.complex128 or not np.isfinite(F).all():
         return None
-    slopes = F.imag / h
-    slope = float(np.dot(point.dout, slopes))
+    with quiet():
+        slopes = F.imag / h
+        slope = float(np.dot(point.dout, slopes))
+    if not np.isfinite(slope):
+        return None
     bar = 4 * np.finfo(float).eps * (float(np.dot(np.abs(point.dout), np.abs(slopes))) + abs(along))
     return Estimate(slope - along, bar, slope, method="complex step")

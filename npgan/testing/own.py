@@ -16,6 +16,8 @@ from ..layers import Dense, Layer, LeakyReLU, Network, Sigmoid, Tanh
 from .check import check_gradients, demand
 from .report import FAIL, INCONCLUSIVE, PASS, Report
 
+__tracebackhide__ = True  # pytest shows a failure at the user's line, not at ours
+
 # ---- layers and networks ----
 
 
@@ -69,7 +71,6 @@ def assert_layer_gradients(
     layer: Layer | Network, x: np.ndarray, *, inconclusive: str = "raise", **options: Any
 ) -> None:
     """Raise AssertionError with the report unless check_layer(layer, x) says PASS."""
-    __tracebackhide__ = True
     demand(check_layer(layer, x, **options), inconclusive)
 
 
@@ -179,7 +180,7 @@ class Use(NamedTuple):
 
     op: Primitive
     args: tuple[Any, ...]
-    keywords: dict[str, Any] = {}  # noqa: RUF012
+    keywords: dict[str, Any] | None = None
     note: str = ""
 
     @property
@@ -305,13 +306,13 @@ def check_step(which: str, loss: losses.Loss, seed: int = 0, **options: Any) -> 
     fake, net = G(z), (D if which == "discriminator" else G)
 
     def step(theta: np.ndarray) -> tuple[float, np.ndarray]:
-        keep = Recorder()
+        keep: Any = Recorder()
         model = with_parameters(net, [theta])
         if which == "discriminator":
-            value = discriminator_step(model, keep, real, fake, loss)["loss_D"]  # type: ignore[arg-type]
+            value = discriminator_step(model, keep, real, fake, loss)["loss_D"]
         else:
             images, pull = model.forward(z)
-            value = generator_step(D, keep, images, pull, loss, real)["loss_G"]  # type: ignore[arg-type]
+            value = generator_step(D, keep, images, pull, loss, real)["loss_G"]
         return value, keep.gradient
 
     options = {"method": "differences", "seed": seed, **options}

@@ -12,9 +12,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .judge import NEEDED, ROUNDS, SAFETY, Judged, Place, Places, tolerance, verdict_of
+from .judge import NEEDED, RESOLVED, ROUNDS, SAFETY, TRUST, Judged, Place, Places, tolerance, verdict_of
 from .numeric import Estimate, complex_slope, magnitude, measure
-from .styles import Spent
+from .styles import BudgetError
 
 
 class Found(NamedTuple):
@@ -77,9 +77,10 @@ class Projections:
         return estimate, limit
 
     def visit(self, turn: int, wanted: list[int]) -> list[int]:
-        """Judge these directions at the turn's place; returns those that a kink keeps from being judged."""
+        """Judge these directions at the turn's place; returns those that could not be judged there."""
         place = self.places.place(turn)
-        if place.gradients[self.leaf] is None:
+        gradient = place.gradients[self.leaf]
+        if gradient is None:
             return wanted
         left = []
         for j in self.places.watch(range(len(wanted)), self.name):
@@ -101,7 +102,10 @@ class Projections:
                         return wanted  # they will all meet it
                     continue
                 limit += estimate.kink_size  # any slope between the one-sided ones is right
-            self.estimates[d] = turn, estimate, limit
+            if not (limit <= RESOLVED * abs(estimate.slope) or limit <= RESOLVED * norm(gradient)):
+                left.append(d)  # too poor to be judged here, perhaps for a kink nearby
+            if d not in self.estimates or not limit >= self.estimates[d][2]:
+                self.estimates[d] = turn, estimate, limit
         return left
 
     def sharpen(self) -> None:
@@ -123,27 +127,24 @@ class Projections:
         trust = min(estimate.error for _, estimate, _ in self.estimates.values())
         for d, one in sharp.items():
             turn, estimate, _ = self.estimates[d]
-            better = one._replace(error=max(one.error, trust))
-            if better.error < estimate.error:
+            better = one._replace(error=max(one.error, trust, estimate.error / TRUST))
+            limit = self.limit(self.places.place(turn), self.directions[d], better)
+            if better.error < estimate.error and abs(better.gap) <= limit:  # alone it accuses nobody
                 self.method = "complex step"
-                self.estimates[d] = (
-                    turn,
-                    better,
-                    self.limit(self.places.place(turn), self.directions[d], better),
-                )
+                self.estimates[d] = turn, better, limit
 
     def run(self) -> Judged:
-        with suppress(Spent):
+        with suppress(BudgetError):
             left = self.visit(0, list(range(self.n)))
             if self.places.settings.kinks == "jitter":
                 for turn in range(1, ROUNDS + 1):
                     if not left:
                         break
                     left = self.visit(turn, left)
-                wrong = self.wrong()
-                if wrong and not self.kinks and not self.stays_wrong(wrong[0]):
-                    self.kinks = 1
-                    self.visit(1, wrong)
+                if self.kinks:  # a direction that seems wrong may have met one, too
+                    doubted = {d: self.estimates.pop(d) for d in self.wrong()}
+                    self.visit(1, list(doubted))
+                    self.estimates = {**doubted, **self.estimates}
             self.sharpen()
         slope = np.array(
             [self.estimates[d][1].slope if d in self.estimates else np.nan for d in range(self.n)]
@@ -156,18 +157,10 @@ class Projections:
         ratios = {d: abs(e.gap) / limit for d, (_, e, limit) in self.estimates.items() if abs(e.gap) > limit}
         return sorted(ratios, key=lambda d: -ratios[d])
 
-    def stays_wrong(self, d: int) -> bool:
-        place = self.places.place(1)
-        if place.gradients[self.leaf] is None:
-            return True
-        v = self.directions[d]
-        estimate, limit = verdict_of([self.measure(place, v, ladder, None) for ladder in ("usual", "wide")])
-        return abs(estimate.gap) > limit
-
     def locate(self) -> Found | None:
         """Halve the array, by rows first and then along them, always into the half with the larger gap."""
         for d in self.wrong():
-            with suppress(Spent):
+            with suppress(BudgetError):
                 if found := self.descend(d):
                     return found
         return None

@@ -55,7 +55,12 @@ class Report:
         return self.verdict == PASS
 
     def __getitem__(self, name: str) -> ArgumentReport:
-        return next(a for a in self.arguments if a.name == name)
+        for a in self.arguments:
+            if a.name == name:
+                return a
+        raise KeyError(
+            f"no argument {name!r}; there are {', '.join(a.name for a in self.arguments) or 'none'}"
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Plain numbers, strings, lists and dicts; what is not finite becomes None."""

@@ -16,8 +16,9 @@ from typing import Any
 
 import numpy as np
 
-from .tree import is_float, kind, leaves, pick, rebuild
+from .tree import is_float, kind, leaves, pick, rebuild, typed
 
+__tracebackhide__ = True  # pytest shows a failure at the user's line, not at ours
 STYLES = {"loss": "loss", "dout": "dout", "cache": "cache", "a": "loss", "b": "dout", "c": "cache"}
 
 
@@ -25,7 +26,7 @@ class StyleError(ValueError):
     """func or grad does not return what its style promises."""
 
 
-class Spent(Exception):  # noqa: N818
+class BudgetError(Exception):
     """max_evals calls have been made."""
 
 
@@ -40,6 +41,9 @@ class Problem:
     def __init__(
         self, func: Callable, grad: Callable | None, args: Any, argnames: Any, style: str, max_evals: int
     ):
+        for what, given in (("func", func), ("grad", grad)):
+            if not (callable(given) or (what == "grad" and given is None)):
+                raise TypeError(f"{what} must be a function, got {kind(given)}")
         self.func, self.grad, self.max_evals, self.evals, self.style = func, grad, max_evals, 0, ""
         self.dout_changed = False  # backward wrote into its dout
         self.args = tuple(args) if isinstance(args, (tuple, list)) else (args,)
@@ -49,15 +53,19 @@ class Problem:
         ]
         self.slots = [i for i, (_, leaf) in enumerate(flat) if is_float(leaf)]
         self.names = [flat[i][0] for i in self.slots]
+        self.fixed = self.leaves_but_values(flat)
         self.values = [np.array(flat[i][1]) for i in self.slots]
-        self.fixed = [leaf for _, leaf in flat]
         if style != "auto" and style not in STYLES:
             raise ValueError(f'style is "auto", "loss", "dout" or "cache", got {style!r}')
         if not self.values:
-            raise ValueError("args has no float arrays: there is nothing to differentiate by")
-        result = func(*self.call_args(self.values))
-        self.evals += 1
-        self.style = guess_style(result, grad, self.args) if style == "auto" else STYLES[style]
+            found = ", ".join(f"{name} ({typed(leaf)})" for name, leaf in flat) or "nothing"
+            raise ValueError(f"args must have a float or an array of floats to differentiate by, got {found}")
+        self.count()
+        result = func(*self.call_args([value.copy() for value in self.values]))
+        self.fixed = self.leaves_but_values(
+            flat
+        )  # anew: func may have written into them, as is still to be seen
+        self.style = guess_style(result, func, grad, self.args) if style == "auto" else STYLES[style]
         self.out = self.split(result)[0]
         outs = [np.asarray(leaf) for _, leaf in leaves(self.out, "out")]
         for leaf in outs:
@@ -71,6 +79,14 @@ class Problem:
                 f"func(*args) must return a scalar where grad(*args) takes no dout; it returned shape "
                 f"{outs[0].shape}. Reduce it to one number, or write backward(dout, *args)"
             )
+
+    def leaves_but_values(self, flat: list[tuple[str, Any]]) -> list[Any]:
+        """All leaves; labels and the like copied, so that the caller's stay as they are."""
+        slots = set(self.slots)
+        return [
+            np.array(leaf) if isinstance(leaf, np.ndarray) and i not in slots else leaf
+            for i, (_, leaf) in enumerate(flat)
+        ]
 
     def call_args(self, values: Sequence[np.ndarray]) -> tuple:
         flat = list(self.fixed)
@@ -90,12 +106,15 @@ class Problem:
     def count(self) -> None:
         self.evals += 1
         if self.evals > self.max_evals:
-            raise Spent
+            raise BudgetError
 
     def outputs(self, values: Sequence[np.ndarray]) -> np.ndarray:
         """All outputs as one flat vector, float64 or (of complex values) complex128."""
+        return self.flat(self.split(self.call(values))[0])
+
+    def call(self, values: Sequence[np.ndarray]) -> Any:
         self.count()
-        return self.flat(self.split(self.func(*self.call_args(values)))[0])
+        return self.func(*self.call_args(values))
 
     def flat(self, out: Any) -> np.ndarray:
         parts = [np.asarray(leaf) for _, leaf in leaves(out, "out")]
@@ -122,18 +141,20 @@ class Problem:
         between: other values, at which the function is called after the forward pass and before the
         backward one. A gradient that changes then was made from a cache that forward overwrote.
         """
-        assert self.grad is not None
-        self.count()
+        if self.grad is None:
+            raise TypeError("grad must be a function, got None")
         args = self.call_args(values)
         if self.style == "loss":
             given: tuple = args
         elif self.style == "dout":
             given = (self.dout_tree(dout), *args)
         else:
+            self.count()
             given = (self.dout_tree(dout), self.split(self.func(*args))[1])
         if between is not None:
-            self.func(*self.call_args(between))
+            self.call(between)
         before = None if self.style == "loss" else [np.array(leaf) for _, leaf in leaves(given[0], "dout")]
+        self.count()
         returned = self.grad(*given)
         if before is not None:
             after = [leaf for _, leaf in leaves(given[0], "dout")]
@@ -246,13 +267,15 @@ def accepts(func: Callable, n: int) -> bool:
     return True
 
 
-def guess_style(result: Any, grad: Callable | None, args: tuple) -> str:
+def guess_style(result: Any, func: Callable, grad: Callable | None, args: tuple) -> str:
     """The style, from what func returned and how many arguments grad takes."""
     n = len(args)
     if grad is None:
         return "loss" if np.size(result) == 1 else "dout"
     if isinstance(result, tuple) and len(result) == 2 and accepts(grad, 2):
-        return "cache"
+        # f(x) -> (y, z) with b(dout, x) looks the same; but there x is the argument, and z is not.
+        named = n == 1 and [p.name for p in parameters(grad)[1:]] == [p.name for p in parameters(func)]
+        return "dout" if named and not np.array_equal(result[1], args[0]) else "cache"
     scalar = not isinstance(result, (tuple, list, dict)) and np.size(result) == 1
     if scalar and accepts(grad, n):
         wanted = parameters(grad)
@@ -260,7 +283,7 @@ def guess_style(result: Any, grad: Callable | None, args: tuple) -> str:
             n == 1
             or not accepts(grad, n + 1)
             or not wanted
-            or not wanted[0].name.startswith(("dout", "dy", "g"))
+            or not (wanted[0].name == "d" or wanted[0].name.startswith(("dout", "dy", "g")))
         ):
             return "loss"
     if accepts(grad, n + 1):

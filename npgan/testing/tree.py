@@ -48,12 +48,20 @@ def pick(gradients: Any, arg: Any, name: str) -> list[Any]:
         return [g for key in arg for g in pick(gradients.get(key), arg[key], f"{name}[{key!r}]")]
     if not isinstance(gradients, (tuple, list)) or len(gradients) != len(arg):
         found = f"{len(gradients)} items" if isinstance(gradients, (tuple, list)) else kind(gradients)
-        raise ValueError(f"the gradient of {name} must have {len(arg)} items like {name}, got {found}")
+        raise ValueError(
+            f"the gradient of {name} must have {len(arg)} items like {name}, got {found}; "
+            f"or make {name} an array"
+        )
     return [g for i, a in enumerate(arg) for g in pick(gradients[i], a, f"{name}[{i}]")]
+
+
+def typed(value: Any) -> str:
+    return str(value.dtype) if isinstance(value, (np.ndarray, np.generic)) else type(value).__name__
 
 
 def kind(value: Any) -> str:
     """A value in a few words, for an error."""
     if isinstance(value, np.ndarray):
         return f"an array of shape {value.shape}"
-    return f"a {type(value).__name__}"
+    name = type(value).__name__
+    return f"{'an' if name[0].lower() in 'aeiou' else 'a'} {name}"
