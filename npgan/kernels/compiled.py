@@ -583,7 +583,7 @@ class Place:
 
 
 class Own(threading.local):
-    """Each Python thread's places that are free: one, but where a signal handler interrupts a kernel's call."""
+    """Each Python thread's free places; more than one where a signal handler interrupted a kernel."""
 
     def __init__(self):
         self.places = [Place()]
