@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from . import __version__, kernels
+from .bench import peers
 
 LOSSES = ("nonsaturating", "minimax", "least_squares", "hinge", "wasserstein", "relativistic")
 PENALTIES = ("r1", "r2", "r1+r2", "wgan_gp")
@@ -55,6 +56,8 @@ def train(args: argparse.Namespace) -> dict[str, Any]:
                     f"--lr takes one learning rate, or the generator's and D's; got {len(args.lr)}"
                 )
             given["lr"] = (args.lr[0], args.lr[-1])
+        if args.penalty == "none":
+            given["penalty"] = None
         gan = GAN(rng=args.seed or 0, **given)
         source, epochs, out = "mnist" if args.data is None else args.data, args.epochs, args.out
         if out is not None and (out / "checkpoint.npz").exists():
@@ -214,6 +217,15 @@ def info(args: argparse.Namespace) -> dict[str, Any]:
     }
 
 
+def bench(args: argparse.Namespace) -> dict[str, Any] | str:
+    from .bench.step import compare, table
+
+    names = ["npgan", *(name for name in peers.installed(args.peers, narrate) if name != "npgan")]
+    narrate(f"{', '.join(names)} at batch {', '.join(map(str, args.batch))}")
+    results = compare(names, args.batch, args.threads, args.rounds, narrate)
+    return results if args.json else table(results)
+
+
 def gradcheck(args: argparse.Namespace) -> dict[str, Any]:
     from .testing.command import reports_of
 
@@ -283,12 +295,14 @@ def parser() -> argparse.ArgumentParser:
     part.add_argument("--resume", type=Path, metavar="DIR", help="go on with the run in DIR")
     part.add_argument("--quiet", action="store_true", help="no progress")
     part = sub.add_argument_group("the run")
-    part.add_argument("--epochs", type=count, metavar="N", help="how many times through the data, in all")
-    part.add_argument("--batch", type=count, metavar="N", help="real images per update")
+    part.add_argument(
+        "--epochs", type=count, metavar="N", help="how many times through the data, in all (16)"
+    )
+    part.add_argument("--batch", type=count, metavar="N", help="real images per update (64)")
     part.add_argument("--d-steps", type=count, metavar="N", help="updates of D for each of G")
     part.add_argument("--seed", type=seed, metavar="N", help="the same seed gives the same bits")
     part = sub.add_argument_group("networks")
-    part.add_argument("--latent", type=count, metavar="N", help="numbers in z")
+    part.add_argument("--latent", type=count, metavar="N", help="numbers in z (100)")
     part.add_argument(
         "--hidden", type=count, nargs="+", metavar="N", help="widths of the generator's hidden layers"
     )
@@ -298,9 +312,13 @@ def parser() -> argparse.ArgumentParser:
     )
     part.add_argument("--average", type=share, metavar="X", help="decay of the average of G's weights")
     part = sub.add_argument_group("loss and optimiser")
-    part.add_argument("--loss", choices=LOSSES, help="which GAN loss")
+    part.add_argument("--loss", choices=LOSSES, help="which GAN loss (default: relativistic)")
     part.add_argument(
-        "--lr", type=rate, nargs="+", metavar="X", help="Adam's learning rate; two numbers: G's and D's"
+        "--lr",
+        type=rate,
+        nargs="+",
+        metavar="X",
+        help="Adam's learning rate (5e-4); two numbers: G's and D's",
     )
     part.add_argument(
         "--lr-decay",
@@ -308,11 +326,13 @@ def parser() -> argparse.ArgumentParser:
         metavar="X",
         help="share of the run, at its end, over which lr falls to 0",
     )
-    part.add_argument("--beta1", type=share, metavar="X", help="Adam's memory of gradients")
-    part.add_argument("--beta2", type=share, metavar="X", help="and of their squares")
+    part.add_argument("--beta1", type=share, metavar="X", help="Adam's memory of gradients (0)")
+    part.add_argument("--beta2", type=share, metavar="X", help="and of their squares (0.99)")
     part = sub.add_argument_group("what steadies the discriminator")
     part.add_argument(
-        "--penalty", choices=PENALTIES, help="on its slope at real images, at fakes, or between"
+        "--penalty",
+        choices=[*PENALTIES, "none"],
+        help="on its slope at real images, at fakes, at both, or between (default: r1+r2)",
     )
     part.add_argument("--penalty-weight", type=rate, metavar="X", help="gamma of R1, R2; lambda of WGAN-GP")
     part.add_argument(
@@ -361,6 +381,14 @@ def parser() -> argparse.ArgumentParser:
     )
     sub.add_argument("--seed", type=seed, default=0, metavar="N", help="the same seed gives the same verdict")
 
+    sub = command(bench, "time the training step, beside the libraries that are installed here")
+    sub.add_argument("--batch", type=count, nargs="+", default=[32, 64, 128], metavar="N", help="batch sizes")
+    sub.add_argument("--rounds", type=count, default=20, metavar="N", help="turns of each (default: 20)")
+    sub.add_argument(
+        "--peers", nargs="+", choices=tuple(peers.PEERS), default=tuple(peers.PEERS), metavar="NAME",
+        help=f"whom to compare with (default: all that are installed of {', '.join(peers.PEERS)})",
+    )  # fmt: skip
+
     command(info, "versions, CPU features, kernels, threads and BLAS in use")
     return top
 
@@ -398,7 +426,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if args.json:
             put_out(json.dumps(results))
         else:
-            put_out(table(results))
+            put_out(results if isinstance(results, str) else table(results))
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:

@@ -82,6 +82,8 @@ def discriminator_step(
         added["penalty"], slope = penalty(D, real, fake)
         gradient += slope
     optimiser.step(gradient)
+    if loss.needs_real:  # its D answers which of two is real, not whether one is
+        at_real, at_fake = at_real - at_fake, at_fake - at_real
     return {
         "loss_D": value,
         "D_real": float(sigmoid(at_real).mean()),
@@ -123,9 +125,10 @@ class GAN:
     int gives the same bits. After fit: generator_, discriminator_, average_, history_, epoch_, shape_, and
     classes_, which is empty unless the GAN is conditional.
 
-    The rest is off unless it is named; npgan.regularise and npgan.conditional have the papers.
-    lr_decay: over this share of the run, at its end, lr falls linearly to 0. penalty: "r1", "r2", "r1+r2" or
-    "wgan_gp" on D's slope, times penalty_weight (γ, 1; for wgan_gp λ, 10), every penalty_every steps of D.
+    The defaults drew the best digits for their time (docs/recipes.md); npgan.regularise has the papers.
+    penalty: "r1", "r2", "r1+r2", "wgan_gp" or None, on D's slope, times penalty_weight (γ or λ; r1, r2: 1,
+    r1+r2: 0.2, wgan_gp: 10), every penalty_every steps of D (16; wgan_gp: 1).
+    lr_decay: over this share of the run, at its end, lr falls linearly to 0.
     smoothing: D is asked for 1 - smoothing at real images. instance_noise: std of the noise on what D sees,
     falling to 0 over the run. d_steps: updates of D for one of G (Goodfellow et al. 2014, algorithm 1).
     dropout: the share of D's hidden units left out, in both steps. conditional: learn the labels, too.
@@ -136,18 +139,18 @@ class GAN:
         latent: int = 100,
         hidden: Sequence[int] = (256, 512, 1024),
         hidden_D: Sequence[int] = (512, 256),
-        loss: str = "nonsaturating",
-        lr: float | tuple[float, float] = 2e-4,
-        beta1: float = 0.5,
-        beta2: float = 0.999,
+        loss: str = "relativistic",
+        lr: float | tuple[float, float] = 5e-4,
+        beta1: float = 0.0,
+        beta2: float = 0.99,
         batch: int = 64,
         average: float = 0.999,
         rng: Any = 0,
         *,
         lr_decay: float = 0.0,
-        penalty: str | None = None,
+        penalty: str | None = "r1+r2",
         penalty_weight: float | None = None,
-        penalty_every: int = 1,
+        penalty_every: int | None = None,
         smoothing: float = 0.0,
         instance_noise: float = 0.0,
         d_steps: int = 1,

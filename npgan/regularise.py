@@ -24,10 +24,11 @@ Penalty = Callable[[Network, np.ndarray, np.ndarray], tuple[float, np.ndarray]] 
 
 
 class Kind(NamedTuple):
-    """A penalty by its name: what it computes, and the weight that its paper gives it."""
+    """A penalty by its name: what it computes, with which weight, and every how many steps."""
 
     function: Callable[..., tuple[float, np.ndarray]]  # of (D, real, fake, weight, rng, pixels)
-    weight: float
+    weight: float  # the paper's; for r1+r2, where it depends on the data, what drew the best digits here
+    every: int
 
 
 def r1_and_r2(
@@ -38,11 +39,13 @@ def r1_and_r2(
 
 
 PENALTIES = {
-    "r1": Kind(lambda D, real, fake, weight, rng, pixels: r1(D, real, weight, pixels), 1.0),
-    "r2": Kind(lambda D, real, fake, weight, rng, pixels: r2(D, fake, weight, pixels), 1.0),
-    "r1+r2": Kind(lambda D, real, fake, weight, rng, pixels: r1_and_r2(D, real, fake, weight, pixels), 1.0),
+    "r1": Kind(lambda D, real, fake, weight, rng, pixels: r1(D, real, weight, pixels), 1.0, 16),
+    "r2": Kind(lambda D, real, fake, weight, rng, pixels: r2(D, fake, weight, pixels), 1.0, 16),
+    "r1+r2": Kind(
+        lambda D, real, fake, weight, rng, pixels: r1_and_r2(D, real, fake, weight, pixels), 0.2, 16
+    ),
     "wgan_gp": Kind(
-        lambda D, real, fake, weight, rng, pixels: wgan_gp(D, real, fake, rng, weight, pixels), 10.0
+        lambda D, real, fake, weight, rng, pixels: wgan_gp(D, real, fake, rng, weight, pixels), 10.0, 1
     ),
 }
 

@@ -26,11 +26,11 @@ def completed(config: dict[str, Any]) -> dict[str, Any]:
 
 
 def checked(
-    *, hidden: Any, hidden_D: Any, loss: Any, lr: Any, penalty: Any, penalty_weight: Any,
+    *, hidden: Any, hidden_D: Any, loss: Any, lr: Any, penalty: Any, penalty_weight: Any, penalty_every: Any,
     smoothing: Any, conditional: Any, rng: Any, **numbers: Any,
 ) -> dict[str, Any]:  # fmt: skip
     """The settings of GAN() as JSON can hold them.  Raises ValueError, in one line, where one is wrong."""
-    counts = {name: count(name, numbers[name]) for name in ("latent", "batch", "penalty_every", "d_steps")}
+    counts = {name: count(name, numbers[name]) for name in ("latent", "batch", "d_steps")}
     for name, sizes in (("hidden", hidden), ("hidden_D", hidden_D)):
         if not isinstance(sizes, Sequence) or not all(map(is_count, sizes)):
             raise ValueError(f"{name} must be a sequence of layer widths of 1 or more, got {sizes!r}")
@@ -57,22 +57,23 @@ def checked(
         "hidden": [int(n) for n in hidden], "hidden_D": [int(n) for n in hidden_D], "loss": loss,
         "lr": [float(rate) for rate in rates], "instance_noise": float(noise), "rng": seed_of(rng),
         "conditional": bool(conditional),
-        **counts, **shares, **penalty_settings(penalty, penalty_weight, counts["penalty_every"]),
+        **counts, **shares, **penalty_settings(penalty, penalty_weight, penalty_every),
     }  # fmt: skip
     return {name: found[name] for name in ORDER}
 
 
 def penalty_settings(name: Any, weight: Any, every: int) -> dict[str, Any]:
     if name is None:
-        if weight is not None or every != 1:
+        if weight is not None or every not in (None, 1):
             raise ValueError(f"penalty_weight and penalty_every need a penalty: {', '.join(PENALTIES)}")
-        return {"penalty": None, "penalty_weight": None}
+        return {"penalty": None, "penalty_weight": None, "penalty_every": 1}
     if name not in PENALTIES:
         raise ValueError(f"penalty must be None or one of {', '.join(PENALTIES)}; got {name!r}")
     weight = PENALTIES[name].weight if weight is None else weight
     if not is_number(weight) or not 0 < weight < np.inf:
         raise ValueError(f"penalty_weight must be a positive number, got {weight!r}")
-    return {"penalty": name, "penalty_weight": float(weight)}
+    every = PENALTIES[name].every if every is None else count("penalty_every", every)
+    return {"penalty": name, "penalty_weight": float(weight), "penalty_every": every}
 
 
 def seed_of(rng: Any) -> int:

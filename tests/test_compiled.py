@@ -337,7 +337,7 @@ def test_a_failure_while_the_team_prepares_leaves_it_usable(compiled, monkeypatc
 
     set_threads(3)
     compiled.team.memory  # noqa: B018 (a new team, without memory yet)
-    compiled.own.space(300)
+    compiled.own.places[0].space(300)
     monkeypatch.setattr(compiled.memory, "empty", failing)
     with pytest.raises(MemoryError):
         kernels.gemm(a, b)
@@ -345,6 +345,24 @@ def test_a_failure_while_the_team_prepares_leaves_it_usable(compiled, monkeypatc
     assert not compiled.team.caller
     for _ in range(5):
         np.testing.assert_array_equal(kernels.gemm(a, b), expected)
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_a_kernel_called_in_the_middle_of_another_disturbs_nothing(compiled, monkeypatch, threads):
+    """As a signal handler may: between the writing of a job and its start."""
+    set_threads(threads)
+    (a, b), (c, d) = big(0), big(1)
+    expected, other, describe, inner = kernels.gemm(a, b), kernels.gemm(c, d), compiled.product, []
+
+    def interrupted(*args):
+        describe(*args)
+        if not inner:
+            inner.append(None)
+            inner[0] = kernels.gemm(c, d)
+
+    monkeypatch.setattr(compiled, "product", interrupted)
+    np.testing.assert_array_equal(kernels.gemm(a, b), expected)
+    np.testing.assert_array_equal(inner[0], other)
 
 
 def test_helpers_that_cannot_start_cost_one_warning(compiled, monkeypatch, caplog):

@@ -11,9 +11,10 @@ this one says how, in five parts. docs/kernels.md draws the second and third.
 3. *The panel.* All tiles below each other need the same NV vectors' width of columns of B. These are first
    copied into a *panel*, K rows without gaps, which stays in the cache. Copying also transposes B where
    the product is A Bᵀ. For Aᵀ B nothing is copied: A is read with its two strides swapped.
-4. *Threads.* Panels are handed out one by one to this thread and to helpers that wait for work. K is never
-   split, and each sum runs over K in order with fused multiply-adds: so an element of C has the same bits
-   for any number of threads, any vector width, and any shape of tile.
+4. *Threads.* What is to be done stands in an array of integers, a job. Its parts, for a product its panels,
+   are handed out one by one to this thread and to helpers that wait for work. K is never split, and each
+   sum runs over K in order with fused multiply-adds: so an element of C has the same bits for any number of
+   threads, any vector width, and any shape of tile.
 5. *Loops* over flat memory: activations, Adam. Their e^x, tanh and log are polynomials written here, so
    these have the same bits on every CPU, too.
 
@@ -566,8 +567,8 @@ def new_job(threads):
     return job, {kind: np.zeros(8, kind) for kind in NONE}
 
 
-class Own(threading.local):
-    """Each Python thread's own job, for what it does alone, and its memory for panels."""
+class Place:
+    """Where one thread works alone: a job of its own, and memory for panels."""
 
     def __init__(self):
         self.job, self.numbers = new_job(1)
@@ -579,6 +580,13 @@ class Own(threading.local):
             self.memory, self.rows = memory.empty((START + k * PANEL,), np.uint8), k
             self.address = self.memory.ctypes.data
         return self.address
+
+
+class Own(threading.local):
+    """Each Python thread's places that are free: one, but where a signal handler interrupts a kernel's call."""
+
+    def __init__(self):
+        self.places = [Place()]
 
 
 class Team:
@@ -676,16 +684,18 @@ def perform(enough, dtype, k, describe, *args):
 
     Returns how many of its parts met a gradient that is not finite.
     """
-    crew, me, mine = team, object(), own
+    crew, me, places = team, object(), own.places
+    place = places.pop() if places else Place()
     try:
         # setdefault claims the team in one step: an exception of a signal handler cannot leave it claimed.
         shared = enough and dtype == SHARED and crew.threads > 1 and crew.caller.setdefault("is", me) is me
         if shared:
             crew.prepare(k)
-        at = crew if shared else mine
+        at = crew if shared else place
         describe(at.job, at.numbers[dtype], *args)
-        return attend(at.job, at.numbers[dtype], mine.space(k), -1, 0)
+        return attend(at.job, at.numbers[dtype], place.space(k), -1, 0)
     finally:
+        places.append(place)
         if crew.caller.get("is") is me:
             del crew.caller["is"]
 

@@ -334,7 +334,7 @@ def check_penalty(name: str, seed: int = 0, **options: Any) -> Report:
         [Dense(4, 5, rng=rng), Tanh(), Dense(5, 4, rng=rng), LeakyReLU(), Dense(4, 1, "glorot", rng)]
     ).astype(np.float64)
     real, fake = rng.standard_normal((3, 4)), rng.standard_normal((3, 4))
-    function, weight = regularise.PENALTIES[name]
+    function, weight, _ = regularise.PENALTIES[name]
 
     def penalty(net: Any) -> tuple[float, np.ndarray]:
         return function(net, real, fake, weight, 0, None)

@@ -1,6 +1,6 @@
 """The machine's float32 peak: fused multiply-adds on registers, nothing else.
 
-    python benchmarks/peak.py
+    python -m npgan.bench.peak
 
 A loop of independent chains of vector FMAs that touch no memory, on one thread and on all at once. Every
 speed in the other benchmarks is set against this number, measured in the same run.
@@ -69,6 +69,19 @@ def peak(workers: int, seconds: float = 0.3) -> float:
             thread.join()
         best = max(best, 20 * flops / (time.perf_counter() - start) / 1e9)
     return best
+
+
+class Worker:
+    """For `child`: the peak beside which others are measured."""
+
+    def __init__(self, peak):
+        self.peak = peak
+
+    def cores(self):
+        return {"cores": available_cores()}
+
+    def measure(self, threads):
+        return {"gflops": self.peak(threads)}
 
 
 if __name__ == "__main__":

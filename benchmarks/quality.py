@@ -1,0 +1,225 @@
+"""Programs that draw MNIST after the same seconds of training on the same cores, scored by npgan's judge.
+
+    python benchmarks/quality.py train OUT [--seconds 5 10 ... 180] [--seeds 0 1 2] [--programs npgan ...]
+    python benchmarks/quality.py score OUT          # of every .npy there: OUT/scores.json
+    python benchmarks/quality.py table OUT          # Markdown; --page writes it into docs/benchmarks.md
+    python benchmarks/quality.py plot OUT DIR       # DIR/quality.png (curves), DIR/quality_samples.png
+
+Each program trains in a process of its own, alone, with a clean environment and all cores. Its clock runs from
+its second step on (the first may compile) and stands still while it draws its 10,000 samples. Everything else
+that the program does counts. What the programs are is said in quality_programs.py.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from quality_programs import PROGRAMS, Program, Sample
+
+Programs = dict[str, tuple[str, Program]]  # name -> (the package it needs, the program)
+SCHEDULE = (5, 10, 20, 30, 45, 60, 90, 120, 150, 180)
+SAMPLES = 10_000
+QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "", "KERAS_BACKEND": "tensorflow"}
+
+
+def narrate(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+# ---- training ----
+
+
+class Done(Exception):  # noqa: N818
+    """The last sample has been taken."""
+
+
+class Clock:
+    """What a program calls after every step."""
+
+    def __init__(self, folder: Path, schedule: list[float]):
+        self.folder, self.schedule = folder, sorted(schedule)
+        self.began, self.paused, self.steps = 0.0, 0.0, 0
+        self.kept: list[dict[str, float]] = []
+
+    def tick(self, sample: Sample) -> None:
+        now = time.perf_counter()
+        if self.began == 0.0:
+            self.began = now
+            return
+        self.steps += 1
+        if now - self.began - self.paused < self.schedule[0]:
+            return
+        mark = self.schedule.pop(0)
+        seconds = now - self.began - self.paused
+        np.save(self.folder / f"{mark:g}.npy", sample(SAMPLES).reshape(-1, 28, 28))
+        self.kept.append({"mark": mark, "seconds": seconds, "steps": self.steps})
+        (self.folder / "clock.json").write_text(json.dumps(self.kept))
+        if not self.schedule:
+            raise Done
+        self.paused += time.perf_counter() - now
+
+
+def run_one(program: Program, folder: Path, seed: int, schedule: list[float]) -> None:
+    """In the program's own process."""
+    from npgan import datasets
+
+    clock = Clock(folder, schedule)
+    try:
+        program(datasets.mnist().images, seed, clock.tick)
+    except Done:
+        print(f"{clock.steps} steps in {clock.kept[-1]['seconds']:.1f} s")
+
+
+def train(args: argparse.Namespace, programs: Programs) -> None:
+    from npgan.bench.child import environment
+    from npgan.kernels.compiled import available_cores
+
+    for seed in args.seeds:
+        for program in args.programs:
+            package = programs[program][0]
+            if not importlib.util.find_spec(package):
+                narrate(f"{program} is left out: {package} is not installed")
+                continue
+            folder = args.out / program / f"seed{seed}"
+            folder.mkdir(parents=True, exist_ok=True)
+            command = [sys.executable, sys.argv[0], "run-one", program, str(folder), "--seeds", str(seed)]
+            command += ["--seconds", *map(str, args.seconds)]
+            narrate(f"{program}, seed {seed}: {max(args.seconds):g} s of training")
+            clean = environment(args.threads or available_cores(), args.out.resolve() / "caches", QUIET)
+            done = subprocess.run(command, env=clean, stderr=subprocess.PIPE, text=True)
+            if done.returncode:
+                last = done.stderr.strip().splitlines()[-1:] or ["no word"]
+                narrate(f"{program}, seed {seed} failed: {last[0]}")
+
+
+# ---- scores ----
+
+
+def samples(out: Path, programs: Programs) -> Iterator[tuple[str, str, float, Path]]:
+    """(program, seed, seconds, file) of all that there is, in order."""
+    for program in programs:
+        for folder in sorted((out / program).glob("seed*")):
+            for file in sorted(folder.glob("*.npy"), key=lambda path: float(path.stem)):
+                yield program, folder.name, float(file.stem), file
+
+
+def score(args: argparse.Namespace, programs: Programs) -> None:
+    from npgan.metrics import evaluate
+
+    kept = args.out / "scores.json"
+    scores: dict[str, Any] = json.loads(kept.read_text()) if kept.exists() else {}
+    for program, seed, seconds, file in samples(args.out, programs):
+        name = f"{program}/{seed}/{seconds:g}"
+        if name in scores and scores[name]["written"] == os.path.getmtime(file):
+            continue
+        found = evaluate(np.load(file))
+        found.pop("histogram", None)
+        clock = json.loads((file.parent / "clock.json").read_text())
+        steps = next(row["steps"] for row in clock if row["mark"] == seconds)
+        scores[name] = {**found, "steps": steps, "written": os.path.getmtime(file)}
+        narrate(f"{name}: Fréchet distance {found['frechet_distance']:.1f}")
+        kept.write_text(json.dumps(scores, indent=1) + "\n")
+
+
+def curves(out: Path, programs: Programs) -> dict[str, dict[float, list[dict[str, Any]]]]:
+    """program -> seconds -> the scores of every seed."""
+    try:
+        scores = json.loads((out / "scores.json").read_text())
+    except OSError:
+        raise SystemExit(f"{out} has no scores.json; `quality.py score {out}` makes it") from None
+    found: dict[str, dict[float, list[dict[str, Any]]]] = {}
+    for program, seed, seconds, _ in samples(out, programs):
+        if (row := scores.get(f"{program}/{seed}/{seconds:g}")) is not None:
+            found.setdefault(program, {}).setdefault(seconds, []).append(row)
+    return found
+
+
+def median(rows: list[dict[str, Any]], key: str) -> float:
+    return float(np.median([row[key] for row in rows]))
+
+
+def table(out: Path, programs: Programs) -> str:
+    """Fréchet distances over the seconds; beside them the other scores after the last."""
+    found = curves(out, programs)
+    marks = sorted({seconds for rows in found.values() for seconds in rows})
+    shown = [s for s in marks if s in (5, 20, 60, 120, 180)] or marks
+    last = marks[-1]
+    lines = [
+        "| program | steps/s | " + " | ".join(f"{s:g} s" for s in shown)
+        + " | confident | digits | smallest share | precision | recall |",
+        "|---" * (7 + len(shown)) + "|",
+    ]  # fmt: skip
+    for program, by_second in found.items():
+        cells = [f"{median(by_second[s], 'frechet_distance'):.1f}" if s in by_second else "–" for s in shown]
+        end = by_second[max(by_second)]
+        rate = median(end, "steps") / max(by_second)
+        lines.append(
+            f"| {program} | {rate:.0f} | " + " | ".join(cells) + f" | {median(end, 'confident'):.0%} | "
+            f"{median(end, 'covered'):.0f} | {median(end, 'smallest_share'):.1%} | "
+            f"{median(end, 'precision'):.2f} | {median(end, 'recall'):.2f} |"
+        )
+    some = next(iter(next(iter(found.values())).values()))[0]
+    seeds = max(len(rows) for by_second in found.values() for rows in by_second.values())
+    return "\n".join([
+        f"Fréchet distance in the features of {some['judge']['title']} (real images {some['real']['frechet_distance']:.1f}, "
+        f"noise {some['noise']['frechet_distance']:.0f}), median of {seeds} seed(s); the columns behind it after {last:g} s:",
+        "", *lines,
+    ])  # fmt: skip
+
+
+# ---- the command ----
+
+
+def main(doc: str, programs: Programs, seconds: tuple[float, ...], page: str, pictures: str) -> None:
+    """The command line.  page: where in docs/ the table goes; pictures: what their names begin with."""
+    raw = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(description=doc, formatter_class=raw)
+    actions = parser.add_subparsers(dest="action", required=True)
+    for action in ("train", "run-one", "score", "table", "plot"):
+        sub = actions.add_parser(action)
+        if action == "run-one":
+            sub.add_argument("program", choices=programs)
+        sub.add_argument("out", type=Path)
+        if action in ("train", "run-one"):
+            sub.add_argument("--seconds", type=float, nargs="+", default=seconds)
+            sub.add_argument("--seeds", type=int, nargs="+", default=[0])
+        if action == "train":
+            sub.add_argument("--programs", nargs="+", choices=programs, default=list(programs))
+            sub.add_argument("--threads", type=int, help="default: all cores")
+        if action == "plot":
+            sub.add_argument("pictures", type=Path)
+        if action == "table":
+            sub.add_argument("--page", action="store_true", help=f"write it into docs/{page}")
+    args = parser.parse_args()
+    if args.action == "train":
+        train(args, programs)
+    elif args.action == "run-one":
+        run_one(programs[args.program][1], args.out, args.seeds[0], args.seconds)
+    elif args.action == "score":
+        score(args, programs)
+    elif args.action == "table":
+        text = table(args.out, programs)
+        print(text)
+        if args.page:
+            from page import PAGE, machine, put
+
+            peers = sorted({package for package, _ in programs.values()} - {"npgan"})
+            put(pictures, f"{text}\n\n{machine(*peers)}", PAGE.with_name(page))
+    else:
+        from quality_pictures import draw
+
+        draw(args.out, curves(args.out, programs), args.pictures, pictures)
+
+
+if __name__ == "__main__":
+    main(__doc__, PROGRAMS, SCHEDULE, "benchmarks.md", "quality")

@@ -1,0 +1,89 @@
+"""The pictures of quality.py: the curves, and what each program draws after so many seconds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from npgan import plot
+
+COLOURS = (
+    "#d55e00",
+    "#0072b2",
+    "#009e73",
+    "#8a8a8a",
+    "#cc79a7",
+    "#e69f00",
+    "#56b4e9",
+    "#000000",
+    "#f0e442",
+)  # Okabe and Ito 2008
+SHOWN, DIGITS = (5, 20, 60, 120, 180), 4  # seconds; a cell shows DIGITS x DIGITS samples
+
+
+def draw(out: Path, found: dict[str, Any], pictures: Path, name: str) -> None:
+    """NAME.png and NAME_samples.png.    found: program -> seconds -> the scores of every seed"""
+    pictures.mkdir(parents=True, exist_ok=True)
+    plot.save(distances(found), pictures / f"{name}.png")
+    plot.save(gallery(out, found), pictures / f"{name}_samples.png")
+
+
+def distances(found: dict[str, Any]) -> Figure:
+    """Fréchet distance over seconds of training, both on log axes; thin lines are single seeds."""
+    figure = Figure(figsize=(6.4, 4.0), dpi=160, layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.add_subplot()
+    for (program, by_second), colour in zip(found.items(), COLOURS, strict=False):
+        seconds = sorted(by_second)
+        for seed in range(min(len(by_second[s]) for s in seconds)):
+            single = [by_second[s][seed]["frechet_distance"] for s in seconds]
+            axes.plot(seconds, single, color=colour, lw=0.6, alpha=0.5)
+        values = [np.median([row["frechet_distance"] for row in by_second[s]]) for s in seconds]
+        axes.plot(seconds, values, "o-", color=colour, lw=2, ms=4, label=program)
+    real = next(iter(next(iter(found.values())).values()))[0]["real"]["frechet_distance"]
+    axes.axhline(real, color="#8a8a8a", lw=1, ls=":")
+    axes.annotate("real images", (1, real), (-4, 3), ("axes fraction", "data"), "offset points",
+                  ha="right", color="#8a8a8a", fontsize=8)  # fmt: skip
+    axes.set(
+        xscale="log",
+        yscale="log",
+        xlabel="seconds of training",
+        ylabel="Fréchet distance in the judge's features",
+    )
+    marks = sorted({s for by_second in found.values() for s in by_second})
+    axes.set_xticks(marks, [f"{s:g}" for s in marks])
+    axes.set_xticks([], minor=True)
+    axes.grid(True, color="#e6e6e6", lw=0.8)
+    axes.spines[:].set_visible(False)
+    axes.legend(frameon=False, fontsize=9)
+    return figure
+
+
+def gallery(out: Path, found: dict[str, Any]) -> Figure:
+    """A row per program, a column per time; the samples are the first that the program drew, not chosen."""
+    marks = sorted({s for by_second in found.values() for s in by_second})
+    marks = [s for s in marks if s in SHOWN] or marks[: len(SHOWN)]
+    side, name, head, dpi = 240, 130, 28, 128
+    width, height = name + side * len(marks), head + side * len(found)
+    figure = Figure(figsize=(width / dpi, height / dpi), dpi=dpi, facecolor="white")
+    FigureCanvasAgg(figure)
+    for column, seconds in enumerate(marks):
+        x = (name + side * (column + 0.5)) / width
+        figure.text(x, 1 - head / 2 / height, f"{seconds:g} s", ha="center", va="center", fontsize=9)
+    for row, program in enumerate(found):
+        y = 1 - (head + side * (row + 0.5)) / height
+        figure.text(6 / width, y, program.replace(" ", "\n").replace("-", "-\n"), va="center", fontsize=9)
+        for column, seconds in enumerate(marks):
+            file = out / program / "seed0" / f"{seconds:g}.npy"
+            if not file.exists():
+                continue
+            images = np.load(file)[: DIGITS * DIGITS]
+            x = (name + side * column) / width
+            axes = figure.add_axes((x, y - side / 2 / height, side / width, side / height))
+            axes.imshow(plot.tile(images, DIGITS), cmap="gray", vmin=0, vmax=255, interpolation="nearest")
+            axes.set_axis_off()
+    return figure

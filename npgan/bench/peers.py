@@ -1,0 +1,42 @@
+"""Who takes part in the comparison, and what is needed for it. Importing this imports no library."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+Say = Callable[[str], None]
+
+
+class Peer(NamedTuple):
+    """A step that takes part: the package that it needs, where it is, and what its process is told."""
+
+    package: str
+    step: str
+    environment: dict[str, str] = {}  # noqa: RUF012
+
+
+PINNED = {"OMP_PROC_BIND": "true"}  # of PyTorch's tuning guide; a few per cent
+QUIET_TF = {"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": ""}
+PEERS = {
+    "npgan": Peer("numba", "npgan.bench.in_npgan:step"),
+    "numpy": Peer("numpy", "npgan.bench.in_numpy:step"),
+    "torch-eager": Peer("torch", "npgan.bench.in_torch:eager", PINNED),
+    "torch-tuned": Peer("torch", "npgan.bench.in_torch:tuned", PINNED),
+    "torch-compiled": Peer("torch", "npgan.bench.in_torch:compiled", PINNED),
+    "jax-jit": Peer("jax", "npgan.bench.in_jax:step"),
+    "tensorflow": Peer("tensorflow", "npgan.bench.in_tensorflow:step", QUIET_TF),
+    "tensorflow-xla": Peer("tensorflow", "npgan.bench.in_tensorflow:xla", QUIET_TF),
+    "keras": Peer("keras", "npgan.bench.in_keras:step", {**QUIET_TF, "KERAS_BACKEND": "tensorflow"}),
+    "tinygrad": Peer("tinygrad", "npgan.bench.in_tinygrad:step", {"DEV": "CPU"}),
+}
+
+
+def installed(names: Sequence[str], say: Say) -> list[str]:
+    """Those of the peers whose package is there; a line for each of the others."""
+    there = [name for name in names if importlib.util.find_spec(PEERS[name].package)]
+    for name in names:
+        if name not in there:
+            say(f"{name} is left out: {PEERS[name].package} is not installed")
+    return there
