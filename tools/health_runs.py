@@ -17,8 +17,11 @@ import numpy as np
 from npgan import GAN, datasets, health, plot
 from npgan.datasets import Images
 
-IMAGES = dict(hidden=(128, 256), hidden_D=(128, 64), latent=32, batch=64)
-POINTS = dict(hidden=(64, 64), hidden_D=(64, 64), latent=2, batch=256)
+PLAIN = dict(
+    loss="nonsaturating", beta1=0.5, beta2=0.999, average=0.999, penalty=None, lr_decay=0.0
+)  # whatever the defaults are
+IMAGES = dict(PLAIN, hidden=(128, 256), hidden_D=(128, 64), latent=32, batch=64)
+POINTS = dict(PLAIN, hidden=(64, 64), hidden_D=(64, 64), latent=2, batch=256)
 
 # name: (number of MNIST images, or "ring", or "cloud"; settings; epochs)
 RECIPES = {
@@ -27,7 +30,7 @@ RECIPES = {
     "weak": (10_000, dict(IMAGES, hidden_D=(2,), lr=(2e-3, 1e-5)), 11),
     "collapse": (10_000, dict(IMAGES, lr=(1e-2, 1e-3)), 11),
     "memory": (20, dict(IMAGES, latent=4, batch=20, lr=1e-3), 2200),
-    "swings": ("cloud", dict(hidden=(), hidden_D=(), latent=2, batch=64, lr=3e-2, beta1=0.9), 130),
+    "swings": ("cloud", dict(POINTS, hidden=(), hidden_D=(), batch=64, lr=3e-2, beta1=0.9), 130),
     "equilibrium": ("ring", dict(POINTS, lr=2e-3, penalty="r1", penalty_weight=0.03, penalty_every=4), 50),
 }
 
