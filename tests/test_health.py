@@ -33,7 +33,7 @@ WRONG = {
     "won": ["D too strong"],
     "weak": ["D too weak", "collapse"],
     "collapse": ["D too strong", "collapse"],
-    "swings": ["oscillation"],
+    "swings": ["collapse", "oscillation"],  # a linear G on its way around has little spread
     "equilibrium": ["equilibrium"],
 }
 
@@ -44,6 +44,7 @@ def test_a_run_made_to_go_wrong_is_told_so(name, runs):
     assert [line.partition(":")[0] for _, line in said if not line.startswith("still")] == WRONG[name]
 
 
+@pytest.mark.slow
 def test_a_few_images_learnt_by_heart_are_noticed(runs):
     gan, said = runs.run("memory")
     assert any(line.startswith("memorisation") for _, line in said)
