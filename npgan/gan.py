@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from . import checkpoint, kernels, train
+from . import checkpoint, health, kernels, train
 from .conditional import before, beside, classes_of, labels_for, one_hot
 from .datasets import Images, to_uint8
 from .datasets.arrays import as_labels, as_rows
@@ -301,7 +301,8 @@ class GAN:
         self.end_ = (self.epoch_ + epochs, len(data.images) // self.batch)
         watchers = [*callbacks] if directory is None else [directory.after_epoch, *callbacks]
         try:
-            train.run(self, data.images, epochs, watchers, progress, data.labels if classes else None)
+            labels, remarks = data.labels if classes else None, health.watch(data, lambda: self.stream(8))
+            train.run(self, data.images, epochs, watchers, progress, labels, remarks)
         except train.Interrupted:
             if directory is not None:
                 directory.save()

@@ -59,15 +59,16 @@ def run(
     callbacks: Sequence[Callback] = (),
     progress: bool | str | None = None,
     labels: np.ndarray | None = None,
+    remarks: Callable[[State], Sequence[str]] | None = None,
 ) -> None:
     """Train for so many more epochs (one that was interrupted is finished first, and counts).
 
     After each epoch its means join model.history_ and every callback gets a State; one that returns
     True ends the run. progress: True shows it on stderr, a text does so under that text, False is
     silent, None means True just where stderr is a terminal. labels: given to each step with the images that
-    they belong to. Raises FloatingPointError at a step whose
-    numbers are not finite, Interrupted after a step that was completed, and KeyboardInterrupt at once
-    at the second Ctrl-C.
+    they belong to. remarks: asked after each epoch that is shown, for lines to show below it. Raises
+    FloatingPointError at a step whose numbers are not finite, Interrupted after a step that was completed,
+    and KeyboardInterrupt at once at the second Ctrl-C.
     """
     first, last, steps = model.epoch_, model.epoch_ + epochs, len(images) // model.batch
     began, done, total = time.perf_counter(), 0, epochs * steps - model.position_
@@ -96,6 +97,8 @@ def run(
             rate = epoch_done * model.batch / (now - epoch_began)
             display.epoch(row, rate, (now - began) / done * (total - done) if done else 0.0)
             state = State(model, epoch + 1, last, row, now - began, rate)
+            if remarks is not None and display.lines:
+                display.write(*(f"health: {line}" for line in remarks(state)))
             wishes = [callback(state) for callback in callbacks]
             if any(isinstance(wish, (bool, np.bool_)) and wish for wish in wishes) or interrupted():
                 break
@@ -169,10 +172,14 @@ class Display:
         minutes, seconds = divmod(round(left), 60)
         line = f"epoch {int(row['epoch']):{width}d}/{self.epochs}  {values}  {rate:,.0f} images/s"
         line += f"  {minutes}:{seconds:02d} left" if left else ""
-        if self.bar is not None:
-            self.bar.write(line, file=sys.stderr)
-        else:
-            print(line, file=sys.stderr, flush=True)
+        self.write(line)
+
+    def write(self, *lines: str) -> None:
+        for line in lines:
+            if self.bar is not None:
+                self.bar.write(line, file=sys.stderr)
+            else:
+                print(line, file=sys.stderr, flush=True)
 
 
 LABELS = {"loss_D": "loss D", "loss_G": "loss G", "D_real": "D(real)", "D_fake": "D(fake)"}

@@ -1,0 +1,246 @@
+"""Health says what is off, and only that: runs that go wrong on purpose, and what must not be said of good ones."""
+
+import importlib.util
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from npgan import GAN, datasets, health
+from npgan.datasets import Images
+from npgan.health import Samples, chosen, diagnose, measure
+
+ROOT = Path(__file__).parents[1]
+IMAGES = np.random.default_rng(0).integers(0, 256, (60, 4, 5), dtype=np.uint8)
+
+
+# ---- runs that were made to go wrong: tools/health_runs.py has the recipes ----
+
+
+@pytest.fixture(scope="module")
+def runs():
+    path = ROOT / "tools" / "health_runs.py"
+    if not path.exists():
+        pytest.skip("tools/ is not part of an installed npgan")
+    spec = importlib.util.spec_from_file_location("health_runs", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+WRONG = {
+    "won": ["D too strong"],
+    "weak": ["D too weak", "collapse"],
+    "collapse": ["D too strong", "collapse"],
+    "swings": ["collapse", "oscillation"],  # a linear G on its way around has little spread
+    "equilibrium": ["equilibrium"],
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_a_run_made_to_go_wrong_is_told_so(name, runs):
+    _, said = runs.run(name)
+    assert [line.partition(":")[0] for _, line in said if not line.startswith("still")] == WRONG[name]
+
+
+@pytest.mark.slow
+def test_a_few_images_learnt_by_heart_are_noticed(runs):
+    gan, said = runs.run("memory")
+    assert any(line.startswith("memorisation") for _, line in said)
+    data = runs.data_of(20)
+    seen = measure(gan.sample(500, 1), chosen(data, np.random.default_rng(0)))
+    others = Images("others", datasets.mnist().images[20:40], None, (28, 28))
+    unseen = measure(gan.sample(500, 1), chosen(others, np.random.default_rng(0)))
+    assert seen.copies > 0.25
+    assert unseen.copies == 0.0
+
+
+def test_a_good_run_is_left_in_peace(runs):
+    assert runs.run("good")[1] == []
+
+
+# ---- what is measured ----
+
+
+def digits(n, start=0, labels=True):
+    mnist = datasets.mnist()
+    part = slice(start, start + n)
+    return Images("mnist", mnist.images[part], mnist.labels[part] if labels else None, mnist.shape)
+
+
+REAL = chosen(digits(5000), np.random.default_rng(0))
+
+
+def test_unseen_real_digits_measure_as_real():
+    seen = measure(digits(500, 20_000).images, REAL)
+    assert 0.95 < seen.spread < 1.05
+    assert 0.8 < seen.variety < 1.2
+    assert 0.9 < seen.distance < 1.1
+    assert (seen.lost, seen.lost_share, seen.copies) == ((), 0.0, 0.0)
+
+
+def test_some_digits_alone_leave_the_others_lost():
+    data = digits(5000, 20_000)
+    seen = measure(data.images[np.isin(data.labels, [0, 6])][:500], REAL)
+    assert set(seen.lost) >= {1, 2, 3, 4, 7, 8, 9} - {5}
+    assert 0.6 < seen.lost_share < 0.9
+
+
+def test_one_digit_again_and_again_has_neither_spread_nor_variety():
+    seen = measure(np.repeat(digits(1, 20_000).images, 500, axis=0), REAL)
+    assert seen.spread < 1e-3
+    assert seen.variety < 0.01
+
+
+def test_noise_is_far_away():
+    noise = np.random.default_rng(0).integers(0, 256, (500, 784), dtype=np.uint8)
+    assert measure(noise, REAL).distance > 1.8
+
+
+def test_copies_are_counted_as_a_share_of_all_training_images():
+    data = digits(5000)  # of which 2000 are looked at
+    copies = data.images[np.random.default_rng(1).choice(5000, 500)]
+    assert measure(copies, REAL).copies == pytest.approx(1.0, abs=0.2)
+    half = np.concatenate([copies[:250], digits(250, 20_000).images])
+    assert measure(half, REAL).copies == pytest.approx(0.5, abs=0.2)
+
+
+def test_points_of_some_modes_leave_the_others_lost():
+    ring = datasets.ring(2000, rng=0)
+    real = chosen(ring, np.random.default_rng(0))
+    seen = measure(ring.images[ring.labels < 4][:500], real)
+    assert seen.lost == (4, 5, 6, 7)
+    assert math.isnan(seen.distance)
+    assert seen.copies == 0.0
+
+
+@pytest.mark.parametrize("n", [1, 2, 3])
+def test_next_to_no_data_are_measured_without_a_warning(n, recwarn):
+    for data in (
+        digits(n),
+        digits(n, labels=False),
+        Images("flat", np.zeros((n, 4), np.uint8), None, (2, 2)),
+    ):
+        measure(np.zeros((5, data.images.shape[1]), np.uint8), chosen(data, np.random.default_rng(0)))
+    assert not recwarn.list
+
+
+# ---- what is said of it ----
+
+GOOD = Samples(spread=0.95, variety=0.8, distance=1.05, lost=(), lost_share=0.0, copies=0.0)
+CONFIG = GAN().config | {"loss": "nonsaturating", "smoothing": 0.0}
+
+
+def history(n=10, **values):
+    row = {**dict(loss_D=1.25, D_real=0.56, D_fake=0.44, loss_G=1.0), **values}
+    return {"epoch": list(range(1, n + 1)), **{k: list(np.resize(v, n)) for k, v in row.items()}}
+
+
+def names(record, samples=GOOD, steps=9370, **config):
+    return [finding.name for finding in diagnose(record, CONFIG | config, steps, samples)]
+
+
+def test_what_was_recorded_of_good_runs_gets_no_line():
+    for real, fake, loss in ((0.61, 0.52, 1.34), (0.56, 0.44, 1.25), (0.72, 0.28, 0.79), (0.86, 0.19, 0.62)):
+        assert names(history(loss_D=loss, D_real=real, D_fake=fake)) == []
+    young = GOOD._replace(spread=0.5, variety=0.14, distance=1.22, lost=(2, 3, 5), lost_share=0.3)
+    assert names(history(), young) == []
+
+
+@pytest.mark.parametrize(
+    ("record", "samples", "expected"),
+    [
+        (history(D_real=0.98, D_fake=0.03, loss_D=0.05), GOOD, ["D too strong"]),
+        (history(D_real=0.5, D_fake=0.9), GOOD._replace(distance=3.0), ["D too weak"]),
+        (history(D_real=0.52, D_fake=0.5), GOOD._replace(spread=0.2), ["D too weak", "collapse"]),
+        (history(), GOOD._replace(lost=(1, 2, 3, 4), lost_share=0.4), ["collapse"]),
+        (history(), GOOD._replace(variety=0.05), ["collapse"]),
+        (history(), GOOD._replace(copies=0.4), ["memorisation"]),
+        (history(loss_D=[0.8, 1.7]), GOOD, ["oscillation"]),
+        (history(loss_D=1.38, D_real=0.505, D_fake=0.495, loss_G=0.7), GOOD, ["equilibrium"]),
+    ],
+)
+def test_each_state_has_its_line(record, samples, expected):
+    assert names(record, samples) == expected
+
+
+def test_a_trend_is_no_oscillation():
+    assert names(history(loss_D=np.linspace(0.5, 2.5, 10))) == []
+
+
+@pytest.mark.parametrize("loss", ["hinge", "wasserstein", "least_squares", "relativistic"])
+def test_where_d_gives_no_probabilities_only_samples_are_judged(loss):
+    record = history(D_real=1.0, D_fake=0.0, loss_D=[-3.0, 5.0])
+    assert names(record, loss=loss) == []
+    assert names(record, GOOD._replace(variety=0.01), loss=loss) == ["collapse"]
+
+
+def test_smoothed_labels_lower_what_counts_as_strong():
+    record = history(D_real=0.89, D_fake=0.01, loss_D=0.4)
+    assert names(record) == []
+    assert names(record, smoothing=0.1) == ["D too strong"]
+
+
+def test_nothing_is_said_of_the_first_steps():
+    assert names(history(1, D_real=1.0, D_fake=0.0), GOOD._replace(spread=0.0), steps=937) == []
+
+
+def test_short_epochs_are_judged_together():
+    """Of 5 steps each: one epoch in which D was right is an accident, 80 of them are a state."""
+    once = history(400, D_real=[0.6] * 399 + [1.0], D_fake=[0.4] * 399 + [0.0])
+    assert names(once, steps=2000) == []
+    state = history(400, D_real=[0.6] * 320 + [1.0] * 80, D_fake=[0.4] * 320 + [0.0] * 80)
+    assert names(state, steps=2000) == ["D too strong"]
+
+
+def test_the_minimax_loss_is_told_that_its_gradient_vanishes():
+    record = history(D_real=0.99, D_fake=0.01)
+    assert "vanishes" in diagnose(record, CONFIG | {"loss": "minimax"}, 9370)[0].text
+
+
+# ---- in a run ----
+
+
+def small(**changes):
+    return GAN(**{**dict(latent=3, hidden=(5,), hidden_D=(4,), batch=8), **changes})
+
+
+@pytest.fixture
+def at_once(monkeypatch):
+    """So that a run of a few steps is judged, and always found wanting."""
+    monkeypatch.setattr(health, "EARLY", 1)
+    monkeypatch.setattr(health, "STEPS", 1)
+    monkeypatch.setattr(health, "FEW", math.inf)
+
+
+def test_it_stands_below_the_line_of_its_epoch_in_full_only_once(at_once, capsys):
+    small().fit(IMAGES, epochs=3, progress=True)
+    lines = capsys.readouterr().err.splitlines()
+    assert [line.split(" ")[0] for line in lines] == ["epoch", "health:"] * 3
+    assert lines[1].startswith("health: collapse: ")
+    assert lines[3] == lines[5] == "health: still collapse"
+
+
+@pytest.mark.parametrize("settings", [{}, {"conditional": True}, {"loss": "hinge", "d_steps": 2}])
+def test_the_same_bits_with_it_and_without(settings, at_once, tmp_path, capsys):
+    labels = np.arange(60) % 3 if "conditional" in settings else None
+    for name, progress in (("with", True), ("without", False)):
+        gan = small(**settings).fit(IMAGES, epochs=3, progress=progress, labels=labels)
+        gan.save(tmp_path / f"{name}.npz")
+    assert "health: " in capsys.readouterr().err
+    assert (tmp_path / "with.npz").read_bytes() == (tmp_path / "without.npz").read_bytes()
+
+
+def test_a_silent_run_measures_nothing(monkeypatch):
+    monkeypatch.setattr(health, "measure", lambda *_: pytest.fail("it was measured"))
+    small().fit(IMAGES, epochs=2, progress=False)
+
+
+def test_points_and_colours_are_watched_too(at_once, capsys):
+    for images in (
+        datasets.ring(100, rng=0),
+        np.random.default_rng(0).integers(0, 256, (20, 4, 5, 3), dtype=np.uint8),
+    ):
+        small().fit(images, epochs=1, progress=True)
+    assert capsys.readouterr().err.count("health: ") == 2

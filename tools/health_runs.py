@@ -1,0 +1,91 @@
+"""Runs that go wrong on purpose: what npgan.health was taught by, and the pictures of docs/reading-a-run.md.
+
+    python tools/health_runs.py                      every run, with its numbers and what health says of it
+    python tools/health_runs.py collapse swings      only these
+    python tools/health_runs.py --pictures docs/images good collapse won
+
+Each takes seconds; tests/test_health.py makes the same runs. The networks are small, and so are the data.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+
+from npgan import GAN, datasets, health, plot
+from npgan.datasets import Images
+
+PLAIN = dict(
+    loss="nonsaturating", beta1=0.5, beta2=0.999, average=0.999, penalty=None, lr_decay=0.0
+)  # whatever the defaults are
+IMAGES = dict(PLAIN, hidden=(128, 256), hidden_D=(128, 64), latent=32, batch=64)
+POINTS = dict(PLAIN, hidden=(64, 64), hidden_D=(64, 64), latent=2, batch=256)
+
+# name: (number of MNIST images, or "ring", or "cloud"; settings; epochs)
+RECIPES = {
+    "good": (20_000, dict(IMAGES, lr=1e-3), 10),
+    "won": (10_000, dict(IMAGES, lr=(1e-5, 2e-3)), 11),
+    "weak": (10_000, dict(IMAGES, hidden_D=(2,), lr=(2e-3, 1e-5)), 11),
+    "collapse": (10_000, dict(IMAGES, lr=(1e-2, 1e-3)), 11),
+    "memory": (20, dict(IMAGES, latent=4, batch=20, lr=1e-3), 2200),
+    "swings": ("cloud", dict(POINTS, hidden=(), hidden_D=(), batch=64, lr=3e-2, beta1=0.9), 130),
+    "equilibrium": ("ring", dict(POINTS, lr=2e-3, penalty="r1", penalty_weight=0.03, penalty_every=4), 50),
+}
+
+
+def data_of(source: int | str) -> Images:
+    if source == "ring":
+        return datasets.ring(rng=0)
+    if source == "cloud":  # G and D are linear on it, as in Mescheder et al. 2018, section 2
+        points = np.random.default_rng(0).normal([0.8, 0.3], 0.05, (2000, 2))
+        return Images("a cloud", points.astype(np.float32), None, (2,))
+    mnist = datasets.mnist()
+    return Images("mnist", mnist.images[:source], mnist.labels[:source], mnist.shape)
+
+
+def run(name: str, show=lambda state, samples: None) -> tuple[GAN, list[tuple[int, str]]]:
+    """The trained GAN, and what health said after which epoch.    show: called with what is measured, too"""
+    source, settings, epochs = RECIPES[name]
+    data, gan, said = data_of(source), GAN(**settings), []
+    remarks = health.watch(data, lambda: gan.stream(8))
+
+    def after_epoch(state):
+        said.extend((state.epoch, line) for line in remarks(state))
+        real = health.chosen(data, gan.stream(8))
+        show(state, health.measure(gan.sample(health.SAMPLES, gan.stream(8)), real))
+
+    gan.fit(data, epochs=epochs, callbacks=[after_epoch], progress=False)
+    return gan, said
+
+
+def print_row(state, samples) -> None:
+    if state.epoch % max(1, state.epochs // 10) == 0:
+        row = "  ".join(f"{name} {value:.3f}" for name, value in state.row.items() if name != "epoch")
+        seen = f"spread {samples.spread:.2f}  variety {samples.variety:.2f}  distance {samples.distance:.2f}"
+        lost, copies = ",".join(map(str, samples.lost)), f"copies {samples.copies:.2f}"
+        print(f"{state.epoch:4d}  {row}  {seen}  {copies}  lost {lost or '-'}", flush=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("names", nargs="*", metavar="RUN", help=", ".join(RECIPES))
+    parser.add_argument("--pictures", type=Path, metavar="DIR", help="write reading-RUN.png and -samples.png")
+    args = parser.parse_args()
+    for name in args.names or RECIPES:
+        if name not in RECIPES:
+            parser.error(f"there is no run {name!r}; there are {', '.join(RECIPES)}")
+        print(f"{name}: {RECIPES[name]}")
+        gan, said = run(name, print_row)
+        print(*(f"{epoch:4d}  health: {line}" for epoch, line in said), sep="\n")
+        if args.pictures and gan.pixels_:
+            plot.save(plot.losses(gan.history_), args.pictures / f"reading-{name}.png")
+            plot.save(
+                plot.grid(gan.sample(40, rng=1), columns=10, scale=2),
+                args.pictures / f"reading-{name}-samples.png",
+            )
+
+
+if __name__ == "__main__":
+    main()
