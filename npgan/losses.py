@@ -7,6 +7,7 @@ its gradients by the logits, which is where the pullbacks of the networks take o
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -24,6 +25,9 @@ class Loss(NamedTuple):
     discriminator: Callable[[Any, Any], Any]  # (logits at real, logits at fake) -> scalar
     generator: Callable[[Any, Any], Any]
     needs_real: bool = False  # whether the generator's loss looks at the real logits
+    equilibrium: tuple[float, float] | None = (
+        None  # D's and G's value where D can no longer tell, if it has one
+    )
 
 
 def evaluate(function: Callable[..., Any], *arrays: np.ndarray) -> tuple[float, list[np.ndarray]]:
@@ -48,21 +52,27 @@ def call(logits: Any, answer: float) -> Any:
 
 
 # -log D(real) - log(1 - D(fake)), against -log D(fake): Goodfellow et al. 2014, section 3, end.
-# At equilibrium 2 log 2 and log 2.
 nonsaturating = Loss(
     "nonsaturating",
     lambda real, fake: call(real, 1.0) + call(fake, 0.0),
     lambda real, fake: call(fake, 1.0),
+    equilibrium=(2 * math.log(2), math.log(2)),
 )
 
 # The game as first written: G minimises log(1 - D(fake)), which is flat where D is sure. Ibid., eq. 1.
-minimax = Loss("minimax", nonsaturating.discriminator, lambda real, fake: -call(fake, 0.0))
+minimax = Loss(
+    "minimax",
+    nonsaturating.discriminator,
+    lambda real, fake: -call(fake, 0.0),
+    equilibrium=(2 * math.log(2), -math.log(2)),
+)
 
 # Mao et al. 2017, eq. 9: the logits are regressed to 1 and 0.
 least_squares = Loss(
     "least_squares",
     lambda real, fake: 0.5 * ops.mean((real - 1.0) ** 2) + 0.5 * ops.mean(fake**2),
     lambda real, fake: 0.5 * ops.mean((fake - 1.0) ** 2),
+    equilibrium=(0.25, 0.125),  # all logits 1/2
 )
 
 # Lim & Ye 2017: D gains nothing from logits beyond ±1.
@@ -87,6 +97,7 @@ relativistic = Loss(
     lambda real, fake: call(real - fake, 1.0),
     lambda real, fake: call(fake - real, 1.0),
     needs_real=True,
+    equilibrium=(math.log(2), math.log(2)),
 )
 
 LOSSES = {

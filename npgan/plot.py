@@ -175,8 +175,12 @@ def losses(
     upper, lower = (_style(axes) for axes in figure.subplots(2, 1, sharex=True, height_ratios=(3, 2)))
 
     if equilibrium is not None:
-        for value, other, colour in zip(equilibrium, equilibrium[::-1], (BLUE, RED), strict=True):
-            text = {2 * LN2: "2 ln 2", LN2: "ln 2"}.get(value, f"{value:.3g}")
+        if equilibrium[0] == equilibrium[1]:  # one line for both
+            marks = [(equilibrium[0], math.inf, FAINT)]
+        else:
+            marks = list(zip(equilibrium, equilibrium[::-1], (BLUE, RED), strict=True))
+        for value, other, colour in marks:
+            text = {2 * LN2: "2 ln 2", LN2: "ln 2", -LN2: "-ln 2"}.get(value, f"{value:.3g}")
             _reference(upper, value, text, colour, va="bottom" if value > other else "top")
     _reference(lower, 0.5, "½", FAINT, va="center")
     marker = "o" if len(epoch) <= 30 else ""

@@ -77,10 +77,13 @@ def smoothed(loss: Loss, smoothing: float) -> Loss:
         return loss
     target = 1.0 - smoothing
     if loss.name in (nonsaturating.name, minimax.name):
-        return loss._replace(discriminator=lambda real, fake: call(real, target) + call(fake, 0.0))
+        return loss._replace(
+            discriminator=lambda real, fake: call(real, target) + call(fake, 0.0), equilibrium=None
+        )
     if loss.name == least_squares.name:
         return loss._replace(
-            discriminator=lambda real, fake: 0.5 * ops.mean((real - target) ** 2) + 0.5 * ops.mean(fake**2)
+            discriminator=lambda real, fake: 0.5 * ops.mean((real - target) ** 2) + 0.5 * ops.mean(fake**2),
+            equilibrium=None,
         )
     raise ValueError(
         f"smoothing needs a loss with labels (nonsaturating, minimax, least_squares), got {loss.name}"

@@ -20,6 +20,8 @@ import numpy as np
 
 from . import __version__, checkpoint
 from .datasets import Images
+from .losses import LOSSES
+from .regularise import smoothed
 from .settings import completed
 from .train import check_finite
 
@@ -90,7 +92,10 @@ class RunDirectory:
         from . import plot
 
         self.draw(self.path / "samples.png", None)
-        plot.save(plot.losses(self.gan.history_), self.path / "losses.png")
+        settings = self.gan.config
+        loss = smoothed(LOSSES[settings["loss"]], settings["smoothing"])
+        figure = plot.losses(self.gan.history_, equilibrium=loss.equilibrium)
+        plot.save(figure, self.path / "losses.png")
         frames = [plot.read(path) for path in sorted((self.path / "samples").glob("epoch_*.png"))]
         if frames:
             plot.animate(frames, self.path / "training.gif", scale=1)

@@ -87,6 +87,15 @@ def test_minimax_and_nonsaturating_pull_the_same_way_with_different_strength():
     np.testing.assert_allclose(steep, -(1 - D) / 3, rtol=1e-12)
 
 
+@pytest.mark.parametrize(
+    ("name", "logit"), [("nonsaturating", 0), ("minimax", 0), ("relativistic", 0), ("least_squares", 0.5)]
+)
+def test_the_equilibrium_of_a_loss_is_its_value_where_d_cannot_tell(name, logit):
+    loss, logits = LOSSES[name], np.full((4, 1), float(logit))
+    found = float(loss.discriminator(logits, logits)), float(loss.generator(logits, logits))
+    np.testing.assert_allclose(found, loss.equilibrium)
+
+
 def test_values_of_the_losses_at_known_logits():
     real, fake, zero = np.array([[2.0], [0.0]]), np.array([[-1.0], [3.0]]), np.zeros((4, 1))
     value = lambda name, side, *logits: float(getattr(LOSSES[name], side)(*logits))

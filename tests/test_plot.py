@@ -192,6 +192,7 @@ def test_losses_marks_the_equilibrium():
 
     assert dashed() == ([2 * math.log(2), math.log(2)], ["2 ln 2", "ln 2"])
     assert dashed(equilibrium=(0.5, 0.25)) == ([0.5, 0.25], ["0.5", "0.25"])
+    assert dashed(equilibrium=(math.log(2), math.log(2))) == ([math.log(2)], ["ln 2"])
     assert dashed(equilibrium=None) == ([], [])
 
 
