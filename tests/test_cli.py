@@ -181,7 +181,7 @@ WRONG = [
     (["train", "--data", "two\nlines", "--out", "new"], 1, "no such file"),
     ([*NEW, "--batch", "44"], 1, "only 43 images"),
     ([*NEW, "--d-steps", "6"], 1, "batch is 8 x 6 d_steps, but there are only 43 images"),
-    ([*NEW, "--penalty-every", "16"], 1, "need a penalty: r1, r2"),
+    ([*NEW, "--penalty", "none", "--penalty-every", "16"], 1, "need a penalty: r1, r2"),
     ([*NEW, "--loss", "hinge", "--smoothing", "0.1"], 1, "got hinge"),
     ([*NEW, "--conditional"], 1, "learns from labels, and images.npy has none"),
     # where it goes
@@ -348,11 +348,11 @@ def test_settings_reach_the_gan(zoo, tmp_path, capsys):
 def test_settings_that_steady_the_game_reach_the_gan_and_survive_a_resume(zoo, tmp_path, capsys):
     settings = (
         "--lr 0.01 0.02 --lr-decay 0.5 --beta1 0 --beta2 0.9 --d-steps 2 --penalty wgan_gp --penalty-weight 3"
-        " --penalty-every 2 --smoothing 0.1 --instance-noise 0.2 --dropout 0.3"
+        " --penalty-every 2 --smoothing 0.1 --instance-noise 0.2 --dropout 0.3 --loss nonsaturating"
     )
     expected = GAN(
         3, (5,), (4,), lr=(0.01, 0.02), beta1=0, beta2=0.9, batch=8, lr_decay=0.5, d_steps=2, penalty="wgan_gp",
-        penalty_weight=3, penalty_every=2, smoothing=0.1, instance_noise=0.2, dropout=0.3,
+        penalty_weight=3, penalty_every=2, smoothing=0.1, instance_noise=0.2, dropout=0.3, loss="nonsaturating",
     )  # fmt: skip
     out = tmp_path / "a"
     argv = ["train", "--data", zoo / "images.npy", *SMALL, *settings.split(), "--epochs", 1, "--out", out]
@@ -361,6 +361,13 @@ def test_settings_that_steady_the_game_reach_the_gan_and_survive_a_resume(zoo, t
     found = run_json(capsys, "train", "--resume", out, "--epochs", 2)
     assert (found["epoch"], GAN.load(out).config) == (2, expected.config)
     assert found["penalty"] > 0
+
+
+def test_the_default_penalty_can_be_left_out(zoo, tmp_path, capsys):
+    argv = ["train", "--data", zoo / "images.npy", *SMALL, "--epochs", 1]
+    run_json(capsys, *argv, "--penalty", "none", "--out", tmp_path / "a")
+    run_json(capsys, *argv, "--out", tmp_path / "b")
+    assert [GAN.load(tmp_path / name).config["penalty"] for name in "ab"] == [None, "r1+r2"]
 
 
 def test_every_penalty_can_be_chosen():

@@ -31,9 +31,9 @@ from npgan.run import RunDirectory
 IMAGES = np.random.default_rng(0).integers(0, 256, (43, 3, 4), dtype=np.uint8)
 STEPS = 5  # of an epoch: 43 // 8
 OPTIONS = {
-    "r1": dict(penalty="r1"),
-    "r2": dict(penalty="r2", penalty_weight=0.1),
-    "r1+r2": dict(penalty="r1+r2", loss="relativistic"),
+    "r1": dict(penalty="r1", penalty_every=1),
+    "r2": dict(penalty="r2", penalty_weight=0.1, penalty_every=1),
+    "r1+r2": dict(penalty="r1+r2", penalty_every=1, loss="relativistic"),
     "wgan_gp": dict(penalty="wgan_gp", loss="wasserstein", beta1=0.0),
     "lazy": dict(penalty="r1", penalty_every=3),
     "smoothing": dict(smoothing=0.1),
@@ -43,7 +43,7 @@ OPTIONS = {
     "late decay": dict(lr_decay=0.5),
     "two D steps": dict(d_steps=2, batch=4),
     "dropout": dict(dropout=0.3),
-    "dropout and R1": dict(dropout=0.3, penalty="r1"),
+    "dropout and R1": dict(dropout=0.3, penalty="r1", penalty_every=1),
     "all": dict(
         dropout=0.2, penalty="wgan_gp", penalty_every=2, smoothing=0.1, instance_noise=0.2, lr=(1e-3, 2e-3), lr_decay=0.6,
         d_steps=2, batch=4,
@@ -52,8 +52,11 @@ OPTIONS = {
 every_option = pytest.mark.parametrize("options", OPTIONS.values(), ids=OPTIONS)
 
 
+PLAIN = dict(loss="nonsaturating", lr=2e-4, beta1=0.5, beta2=0.999, penalty=None)  # without any option
+
+
 def small(**changes):
-    return GAN(**{**dict(latent=3, hidden=(5,), hidden_D=(4,), batch=8), **changes})
+    return GAN(**{**dict(latent=3, hidden=(5,), hidden_D=(4,), batch=8), **PLAIN, **changes})
 
 
 def fit(gan, epochs, out=None, images=IMAGES):
