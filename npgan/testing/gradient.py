@@ -7,9 +7,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .check import Check, check_choice
-from .judge import Elements, Settings
+from .check import check_choice, make_dout
+from .judge import Elements
+from .places import Places, Settings
+from .precision import widen
 from .preconditions import Ground
+from .streams import DOUT
 from .styles import BudgetError, Problem
 from .tree import rebuild
 
@@ -41,17 +44,17 @@ def numerical_gradient(
     One array as args: its gradient comes bare, not in a tuple.  Ridders 1982; Squire & Trapp 1998.
     """
     check_choice("method", method, ("auto", "complex", "differences"))
-    problem = Problem(func, None, args, None, style, max_evals)
-    check = Check(problem, Settings(0.0, 0.0, method, "stay"), dout, "elements", 1, seed)
-    zeros: list[np.ndarray | None] = [np.zeros(v.shape) for v in problem.values]
-    check.base = Ground(zeros, list(zeros), [], [])
+    native = Problem(func, None, args, None, style, max_evals)
+    zeros: list[np.ndarray | None] = [np.zeros(v.shape) for v in native.values]
+    ground = Ground(zeros, list(zeros), [], [])  # compared with nothing, a slope is the gap to zero
     try:
-        check.widen()
-        check.dout = check.make_dout(1.0 if dout is None else dout, 1)
-        check.place(0)
+        problem, noise, _ = widen(native, seed)
+        flat = make_dout(native, 1.0 if dout is None else dout, seed, DOUT)
+        places = Places(native, problem, flat, noise, ground, Settings(0.0, 0.0, method, "stay"), seed)
+        places.place(0)
     except BudgetError:
         raise ValueError(f"max_evals={max_evals} is used up before any slope; allow more") from None
-    judged = [Elements(check, leaf, name).run() for leaf, name in enumerate(problem.names)]
+    judged = [Elements(places, leaf, name).run() for leaf, name in enumerate(problem.names)]
     value: list[Any] = [None] * len(problem.fixed)
     bound: list[Any] = [None] * len(problem.fixed)
     for slot, found in zip(problem.slots, judged, strict=True):

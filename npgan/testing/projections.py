@@ -12,8 +12,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .judge import NEEDED, RESOLVED, ROUNDS, SAFETY, TRUST, Judged, Place, Places, tolerance, verdict_of
+from .judge import NEEDED, RESOLVED, ROUNDS, SAFETY, TRUST, Judged, tolerance, verdict_of, watch
 from .numeric import Estimate, complex_slope, magnitude, measure
+from .places import Place, Places
 from .styles import BudgetError
 
 
@@ -83,7 +84,7 @@ class Projections:
         if gradient is None:
             return wanted
         left = []
-        for j in self.places.watch(range(len(wanted)), self.name):
+        for j in watch(range(len(wanted)), self.name):
             d = wanted[j]
             v = self.directions[d]
             if j == 0:

@@ -20,6 +20,7 @@ from .tree import is_float, kind, leaves, pick, rebuild, typed
 
 __tracebackhide__ = True  # pytest shows a failure at the user's line, not at ours
 STYLES = {"loss": "loss", "dout": "dout", "cache": "cache", "a": "loss", "b": "dout", "c": "cache"}
+OUTSIDE = (ValueError, ArithmeticError, AssertionError)  # how functions refuse a point out of their domain
 
 
 class StyleError(ValueError):
