@@ -47,19 +47,26 @@ def e1_large(pieces: Pieces) -> str:
     if not found:
         return ""
     checkers = max((p["caught"] for p in found.values()), key=len)  # not every peer has seen every piece
+    brackets = any("alarms" in p for p in found.values())
     return f"""\
-**E1 on a layer of MNIST size** (64 x 784 times 784 x 128)
+**E1 on a layer of MNIST size** (64 x 784 times 784 x 128)\
+{"; in brackets, how many right gradients of 20 such layers were rejected" if brackets else ""}
 
 {caught(found, "e1-large-", checkers)}"""
 
 
 def caught(found: Pieces, prefix: str, checkers: Iterable[str]) -> str:
     """A row for each checker, a column for each piece."""
+
+    def cell(p: Any, checker: str) -> str:
+        alarms = p.get("alarms", {}).get(checker)
+        return f"{p['caught'].get(checker, '–')}{'' if alarms is None else f' ({alarms})'}"
+
     head = [
         f"{name.removeprefix(prefix).replace('-', ', loss x ', 1)} (of {p['bugs']})"
         for name, p in found.items()
     ]
-    return grid(["", *head], ([c, *(p["caught"].get(c, "–") for p in found.values())] for c in checkers))
+    return grid(["", *head], ([c, *(cell(p, c) for p in found.values())] for c in checkers))
 
 
 def e1_one_entry(pieces: Pieces) -> str:
