@@ -11,6 +11,7 @@ from .judge import Elements
 from .kink import judge_shift
 from .native import compare_native
 from .numeric import magnitude, quiet
+from .options import check_choice, check_tolerance, check_whole
 from .places import Places, Settings
 from .precision import widen
 from .preconditions import Ground, check_backward, check_function
@@ -45,15 +46,19 @@ def check_gradients(
 
     style "loss": func(*args) -> scalar, grad(*args); "dout": func(*args) -> out, grad(dout, *args);
     "cache": func(*args) -> (out, cache), grad(dout, cache); "auto" finds out. args: a tuple of any nesting of
-    arrays. method "auto" or "complex" (both with differences to check the complex step) or "differences";
-    mode "elements", "projections" or "auto" (by size); kinks "jitter" or "stay". Tolerances come from the
-    slopes' error bars; rtol and atol allow more. dout: None draws one.  Raises ValueError on bad usage.
+    arrays. dout: like out, or a number for all of it; None draws one. method "auto" or "complex" (both with
+    differences to check the complex step) or "differences"; mode "elements", "projections" (n_directions of
+    them per argument) or "auto" (by size); kinks "jitter" or "stay". Tolerances come from the slopes' error
+    bars; rtol and atol allow more. max_evals: calls of func and grad.  Raises ValueError on bad usage.
     """
     check_choice("method", method, ("auto", "complex", "differences"))
     check_choice("mode", mode, ("auto", "elements", "projections"))
     check_choice("kinks", kinks, ("jitter", "stay"))
-    if n_directions < 1 or max_evals < 1:
-        raise ValueError(f"n_directions and max_evals must be 1 or more, got {n_directions} and {max_evals}")
+    check_tolerance("rtol", rtol)
+    check_tolerance("atol", atol)
+    check_whole("n_directions", n_directions, 1)
+    check_whole("max_evals", max_evals, 1)
+    check_whole("seed", seed, 0)
     settings = Settings(rtol or 0.0, atol or 0.0, method, kinks)
     try:
         problem = Problem(func, grad, args, argnames, style, max_evals)
@@ -78,11 +83,6 @@ def demand(report: Report, inconclusive: str = "raise") -> None:
     """Raise AssertionError with the report unless it is a PASS."""
     if report.verdict == FAIL or (report.verdict == INCONCLUSIVE and inconclusive == "raise"):
         raise AssertionError(str(report)) from None
-
-
-def check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
-    if value not in choices:
-        raise ValueError(f"{name} must be one of {', '.join(map(repr, choices))}; got {value!r}")
 
 
 def run(native: Problem, settings: Settings, given: Any, mode: str, n_directions: int, seed: int) -> Report:
@@ -131,14 +131,12 @@ def run(native: Problem, settings: Settings, given: Any, mode: str, n_directions
 
 def make_dout(native: Problem, given: Any, seed: int, purpose: int) -> np.ndarray:
     """The flat dout, in numbers that the output's dtype can hold; drawn where none is given."""
-    if native.style == "loss":
+    if given is not None:
+        flat = native.flat_dout(given)
+    elif native.style == "loss":
         return np.ones(1)
-    if given is None:
-        flat = stream(seed, purpose).standard_normal(native.out_size)
-    elif isinstance(given, (int, float)):
-        flat = np.full(native.out_size, float(given))
     else:
-        flat = native.flat(given)
+        flat = stream(seed, purpose).standard_normal(native.out_size)
     return native.flat(native.dout_tree(flat))
 
 

@@ -7,8 +7,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .check import check_choice, make_dout
+from .check import make_dout
 from .judge import Elements
+from .options import check_choice, check_whole
 from .places import Places, Settings
 from .precision import widen
 from .preconditions import Ground
@@ -16,11 +17,14 @@ from .streams import DOUT
 from .styles import BudgetError, Problem
 from .tree import rebuild
 
+__tracebackhide__ = True  # pytest shows a failure at the user's line, not at ours
+
 
 class Numerical(NamedTuple):
     """Measured gradients and the largest errors they may have, both nested like the arguments.
 
-    None stands where an argument is no float; a bound is infinite where max_evals ran out.
+    None stands where an argument is no float. Where no slope could be measured (max_evals ran out, or func
+    returns NaN) the value is nan and its bound infinite.
     """
 
     gradients: Any
@@ -44,6 +48,8 @@ def numerical_gradient(
     One array as args: its gradient comes bare, not in a tuple.  Ridders 1982; Squire & Trapp 1998.
     """
     check_choice("method", method, ("auto", "complex", "differences"))
+    check_whole("max_evals", max_evals, 1)
+    check_whole("seed", seed, 0)
     native = Problem(func, None, args, None, style, max_evals)
     zeros: list[np.ndarray | None] = [np.zeros(v.shape) for v in native.values]
     ground = Ground(zeros, list(zeros), [], [])  # compared with nothing, a slope is the gap to zero

@@ -13,6 +13,7 @@ from .numeric import Estimate, complex_slope, magnitude, measure
 from .places import Place, Places
 from .styles import BudgetError
 
+__tracebackhide__ = True  # pytest shows a failure at the user's line, not at ours
 SAFETY = 4.0  # an error bar is about one standard deviation; a gap of four is judged wrong
 NEEDED = {"fine": 1e-7, "coarse": 1e-3}  # a poorer relative resolution is worth a wider ladder
 TRUST = 4.0  # the complex step's error bar is at best this much smaller than that of the differences

@@ -11,6 +11,8 @@ from .places import Places
 from .projections import Projections
 from .report import FAIL, ArgumentReport
 
+__tracebackhide__ = True  # pytest shows a failure at the user's line, not at ours
+
 
 def judge_shift(places: Places, leaf: int, row: ArgumentReport) -> None:
     """A shift of all entries may meet no kink (ties of a max): then the slope along it must agree.

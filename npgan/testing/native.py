@@ -12,7 +12,9 @@ from .numeric import quiet
 from .places import Places
 from .precision import narrow_dtypes
 from .preconditions import Ground, as_gradients
-from .report import FAIL, PASS, ArgumentReport
+from .report import FAIL, INCONCLUSIVE, PASS, ArgumentReport
+from .rows import unfinished
+from .styles import BudgetError
 
 __tracebackhide__ = True  # pytest shows a failure at the user's line, not at ours
 
@@ -33,9 +35,13 @@ def compare_native(places: Places, ground: Ground, rows: dict[int, ArgumentRepor
     for leaf, row in rows.items():
         if row.verdict != PASS:
             continue
-        gaps = [native_gap(places, leaf, ground.blur[leaf], 0)]
-        while gaps[-1].excess > RESOLVED and len(gaps) < 3:  # perhaps only there, on a kink
-            gaps.append(native_gap(places, leaf, ground.blur[leaf], len(gaps)))
+        try:
+            gaps = [native_gap(places, leaf, ground.blur[leaf], 0)]
+            while gaps[-1].excess > RESOLVED and len(gaps) < 3:  # perhaps only there, on a kink
+                gaps.append(native_gap(places, leaf, ground.blur[leaf], len(gaps)))
+        except BudgetError:
+            row.verdict, row.reason = INCONCLUSIVE, unfinished(places)
+            continue
         worst = max(worst, gaps[-1].relative)
         if gaps[-1].excess > RESOLVED:
             row.verdict, row.error_bound = FAIL, math.nan

@@ -16,6 +16,7 @@ import numpy as np
 from .noise import Noise, norm, rms
 from .styles import OUTSIDE, BudgetError, Problem
 
+__tracebackhide__ = True  # pytest shows a failure at the user's line, not at ours
 # Steps in units of the argument's magnitude. The best single step of a fourth-order formula is about
 # eps^(1/5) (2^-10 and 2^-5); the ladders straddle it. "wide" asks again where "usual" was not enough.
 LADDERS = {

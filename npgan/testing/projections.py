@@ -17,6 +17,8 @@ from .numeric import Estimate, complex_slope, magnitude, measure
 from .places import Place, Places
 from .styles import BudgetError
 
+__tracebackhide__ = True  # pytest shows a failure at the user's line, not at ours
+
 
 class Found(NamedTuple):
     """The wrong entry that bisection ended at."""

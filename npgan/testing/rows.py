@@ -14,6 +14,7 @@ from .places import Places
 from .projections import Projections
 from .report import FAIL, INCONCLUSIVE, PASS, ArgumentReport
 
+__tracebackhide__ = True  # pytest shows a failure at the user's line, not at ours
 TINY = 1e-300  # instead of a division by zero
 
 
@@ -35,7 +36,7 @@ def row_of_elements(places: Places, leaf: int, judged: Judged) -> ArgumentReport
         row.hint = row.hints[0]
     elif row.unjudged > 0.1 * gap.size or not places.gradient(leaf).any():
         row.verdict = INCONCLUSIVE
-        row.reason = why_inconclusive(places, row, judged)
+        row.reason = why_inconclusive(places, leaf, row, judged)
     return row
 
 
@@ -56,9 +57,8 @@ def row_of_projections(places: Places, leaf: int, projections: Projections, judg
         row.power = bound / row.size
     length = max(float(np.linalg.norm(gradient)), top(judged.numeric[known]))
     if not known.any() or bound > resolution(places) * length or row.size == 0:
-        row.verdict, row.unjudged = INCONCLUSIVE, gradient.size
-        row.reason = why_inconclusive(places, row, judged)
-        row.unjudged = 0
+        row.verdict = INCONCLUSIVE
+        row.reason = why_inconclusive(places, leaf, row, judged)
     else:
         tell(row, judged, worst(judged))
     return row
@@ -109,19 +109,22 @@ def tell(row: ArgumentReport, judged: Judged, index: int | tuple[int, ...]) -> N
     )
 
 
-def why_inconclusive(places: Places, row: ArgumentReport, judged: Judged) -> str:
+def why_inconclusive(places: Places, leaf: int, row: ArgumentReport, judged: Judged) -> str:
     problem, dout, atol = places.problem, places.dout, places.settings.atol
     if problem.evals >= problem.max_evals:
         return unfinished(places)
+    zero, known = not places.gradient(leaf).any(), judged.known
     uniform = dout.size > 1 and np.ptp(dout) == 0
     hint = " with this uniform dout: leave dout=None for a random one" if uniform else ""
-    bound = np.max(judged.bound[judged.known], initial=0.0)
-    if judged.kinks and (row.size == 0 or not np.any(judged.analytic)):
+    bound = np.max(judged.bound[known], initial=0.0)
+    if judged.kinks and zero:
         return "backward returns zeros at this point, which lies on a kink; choose arguments beside it"
+    if judged.kinks and not known.any():
+        return "every point tried lies on a kink; nothing could be judged"
+    if not known.any():
+        return "no slope could be measured: beside this point func raises, or returns NaN or infinity"
     if row.size == 0:
         return f"the gradient is zero on both sides{hint}; nothing could have failed"
-    if judged.kinks and not judged.known.any():
-        return "every point tried lies on a kink; nothing could be judged"
     if atol and atol > resolution(places) * row.size:
         return f"atol={atol:g} would hide the whole gradient, which is {row.size:.1e} at most"
     if bound > resolution(places) * row.size:
@@ -129,4 +132,8 @@ def why_inconclusive(places: Places, row: ArgumentReport, judged: Judged) -> str
             f"the gradient ({row.size:.1e} at most) is below what slopes resolve ({bound:.1e}){hint}; "
             "choose arguments at which it is larger, or use float64"
         )
-    return f"{row.unjudged} of {judged.bound.size} entries could not be judged"
+    if zero:
+        return "backward returns zeros at this very point; choose other arguments"
+    if row.unjudged:
+        return f"{row.unjudged} of {judged.bound.size} entries could not be judged"
+    return f"the slopes are too rough: a relative error of {row.power:.0e} would not show"

@@ -5,7 +5,8 @@
     cache    forward(*args) -> (out, cache)    backward(dout, cache) -> gradients
 
 Gradients come in the order of the arguments: a tuple or list, a dict by name, or the bare array where
-there is one. None says that an argument is not to be differentiated.
+there is one. None says that an argument is not to be differentiated; a bare array where there are several
+arguments is the gradient of the first.
 """
 
 from __future__ import annotations
@@ -125,6 +126,22 @@ class Problem:
         if len(parts) == 1:
             return parts[0].reshape(-1).astype(wide, copy=True)
         return np.concatenate([part.reshape(-1) for part in parts]).astype(wide, copy=False)
+
+    def flat_dout(self, given: Any) -> np.ndarray:
+        """A dout of the user's as a flat vector: like the output, or one number for all of it."""
+        if self.style == "loss" and self.grad is not None:
+            raise ValueError("dout must be None where grad(*args) takes none; or write backward(dout, *args)")
+        if isinstance(given, (int, float, np.number)):
+            return np.full(self.out_size, float(given))
+        if not isinstance(self.out, (tuple, list, dict)):
+            given = np.asarray(given)
+        wanted, found = (
+            ", ".join(f"{name} of shape {np.shape(leaf)}" for name, leaf in leaves(tree, "dout"))
+            for tree in (self.out, given)
+        )
+        if wanted != found:
+            raise ValueError(f"expected {wanted}, like the output of func; got {found}")
+        return self.flat(given)
 
     def dout_tree(self, dout: np.ndarray) -> Any:
         """A flat vector as what backward is given: nested, shaped and typed like the output."""
@@ -291,5 +308,5 @@ def guess_style(result: Any, func: Callable, grad: Callable | None, args: tuple)
         return "dout"
     raise StyleError(
         f"grad fits no style: func(*args) returned {kind(result)} and grad does not take "
-        f"{n} arguments (*args), {n + 1} (dout, *args) or, with a cache, 2 (dout, cache)"
+        f"{n} argument{'s' * (n != 1)} (*args), {n + 1} (dout, *args) or, with a cache, 2 (dout, cache)"
     )
