@@ -98,13 +98,27 @@ def test_what_is_not_returned_is_named():
         (lambda dout, x, W: (dout @ W.T,) * 3, "backward returned 3 gradients for 2 float arguments"),
         (lambda dout, x, W: {"z": 0}, "backward returned a gradient 'z'"),
         (lambda a, b, c, d, e: 0, "grad fits no style"),
+        (lambda dout, x, W: dout @ W.T, "an array of shape (5, 4) for 2 float arguments (x, W)"),
+        (
+            lambda dout, x, W: {"x": dout @ W.T},
+            "no gradient for W; return None for what is not to be checked",
+        ),
+        (lambda x, W: x @ W, "func(*args) must return a scalar where grad(*args) takes no dout"),
     ],
 )
 def test_a_misfit_is_said_in_one_line(grad, words):
     report = check_gradients(product, grad, (X, W))
     assert report.verdict == FAIL
     assert words in report.faults[0]
+
+
+def test_one_argument_that_fits_no_style():
     assert "does not take 1 argument (*args), 2 (dout" in str(check_gradients(np.exp, lambda: 0, (X,)))
+    incomplete = check_gradients(loss, lambda params: {"W": d_loss(params)["W"]}, (PARAMS,))
+    assert incomplete.verdict == FAIL
+    assert "the gradient of params lacks the keys ['b']" in str(incomplete)
+    named = {"W": d_loss(PARAMS)["W"], "b": None}
+    assert "params['b'] is not checked" in str(check_gradients(loss, lambda params: named, (PARAMS,)))
 
 
 def test_two_outputs_and_a_cache_are_told_apart():

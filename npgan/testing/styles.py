@@ -5,8 +5,7 @@
     cache    forward(*args) -> (out, cache)    backward(dout, cache) -> gradients
 
 Gradients come in the order of the arguments: a tuple or list, a dict by name, or the bare array where
-there is one. None says that an argument is not to be differentiated; a bare array where there are several
-arguments is the gradient of the first.
+there is one. None says that an argument is not to be differentiated; one that is just left out is a fault.
 """
 
 from __future__ import annotations
@@ -79,7 +78,8 @@ class Problem:
         if self.style == "loss" and self.out_size != 1:
             raise StyleError(
                 f"func(*args) must return a scalar where grad(*args) takes no dout; it returned shape "
-                f"{outs[0].shape}. Reduce it to one number, or write backward(dout, *args)"
+                f"{outs[0].shape}. Reduce it to one number, or write backward(dout, *args), which calls "
+                "forward first where the cache is on self"
             )
 
     def leaves_but_values(self, flat: list[tuple[str, Any]]) -> list[Any]:
@@ -184,6 +184,7 @@ class Problem:
         per_arg: list[Any] = [None] * len(self.args)
         floats = [i for i, arg in enumerate(self.args) if any(is_float(leaf) for _, leaf in leaves(arg, ""))]
         if isinstance(returned, dict) and not (len(floats) == 1 and isinstance(self.args[floats[0]], dict)):
+            left = set(floats)
             for key, g in returned.items():
                 known = [i for i, name in enumerate(self.argnames) if key in (name, f"d{name}", f"d_{name}")]
                 if not known:
@@ -191,6 +192,12 @@ class Problem:
                         f"backward returned a gradient {key!r}; the arguments are {self.argnames}"
                     )
                 per_arg[known[0]] = g
+                left.discard(known[0])
+            if left:
+                missing = ", ".join(self.argnames[i] for i in sorted(left))
+                raise StyleError(
+                    f"backward returned no gradient for {missing}; return None for what is not to be checked"
+                )
         elif len(floats) == 1 and not self.wrapped(returned, floats[0]):
             per_arg[floats[0]] = returned
         elif isinstance(returned, (tuple, list)):
@@ -204,8 +211,11 @@ class Problem:
                     f"backward returned {len(returned)} gradients for {len(floats)} float arguments "
                     f"({', '.join(self.argnames[i] for i in floats)}); return one each, or None"
                 )
-        else:
-            per_arg[floats[0]] = returned
+        elif returned is not None:
+            raise StyleError(
+                f"backward returned {kind(returned)} for {len(floats)} float arguments "
+                f"({', '.join(self.argnames[i] for i in floats)}); return a gradient each, or None"
+            )
         try:
             flat = [
                 g
@@ -306,6 +316,8 @@ def guess_style(result: Any, func: Callable, grad: Callable | None, args: tuple)
             return "loss"
     if accepts(grad, n + 1):
         return "dout"
+    if accepts(grad, n):
+        return "loss"  # with more than one number, which will be said
     raise StyleError(
         f"grad fits no style: func(*args) returned {kind(result)} and grad does not take "
         f"{n} argument{'s' * (n != 1)} (*args), {n + 1} (dout, *args) or, with a cache, 2 (dout, cache)"
