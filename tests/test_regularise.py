@@ -199,10 +199,10 @@ def each_parameter(D, gradient):
 
 
 @pytest.mark.parametrize("pixels", [None, 40], ids=["all", "beside a label"])
-@pytest.mark.parametrize(("dtype", "tolerance"), [(np.float64, 1e-11), (np.float32, 1e-5)])
+@pytest.mark.parametrize(("dtype", "tolerance"), [(np.float64, 1e-12), (np.float32, 2e-6)])
 @pytest.mark.parametrize("name", PENALTIES)
 def test_the_penalties_and_every_parameters_gradient_equal_pytorchs(name, dtype, tolerance, pixels):
-    """In float32 to a few hundred roundings of 6e-8: sums over 33 images and 64 units, twice over."""
+    """In float32 seven times what was seen, 3e-7; in float64 that was 5e-16."""
     torch = pytest.importorskip("torch")
     D = Discriminator(50, (64, 32), rng=1).astype(dtype)
     rng = np.random.default_rng(2)
