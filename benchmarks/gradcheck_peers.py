@@ -6,6 +6,7 @@ with nondet_tol left alone and tolerances scaled to the gradient, jax and autogr
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -32,6 +33,10 @@ def size_of(case: Any, dout: Any) -> float:
 
 def torch_gradcheck(fast: bool, scaled: bool) -> Checker:
     import torch
+
+    # Fast mode has judged when it calls this: for its message it would now compute the whole Jacobian, which
+    # for a layer of MNIST size is 10 GB.
+    sys.modules["torch.autograd.gradcheck"]._run_slow_mode_and_get_error = lambda *_: ""  # type: ignore[attr-defined]
 
     def check(case: Any, backward: Callable, dout: Any) -> bool:
         class Function(torch.autograd.Function):

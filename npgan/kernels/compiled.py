@@ -8,9 +8,9 @@ this one says how, in five parts. docs/kernels.md draws the second and third.
    8 float64, also where a register holds half or a quarter of that; LLVM then uses two or four.
 2. *The tile.* C = A B is computed in tiles of MR rows by NV vectors. The tile's sums live in registers
    while the loop over K adds one product to each: a row of B (NV vectors) times MR single numbers of A.
-3. *The panel.* All tiles below each other need the same NV vectors' width of columns of B. These are first
-   copied into a *panel*, K rows without gaps, which stays in the cache. Copying also transposes B where
-   the product is A Bᵀ. For Aᵀ B nothing is copied: A is read with its two strides swapped.
+3. *The panel.* All tiles below each other need the same NV vectors' width of columns of B. These are copied
+   into a *panel*, K rows without gaps, which stays in the cache: by the first tile as it goes or, where the
+   product is A Bᵀ, transposed, before it. For Aᵀ B nothing is copied: A is read with its two strides swapped.
 4. *Threads.* What is to be done stands in an array of integers, a job. Its parts, for a product its panels,
    are handed out one by one to this thread and to helpers that wait for work. K is never split, and each
    sum runs over K in order with fused multiply-adds: so an element of C has the same bits for any number of
@@ -199,16 +199,15 @@ def pointer(typing, address, like):
 
 
 @intrinsic
-def copy_line(typing, source, target, ahead, like):
-    """One vector, from source to target; the one at `ahead` will be next but some."""
+def copy_line(typing, source, target, like):
+    """One vector, from source to target."""
 
     def generate(context, builder, signature, args):
         vectors = Vectors(builder, signature.args[-1])
         vectors.store(vectors.load(args[0]), args[1])
-        vectors.prefetch(args[2])
         return context.get_dummy_value()
 
-    return types.void(types.int64, types.int64, types.int64, like), generate
+    return types.void(types.int64, types.int64, like), generate
 
 
 @intrinsic
@@ -273,77 +272,96 @@ def transpose_block(typing, source, source_step, target, target_step, like):
 # ---- 2. the tile ----
 
 
-@intrinsic
-def tile(typing, a, row_step, k_step, rows, panel, k, c, c_step, gate, bias, ahead, ahead_step, slope):
-    """C[rows, width] = A[rows, K] panel[K, width], and what follows the product, before C is stored.
+def emit_tile(
+    builder, like, packs,
+    a, row_step, k_step, rows, b, b_step, panel, k, c, c_step, gate, bias, ahead, ahead_step, slope,
+):  # fmt: skip
+    """C[rows, width] = A[rows, K] B[K, width], and what follows the product, before C is stored.
 
+    b, b_step: the panel and its row's bytes; a tile that `packs` reads B itself, and leaves it in the panel.
     Without a gate (0): c + bias, then times slope where that is not > 0 (bias 0, slope 1: plain C).
     With a gate, an address of an array like C: c where gate > 0, else slope c.
     Fewer than MR rows: the missing ones repeat the last, so that they read and write nothing new.
-    Meanwhile memory is asked for two lines at `ahead` in every round.
+    Meanwhile memory is asked for a panel's row at `ahead` in every round.
     """
+    vectors = Vectors(builder, like)
+    every = [(i, j) for i in range(MR) for j in range(NV)]
+    last = builder.sub(rows, int64(1))
+    index = [builder.select(builder.icmp_signed("<", int64(i), last), int64(i), last) for i in range(MR)]
+    row = [builder.add(a, builder.mul(i, row_step)) for i in index]
+    target = [builder.add(c, builder.mul(i, c_step)) for i in index]
 
-    def generate(context, builder, signature, args):
-        a, row_step, k_step, rows, panel, k, c, c_step, gate, bias, ahead, ahead_step, slope = args
-        vectors = Vectors(builder, signature.args[-1])
-        every = [(i, j) for i in range(MR) for j in range(NV)]
-        last = builder.sub(rows, int64(1))
-        index = [builder.select(builder.icmp_signed("<", int64(i), last), int64(i), last) for i in range(MR)]
-        row = [builder.add(a, builder.mul(i, row_step)) for i in index]
-        target = [builder.add(c, builder.mul(i, c_step)) for i in index]
+    for there in target:  # they are far away, and needed when the loop is done
+        for j in range(NV):
+            vectors.prefetch(there, LINE * j, write=1)
 
-        for there in target:  # they are far away, and needed when the loop is done
-            for j in range(NV):
-                vectors.prefetch(there, LINE * j, write=1)
+    # for p in range(k): the sums are phi nodes, values that a loop hands on to its next round.
+    before, loop, after = builder.block, builder.append_basic_block(), builder.append_basic_block()
+    builder.cbranch(builder.icmp_signed(">", k, int64(0)), loop, after)
+    builder.position_at_end(loop)
+    p, offset, source, kept, wish = (builder.phi(I64) for _ in range(5))
+    sums = {ij: builder.phi(vectors.type) for ij in every}
+    for j in range(NV):
+        vectors.prefetch(wish, LINE * j)
+    columns = [vectors.load(source, LINE * j) for j in range(NV)]
+    if packs:
+        for j in range(NV):
+            vectors.store(columns[j], kept, LINE * j)
+    longer = {}
+    for i in range(MR):
+        number = vectors.splat(vectors.load_one(builder.add(row[i], offset)))
+        for j in range(NV):
+            longer[i, j] = vectors.fma(number, columns[j], sums[i, j])
+    next_p = builder.add(p, int64(1))
+    steps = [
+        (p, int64(0), next_p),
+        (offset, int64(0), builder.add(offset, k_step)),
+        (source, b, builder.add(source, b_step)),
+        (kept, panel, builder.add(kept, int64(PANEL))),
+        (wish, ahead, builder.add(wish, ahead_step)),
+        *((sums[ij], vectors.zero, longer[ij]) for ij in every),
+    ]
+    for phi, first, following in steps:
+        phi.add_incoming(first, before)
+        phi.add_incoming(following, loop)
+    builder.cbranch(builder.icmp_signed("<", next_p, k), loop, after)
 
-        # for p in range(k): the sums are phi nodes, values that a loop hands on to its next round.
-        before, loop, after = builder.block, builder.append_basic_block(), builder.append_basic_block()
-        builder.cbranch(builder.icmp_signed(">", k, int64(0)), loop, after)
-        builder.position_at_end(loop)
-        p, offset, b, wish = (builder.phi(I64) for _ in range(4))
-        sums = {ij: builder.phi(vectors.type) for ij in every}
-        for j in range(2):
-            vectors.prefetch(wish, LINE * j)
-        columns = [vectors.load(b, LINE * j) for j in range(NV)]
-        longer = {}
-        for i in range(MR):
-            number = vectors.splat(vectors.load_one(builder.add(row[i], offset)))
-            for j in range(NV):
-                longer[i, j] = vectors.fma(number, columns[j], sums[i, j])
-        next_p = builder.add(p, int64(1))
-        steps = [
-            (p, int64(0), next_p),
-            (offset, int64(0), builder.add(offset, k_step)),
-            (b, panel, builder.add(b, int64(PANEL))),
-            (wish, ahead, builder.add(wish, ahead_step)),
-            *((sums[ij], vectors.zero, longer[ij]) for ij in every),
-        ]
-        for phi, first, following in steps:
-            phi.add_incoming(first, before)
-            phi.add_incoming(following, loop)
-        builder.cbranch(builder.icmp_signed("<", next_p, k), loop, after)
+    builder.position_at_end(after)
+    total = {ij: builder.phi(vectors.type) for ij in every}
+    for ij in every:
+        total[ij].add_incoming(vectors.zero, before)
+        total[ij].add_incoming(longer[ij], loop)
+    slopes = vectors.splat(slope)
+    has_gate = builder.icmp_signed("!=", gate, int64(0))
+    with builder.if_else(has_gate) as (gated, plain):
+        with gated:
+            there = builder.sub(gate, c)
+            for i, j in every:
+                sign = vectors.load(builder.add(target[i], there), LINE * j)
+                vectors.store(vectors.leaky(sign, total[i, j], slopes), target[i], LINE * j)
+        with plain:
+            biases = [vectors.load(bias, LINE * j) for j in range(NV)]
+            for i, j in every:
+                value = builder.fadd(total[i, j], biases[j])
+                vectors.store(vectors.leaky(value, value, slopes), target[i], LINE * j)
 
-        builder.position_at_end(after)
-        total = {ij: builder.phi(vectors.type) for ij in every}
-        for ij in every:
-            total[ij].add_incoming(vectors.zero, before)
-            total[ij].add_incoming(longer[ij], loop)
-        slopes = vectors.splat(slope)
-        has_gate = builder.icmp_signed("!=", gate, int64(0))
-        with builder.if_else(has_gate) as (gated, plain):
-            with gated:
-                there = builder.sub(gate, c)
-                for i, j in every:
-                    sign = vectors.load(builder.add(target[i], there), LINE * j)
-                    vectors.store(vectors.leaky(sign, total[i, j], slopes), target[i], LINE * j)
-            with plain:
-                biases = [vectors.load(bias, LINE * j) for j in range(NV)]
-                for i, j in every:
-                    value = builder.fadd(total[i, j], biases[j])
-                    vectors.store(vectors.leaky(value, value, slopes), target[i], LINE * j)
-        return context.get_dummy_value()
 
-    return types.void(*[types.int64] * 12, slope), generate
+def tile_intrinsic(packs):
+    @intrinsic
+    def tile(
+        typing, a, row_step, k_step, rows, b, b_step, panel, k, c, c_step, gate, bias, ahead, ahead_step,
+        slope,
+    ):  # fmt: skip
+        def generate(context, builder, signature, args):
+            emit_tile(builder, signature.args[-1], packs, *args)
+            return context.get_dummy_value()
+
+        return types.void(*[types.int64] * 14, slope), generate
+
+    return tile
+
+
+tile, packing_tile = tile_intrinsic(False), tile_intrinsic(True)
 
 
 # ---- jobs ----
@@ -364,7 +382,6 @@ SLOPE = 7  # among the numbers; those before it are Adam's
 # A thread's memory: the bias of a panel, its sums, a tile of C and one of the gate for tiles that are not
 # stored straight into C, and the panel.
 ROW_BIAS, ROW_SUMS, EDGE, EDGE_GATE, START = 0, PANEL, 2 * PANEL, (2 + MR) * PANEL, (2 + 2 * MR) * PANEL
-AHEAD = 64  # rows of B that are asked for before they are copied
 BLOCK = 512 // MR * MR  # rows of A per panel: beyond, A would drop out of the cache between two panels
 
 
@@ -384,8 +401,7 @@ def pack(job, j, width, panel, numbers):
             if transposed:
                 transpose_block(b + (j + v) * b_step + p * size, b_step, target, PANEL, like)
             else:
-                source = b + p * b_step + (j + v) * size
-                copy_line(source, target, source + AHEAD * b_step, like)
+                copy_line(b + p * b_step + (j + v) * size, target, like)
     for p in range(k):
         for q in range(columns if p < rows else 0, width):
             source = b + ((j + q) * b_step + p * size if transposed else p * b_step + (j + q) * size)
@@ -415,14 +431,14 @@ def panel_of_c(q, job, numbers, space):
     panels = (n + full - 1) // full
     j, first = q % panels * full, q // panels * BLOCK
     width, c_step, panel = min(full, n - j), n * size, space + START
-    pack(job, j, width, panel, numbers)
+    # Where B's rows lie as they would in the panel, the first tile packs them: one pass less over the memory.
+    packing = width == full and job[TRANSPOSED] == 0 and first < m
+    if not packing:
+        pack(job, j, width, panel, numbers)
     for i in range(full):
         known = job[BIAS] != 0 and i < width
         bias = peek(job[BIAS] + (j + i) * size, slope) if known else slope - slope
         poke(space + ROW_BIAS + i * size, bias)
-    if job[SUMS] != 0 and first == 0:
-        sum_rows(panel, k, space + ROW_SUMS, slope)
-        copy_corner(space + ROW_SUMS, 0, job[SUMS] + j * size, 0, 1, width, numbers)
     # While the first tile is computed, ask for the columns of B that this thread will probably pack next.
     ahead = job[B] + (j + job[CREW] * full) * (job[B_ROW] if job[TRANSPOSED] else size)
     ahead_step = PANEL if job[TRANSPOSED] else job[B_ROW]
@@ -434,11 +450,34 @@ def panel_of_c(q, job, numbers, space):
             if gate != 0:
                 copy_corner(gate, c_step, space + EDGE_GATE, PANEL, rows, width, numbers)
                 gate = space + EDGE_GATE
-        a, bias = job[A] + i * job[A_ROW], space + ROW_BIAS
-        tile(a, job[A_ROW], job[A_K], rows, panel, k, c, step, gate, bias, ahead, ahead_step, slope)
+        a, row, column, bias = job[A] + i * job[A_ROW], job[A_ROW], job[A_K], space + ROW_BIAS
+        if packing and i == first:
+            b, b_step = job[B] + j * size, job[B_ROW]
+            packing_tile(
+                a,
+                row,
+                column,
+                rows,
+                b,
+                b_step,
+                panel,
+                k,
+                c,
+                step,
+                gate,
+                bias,
+                ahead,
+                ahead_step,
+                slope,
+            )
+        else:
+            tile(a, row, column, rows, panel, PANEL, panel, k, c, step, gate, bias, ahead, ahead_step, slope)
         ahead, ahead_step = panel, 0
         if width < full:
             copy_corner(c, PANEL, corner, c_step, rows, width, numbers)
+    if job[SUMS] != 0 and first == 0:
+        sum_rows(panel, k, space + ROW_SUMS, slope)
+        copy_corner(space + ROW_SUMS, 0, job[SUMS] + j * size, 0, 1, width, numbers)
 
 
 # ---- 4. threads ----
@@ -1034,9 +1073,10 @@ def adam_loop(theta, grad, m, v, numbers):
     for i in range(theta.size):
         g = grad[i]
         finite &= abs(g) < np.inf  # false for NaN too
-        m[i] = fma(beta1, m[i], rest1 * g)
         v[i] = fma(beta2, v[i], rest2 * g * g)
-        theta[i] -= rate * m[i] / (math.sqrt(v[i] * correction2) + eps)
+        if beta1 > 0.0:  # else m is g, and need be neither read nor written
+            g = m[i] = fma(beta1, m[i], rest1 * g)
+        theta[i] -= rate * g / (math.sqrt(v[i] * correction2) + eps)
     return finite
 
 

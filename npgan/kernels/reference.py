@@ -89,12 +89,17 @@ def sgd(theta, grad, velocity, lr, momentum):
 
 
 def adam(theta, grad, m, v, lr, beta1, beta2, eps, t):
-    """Step t = 1, 2, … of Adam (Kingma & Ba 2015, algorithm 1), in place.  True if grad is finite."""
-    m *= beta1
-    m += (1 - beta1) * grad
+    """Step t = 1, 2, … of Adam (Kingma & Ba 2015, algorithm 1), in place.  True if grad is finite.
+
+    With β1 = 0 the mean of the gradients is the gradient, and m is left alone.
+    """
     v *= beta2
     v += (1 - beta2) * grad * grad
-    theta -= lr / (1 - beta1**t) * m / (np.sqrt(v / (1 - beta2**t)) + eps)
+    if beta1 > 0:
+        m *= beta1
+        m += (1 - beta1) * grad
+    mean = m if beta1 > 0 else grad
+    theta -= lr / (1 - beta1**t) * mean / (np.sqrt(v / (1 - beta2**t)) + eps)
     return bool(np.isfinite(grad).all())
 
 
