@@ -3,6 +3,7 @@
 import importlib.util
 import math
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -124,6 +125,13 @@ def test_points_of_some_modes_leave_the_others_lost():
     assert seen.copies == 0.0
 
 
+def test_a_rare_class_may_be_missing_by_chance():
+    ring = datasets.ring(2000, rng=0)
+    labels = np.where(np.arange(2000) == 7, 8, ring.labels)
+    real = chosen(Images("ring", ring.images, labels, (2,)), np.random.default_rng(0))
+    assert measure(ring.images[1000:1500], real).lost == ()
+
+
 @pytest.mark.parametrize("n", [1, 2, 3])
 def test_next_to_no_data_are_measured_without_a_warning(n, recwarn):
     for data in (
@@ -176,7 +184,16 @@ def test_each_state_has_its_line(record, samples, expected):
 
 
 def test_a_trend_is_no_oscillation():
-    assert names(history(loss_D=np.linspace(0.5, 2.5, 10))) == []
+    trend = np.linspace(0.5, 2.5, 10)
+    assert names(history(loss_D=trend)) == []
+    assert names(history(loss_D=trend + np.resize([0.15, -0.15], 10))) == []
+    assert names(history(8, loss_D=[0.5] * 4 + [1.5] * 4), steps=3200) == []  # up, and not down again
+
+
+def test_small_or_few_swings_are_no_oscillation():
+    assert names(history(loss_D=[1.18, 1.32])) == []
+    assert names(history(7, loss_D=[0.8, 1.7]), steps=6559) == []
+    assert names(history(8, loss_D=[0.8, 1.7]), steps=7496) == ["oscillation"]
 
 
 PAIRED = dict(loss="relativistic", penalty="r1+r2", penalty_weight=0.2)
@@ -213,9 +230,15 @@ def test_what_was_recorded_of_good_relativistic_runs_gets_no_line():
         (pairs(0.429, 0.863, 0.600), None, []),
         (pairs(0.532, 0.665, 1.1), GOOD._replace(spread=0.5), []),
         (pairs(0.532, 0.665, 1.1), GOOD._replace(distance=2.0), ["D too weak"]),
+        (pairs(0.57), GOOD._replace(spread=0.2, distance=2.0), ["collapse"]),  # D has its lead
         (pairs(0.6, [0.4, 0.8]), GOOD, ["oscillation"]),
         (pairs(0.503, 0.688, 0.702), GOOD, ["equilibrium"]),
         (pairs(0.503, 0.688, 0.702), GOOD._replace(spread=0.8), []),
+        (pairs(0.503, 0.688, 0.702), GOOD._replace(spread=1.3), []),
+        (pairs(0.503, 0.688, 0.702), GOOD._replace(distance=1.3), []),
+        (pairs(0.503, 0.688, 0.702), GOOD._replace(variety=0.4), []),
+        (pairs(0.503, 0.688, 0.702), GOOD._replace(lost=(3,), lost_share=0.1), []),
+        (pairs(0.53, LN2, LN2), GOOD, []),
     ],
 )
 def test_each_state_of_a_d_that_compares_has_its_line(record, samples, expected):
@@ -233,6 +256,7 @@ def test_the_numbers_of_equilibrium_are_the_losses_own():
         )
         for far in ((1.06 * loss_D, loss_G), (0.94 * loss_D, loss_G), (loss_D, 1.2 * loss_G)):
             assert names(pairs(0.505, *far), loss=loss) == []
+        assert names(pairs(0.505, loss_D, loss_G), loss=loss, smoothing=0.1) == []
 
 
 def test_the_advice_is_one_that_is_left_to_take():
@@ -278,6 +302,9 @@ def test_short_epochs_are_judged_together():
     assert names(once, steps=2000) == []
     state = history(400, D_real=[0.6] * 320 + [1.0] * 80, D_fake=[0.4] * 320 + [0.0] * 80)
     assert names(state, steps=2000) == ["D too strong"]
+    odd = history(401, D_real=[0.6] * 320 + [1.0] * 81, D_fake=[0.4] * 320 + [0.0] * 81)
+    assert names(odd, steps=2005) == ["D too strong"]
+    assert names({**odd, "penalty": [0.1]}, steps=2005) == ["D too strong"]  # a column that began later
 
 
 def test_the_minimax_loss_is_told_that_its_gradient_vanishes():
@@ -290,6 +317,30 @@ def test_the_minimax_loss_is_told_that_its_gradient_vanishes():
 
 def small(**changes):
     return GAN(**{**dict(latent=3, hidden=(5,), hidden_D=(4,), batch=8), **changes})
+
+
+def watched(monkeypatch, steps, found=()):
+    """What is said after epochs that end at these steps, and at which of them samples were measured."""
+    gan, measured = small(), []
+    gan.start((4, 5))
+    monkeypatch.setattr(health, "chosen", lambda data, rng: None)
+    monkeypatch.setattr(health, "measure", lambda samples, real: measured.append(int(gan.adam_G.t)))
+    monkeypatch.setattr(health, "diagnose", lambda *_: list(found))
+    remarks, said = health.watch(None, lambda: gan.stream(8)), []
+    for n in steps:
+        gan.adam_G.t = n
+        said.append(remarks(SimpleNamespace(model=gan)))
+    return said, measured
+
+
+def test_samples_are_looked_at_every_400_steps(monkeypatch):
+    assert watched(monkeypatch, (100, 300, 499, 500, 700, 1000))[1] == [100, 500, 1000]
+
+
+def test_what_lasts_is_named_again_but_not_equilibrium(monkeypatch):
+    found = health.Finding("equilibrium", "e: all is well"), health.Finding("collapse", "c: all alike")
+    said, _ = watched(monkeypatch, (100, 200, 300), found)
+    assert said == [["e: all is well", "c: all alike"], ["still collapse"], ["still collapse"]]
 
 
 @pytest.fixture
