@@ -36,6 +36,7 @@ from npgan.bench.step import Machine
 
 FORMS, FUSED = ("NN", "NT", "TN"), ("NN+", "NT+", "TN+")
 SAMPLE = 4e-3  # seconds of a sample
+PASSES = 3  # over all shapes, so that a disturbed minute does not decide about one of them
 COLD = 32e6  # bytes of copies that --cold goes through
 PEERS = {"npgan": "numba", "numpy": "numpy", "scipy": "scipy", "torch": "torch", "jax": "jax"}
 AVX2 = {
@@ -164,11 +165,11 @@ def compare(
     """{"threads", "peak_gflops", "rows": [{"batch", "shape", "times": {peer: {"median_us", "min_us"}}}]}"""
     machine = Machine(threads, caches, narrate, AVX2["npgan"] if avx2 else None)
     children = dict(started(names, machine.threads, caches, avx2))
-    rows = []
+    times: dict[tuple[int, Shape], dict[str, list[float]]] = {}
     try:
-        for batch in batches:
+        for turn, batch in [(turn, batch) for turn in range(PASSES) for batch in batches]:
             machine.measure()
-            narrate(f"{machine.threads} thread(s), batch {batch}")
+            narrate(f"{machine.threads} thread(s), batch {batch}, pass {turn + 1} of {PASSES}")
             for shape in shapes(batch):
                 able = {}
                 for name, child in children.items():
@@ -179,16 +180,18 @@ def compare(
                     except ChildError as error:
                         raise SystemExit(f"{name}: {error}") from None
                     able[name] = child
-                times: dict[str, list[float]] = {name: [] for name in able}
+                seen = times.setdefault((batch, shape), {name: [] for name in able})
                 for _ in range(rounds):
                     for name, child in able.items():
-                        times[name].append(1e6 * child.ask("sample")["seconds"])
-                found = {n: {"median_us": float(np.median(t)), "min_us": min(t)} for n, t in times.items()}
-                rows.append({"batch": batch, "shape": shape, "times": found})
+                        seen[name].append(1e6 * child.ask("sample")["seconds"])
         machine.measure()
     finally:
         for child in [*children.values(), machine]:
             child.close()
+    rows = []
+    for (batch, shape), seen in times.items():
+        found = {n: {"median_us": float(np.median(t)), "min_us": min(t)} for n, t in seen.items()}
+        rows.append({"batch": batch, "shape": shape, "times": found})
     return {"threads": machine.threads, "peak_gflops": machine.peak, "rows": rows}
 
 
@@ -286,7 +289,7 @@ def main() -> None:
     parser.add_argument("--batch", type=int, nargs="+", default=[32, 64, 128, 256])
     parser.add_argument("--threads", type=int, nargs="+", help="default: 1 and all")
     parser.add_argument("--peers", nargs="+", choices=PEERS, default=list(PEERS))
-    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--rounds", type=int, default=5, help="turns in each pass")
     parser.add_argument("--cold", action="store_true")
     parser.add_argument("--avx2", action="store_true", help="npgan against NumPy, both on AVX2 code")
     parser.add_argument("--shapes", action="store_true", help="print every shape, not only the worst")

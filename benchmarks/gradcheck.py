@@ -21,6 +21,7 @@ import numpy as np
 from gradcheck_cases import REGIMES, cases, locked, mnist_layer, planted, scaled
 from gradcheck_peers import checkers
 from gradcheck_real import BUGS as REAL
+from gradcheck_table import table
 
 from npgan import Discriminator
 from npgan.testing import FAIL, PASS, check_gradients, check_layer
@@ -218,115 +219,6 @@ PIECES: dict[str, Any] = {
     **{f"e2-{r.replace(' ', '-')}": lambda r=r: e2(r) for r in REGIMES},
     "e3": e3, "e4": e4, "e5": e5, "e6": e6, "e7": gradcheck_mutants.run,
 }  # fmt: skip
-
-
-# ---- the table ----
-
-
-def table(pieces: dict[str, Any]) -> str:
-    lines = ["## Measured", "", "Written by `python benchmarks/gradcheck.py run && python benchmarks/gradcheck.py table`:",
-             "functions of NumPy with right gradients and with planted bugs, before every checker at its defaults and, where",
-             "its documentation tells how, with tolerances scaled to the gradient.", ""]  # fmt: skip
-    e1s = {name: p for name, p in pieces.items() if name.startswith("e1-float")}
-    if e1s:
-        names = list(next(iter(e1s.values()))["caught"])
-        lines += [f"**E1, bugs caught** ({max(p['kinds'] for p in e1s.values())} kinds of bug; of relative size 1e-6 and above in "
-                  "float64, 1 % and above in float32)", ""]  # fmt: skip
-        lines += row(
-            [
-                "",
-                *(
-                    n.removeprefix("e1-").replace("-", ", loss x ", 1) + f" (of {p['bugs']})"
-                    for n, p in e1s.items()
-                ),
-            ]
-        )
-        lines += rule(1 + len(e1s))
-        lines += [x for name in names for x in row([name, *(str(p["caught"][name]) for p in e1s.values())])]
-        lines += [
-            "",
-            "In float32 most peers reject every bug because they reject every right gradient, too: see E2.",
-            "",
-        ]
-    large = {name: p for name, p in pieces.items() if name.startswith("e1-large")}
-    if large:
-        names = list(max((p["caught"] for p in large.values()), key=len))
-        lines += ["**E1 on a layer of MNIST size** (64 x 784 times 784 x 128)", ""]
-        lines += row(
-            [
-                "",
-                *(
-                    n.removeprefix("e1-large-").replace("-", ", loss x ", 1) + f" (of {p['bugs']})"
-                    for n, p in large.items()
-                ),
-            ]
-        )
-        lines += rule(1 + len(large))
-        lines += [
-            x
-            for name in names
-            for x in row([name, *(str(p["caught"].get(name, "–")) for p in large.values())])
-        ]
-        lines.append("")
-    for dtype in DTYPES:
-        if p := pieces.get(f"e1-entry-{dtype}"):
-            lines += [
-                f"One wrong entry of 100,352, {dtype}: found {p['found']} of {p['of']}, its index named {p['named']} of {p['of']}.",
-                "",
-            ]
-    e2s = {name.removeprefix("e2-"): p for name, p in pieces.items() if name.startswith("e2-")}
-    if e2s:
-        total = sum(p["checks"] for p in e2s.values())
-        wrong = sum(p["ours"].get("FAIL", 0) for p in e2s.values())
-        lines += [f"**E2, false alarms**: npgan.testing calls {wrong} of {total:,} correct gradients wrong. INCONCLUSIVE are",
-                  "inputs that are saturated, or on a kink everywhere. The peers saw the first "
-                  f"{next(iter(e2s.values()))['peer_checks']} of each regime:", ""]  # fmt: skip
-        peers = list(next(iter(e2s.values()))["peers"])
-        lines += row(["regime", "npgan.testing: FAIL", "INCONCLUSIVE", *peers])
-        lines += rule(3 + len(peers))
-        for name, p in e2s.items():
-            ours_ = [f"{p['ours'].get('FAIL', 0)} of {p['checks']}", str(p["ours"].get("INCONCLUSIVE", 0))]
-            lines += row([name.replace("-", " ").replace("x 1e 3", "x 1e-3").replace("x 1e 6", "x 1e-6"), *ours_,
-                          *(str(p["peers"].get(n, 0)) for n in peers)])  # fmt: skip
-        lines.append("")
-    if p := pieces.get("e3"):
-        ratios = np.array([r[0] for r in p["ratios"]])
-        lines += [f"**E3, honesty**: an all-zero backward passed {p['zero_passes']} of {p['zero_tried']} times. The claimed resolving power, over",
-                  f"the smallest error that was really caught: median {np.median(ratios):.2g}, from {ratios.min():.2g} to {ratios.max():.2g}; "
-                  f"within a factor of 10 in {np.mean((ratios < 10) & (ratios > 0.1)):.1%} of {len(ratios)} arguments.", ""]  # fmt: skip
-    if p := pieces.get("e4"):
-        lines += [f"**E4, hints** for {p['bugs']} gross bugs: the right argument {p['argument right']} of {p['arguments']}, the right index "
-                  f"{p['index right']} of {p['indices']}, the right first hint {p['hint'] / p['bugs']:.1%}.", ""]  # fmt: skip
-    if p := pieces.get("e5"):
-        lines += [f"**E5, cost** on one core: the MNIST-size layer {1e3 * p['layer']:.0f} ms (one forward pass takes {1e3 * p['forward']:.2f} ms), "
-                  f"the default discriminator {p['discriminator']:.2f} s.", ""]  # fmt: skip
-    if p := pieces.get("e6"):
-        caught = sum(bug["verdict"] == FAIL for bug in p)
-        lines += [
-            f"**E6, bugs from public threads**: {caught} of {len(p)} caught.",
-            "",
-            *row(["thread", "what was wrong", "what is said of it"]),
-            *rule(3),
-        ]
-        for bug in p:
-            said = bug["hint"].removeprefix("FAIL: ").replace("|", "\\|")
-            lines += row([f"[{'/'.join(bug['url'].split('/')[3:5])}]({bug['url']})", bug["what"], said])
-        lines.append("")
-    if p := pieces.get("e7"):
-        killed = p["killed"]
-        lines += [f"**E7, our own rules mutated**: {sum(killed.values())} mutants of `npgan/ops.py` killed by `npgan.testing` alone, "
-                  f"{killed['order 1']} at order 1 and {killed['order 2']} at order 2; {len(p['survivors'])} survive; "
-                  f"{len(p['equivalent'])} compute the same (`benchmarks/gradcheck_mutants.py` says why).", ""]  # fmt: skip
-        lines += [f"* survives: {s}" for s in p["survivors"]]
-    return "\n".join(lines).rstrip() + "\n"
-
-
-def row(cells: list[str]) -> list[str]:
-    return ["| " + " | ".join(cells) + " |"]
-
-
-def rule(n: int) -> list[str]:
-    return ["|" + "---|" * n]
 
 
 def write(pieces: dict[str, Any]) -> None:

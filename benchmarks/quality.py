@@ -44,10 +44,13 @@ class Done(Exception):  # noqa: N818
 
 
 class Clock:
-    """What a program calls after every step."""
+    """What a program calls after every step.
 
-    def __init__(self, folder: Path, schedule: list[float]):
-        self.folder, self.schedule = folder, sorted(schedule)
+    Its seconds are those since the second step, without the drawing; or, given a rate, steps / rate.
+    """
+
+    def __init__(self, folder: Path, schedule: list[float], rate: float | None = None):
+        self.folder, self.schedule, self.rate = folder, sorted(schedule), rate
         self.began, self.paused, self.steps = 0.0, 0.0, 0
         self.kept: list[dict[str, float]] = []
 
@@ -57,10 +60,10 @@ class Clock:
             self.began = now
             return
         self.steps += 1
-        if now - self.began - self.paused < self.schedule[0]:
+        seconds = self.steps / self.rate if self.rate else now - self.began - self.paused
+        if seconds < self.schedule[0]:
             return
         mark = self.schedule.pop(0)
-        seconds = now - self.began - self.paused
         np.save(self.folder / f"{mark:g}.npy", sample(SAMPLES).reshape(-1, 28, 28))
         self.kept.append({"mark": mark, "seconds": seconds, "steps": self.steps})
         (self.folder / "clock.json").write_text(json.dumps(self.kept))
@@ -69,11 +72,13 @@ class Clock:
         self.paused += time.perf_counter() - now
 
 
-def run_one(program: Program, folder: Path, seed: int, schedule: list[float]) -> None:
+def run_one(
+    program: Program, folder: Path, seed: int, schedule: list[float], rate: float | None = None
+) -> None:
     """In the program's own process."""
     from npgan import datasets
 
-    clock = Clock(folder, schedule)
+    clock = Clock(folder, schedule, rate)
     try:
         program(datasets.mnist().images, seed, clock.tick)
     except Done:
@@ -113,12 +118,12 @@ def samples(out: Path, programs: Programs) -> Iterator[tuple[str, str, float, Pa
                 yield program, folder.name, float(file.stem), file
 
 
-def score(args: argparse.Namespace, programs: Programs) -> None:
+def score(out: Path, programs: Programs) -> None:
     from npgan.metrics import evaluate
 
-    kept = args.out / "scores.json"
+    kept = out / "scores.json"
     scores: dict[str, Any] = json.loads(kept.read_text()) if kept.exists() else {}
-    for program, seed, seconds, file in samples(args.out, programs):
+    for program, seed, seconds, file in samples(out, programs):
         name = f"{program}/{seed}/{seconds:g}"
         if name in scores and scores[name]["written"] == os.path.getmtime(file):
             continue
@@ -180,46 +185,49 @@ def table(out: Path, programs: Programs) -> str:
 # ---- the command ----
 
 
-def main(doc: str, programs: Programs, seconds: tuple[float, ...], page: str, pictures: str) -> None:
-    """The command line.  page: where in docs/ the table goes; pictures: what their names begin with."""
+def publish(out: Path, programs: Programs, page: str, part: str) -> None:
+    """Write the table into docs/PAGE."""
+    from page import PAGE, machine, put
+
+    peers = sorted({package for package, _ in programs.values()} - {"npgan"})
+    put(part, f"{table(out, programs)}\n\n{machine(*peers)}", PAGE.with_name(page))
+
+
+def main() -> None:
     raw = argparse.RawDescriptionHelpFormatter
-    parser = argparse.ArgumentParser(description=doc, formatter_class=raw)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=raw)
     actions = parser.add_subparsers(dest="action", required=True)
     for action in ("train", "run-one", "score", "table", "plot"):
         sub = actions.add_parser(action)
         if action == "run-one":
-            sub.add_argument("program", choices=programs)
+            sub.add_argument("program", choices=PROGRAMS)
         sub.add_argument("out", type=Path)
         if action in ("train", "run-one"):
-            sub.add_argument("--seconds", type=float, nargs="+", default=seconds)
+            sub.add_argument("--seconds", type=float, nargs="+", default=SCHEDULE)
             sub.add_argument("--seeds", type=int, nargs="+", default=[0])
         if action == "train":
-            sub.add_argument("--programs", nargs="+", choices=programs, default=list(programs))
+            sub.add_argument("--programs", nargs="+", choices=PROGRAMS, default=list(PROGRAMS))
             sub.add_argument("--threads", type=int, help="default: all cores")
         if action == "plot":
             sub.add_argument("pictures", type=Path)
         if action == "table":
-            sub.add_argument("--page", action="store_true", help=f"write it into docs/{page}")
+            sub.add_argument("--page", action="store_true", help="write it into docs/benchmarks.md")
     args = parser.parse_args()
     if args.action == "train":
-        train(args, programs)
+        train(args, PROGRAMS)
     elif args.action == "run-one":
-        run_one(programs[args.program][1], args.out, args.seeds[0], args.seconds)
+        run_one(PROGRAMS[args.program][1], args.out, args.seeds[0], args.seconds)
     elif args.action == "score":
-        score(args, programs)
+        score(args.out, PROGRAMS)
     elif args.action == "table":
-        text = table(args.out, programs)
-        print(text)
+        print(table(args.out, PROGRAMS))
         if args.page:
-            from page import PAGE, machine, put
-
-            peers = sorted({package for package, _ in programs.values()} - {"npgan"})
-            put(pictures, f"{text}\n\n{machine(*peers)}", PAGE.with_name(page))
+            publish(args.out, PROGRAMS, "benchmarks.md", "quality")
     else:
         from quality_pictures import draw
 
-        draw(args.out, curves(args.out, programs), args.pictures, pictures)
+        draw(args.out, curves(args.out, PROGRAMS), args.pictures, "quality")
 
 
 if __name__ == "__main__":
-    main(__doc__, PROGRAMS, SCHEDULE, "benchmarks.md", "quality")
+    main()

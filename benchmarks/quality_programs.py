@@ -19,8 +19,8 @@ Tick = Callable[[Sample], None]
 Program = Callable[[np.ndarray, int, Tick], None]
 
 
-def npgan_with(**settings: Any) -> Program:
-    """GAN(**settings).fit(images): what `npgan train` does, without the files."""
+def npgan_with(epochs: int = 10_000, **settings: Any) -> Program:
+    """GAN(**settings).fit(images): what `npgan train` does, without the files. A rate's decay ends with the epochs."""
 
     def program(images: np.ndarray, seed: int, tick: Tick) -> None:
         from npgan import GAN
@@ -31,7 +31,7 @@ def npgan_with(**settings: Any) -> Program:
                 tick(lambda n: self.sample(n, rng=seed).reshape(n, -1))
                 return values
 
-        Timed(rng=seed, **settings).fit(images.reshape(-1, 28, 28), epochs=10_000, progress=False)
+        Timed(rng=seed, **settings).fit(images.reshape(-1, 28, 28), epochs=epochs, progress=False)
 
     return program
 

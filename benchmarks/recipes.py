@@ -1,17 +1,30 @@
-"""Recipes for npgan's GAN, each trained for the same seconds on the same cores and scored by npgan's judge.
+"""Recipes for npgan's GAN, each trained for as many steps as it can take in the same seconds, and scored.
 
-    python benchmarks/recipes.py train OUT [--seconds 60 180] [--seeds 0 1 2] [--programs default ...]
-    python benchmarks/recipes.py score OUT
-    python benchmarks/recipes.py table OUT          # Markdown; --page writes it into docs/recipes.md
-    python benchmarks/recipes.py plot OUT DIR       # DIR/recipes.png (curves), DIR/recipes_samples.png
+    python benchmarks/recipes.py rates OUT      # steps per second of each, on all cores of a quiet machine
+    python benchmarks/recipes.py train OUT [--seconds 60 180] [--seeds 0 1 2] [--recipes default ...] [--jobs 2]
+    python benchmarks/recipes.py score OUT      # of every .npy there: OUT/scores.json
+    python benchmarks/recipes.py table OUT      # Markdown; --page writes it into docs/recipes.md
+    python benchmarks/recipes.py plot OUT DIR   # DIR/recipes.png (curves), DIR/recipes_samples.png
 
-The clock and the scores are those of quality.py. A recipe is what `GAN()` takes; what it does not name has
-the default's value.
+A GAN's weights after n steps have the same bits on any number of threads. So the rate is measured once, with all
+recipes taking turns, and the training may then run on one core each, several at a time and beside other work:
+its seconds are steps / rate. A recipe is what `GAN()` takes; what it does not name has the default's value.
 """
 
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import statistics
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
-from quality import main
+from quality import curves, narrate, publish, run_one, score, table
 from quality_programs import npgan_with
 
 PLAIN: dict[str, Any] = dict(loss="nonsaturating", penalty=None, beta1=0.5, beta2=0.999)
@@ -23,6 +36,10 @@ RECIPES: dict[str, dict[str, Any]] = {
     "default, lr 8e-4": dict(lr=8e-4),
     "default, penalty weight 0.05": dict(penalty_weight=0.05),
     "default, penalty weight 1": dict(penalty_weight=1.0),
+    "default, D at half the rate": dict(lr=(5e-4, 2.5e-4)),
+    "default, lr 1e-3 falling to 0": dict(lr=1e-3, lr_decay=1.0),
+    "default, batch 128, lr 8e-4": dict(batch=128, lr=8e-4),
+    "default, R1 alone": dict(penalty="r1"),
     "default, no average": dict(average=0.0),
     "relativistic, no penalty": dict(penalty=None),
     "plain, lr 2e-4": dict(PLAIN, lr=2e-4),
@@ -40,6 +57,112 @@ RECIPES: dict[str, dict[str, Any]] = {
     "two D steps": dict(d_steps=2),
 }
 
+PROGRAMS = {name: ("npgan", npgan_with(**settings)) for name, settings in RECIPES.items()}
+WARM, TURN, ROUNDS = 20, 60, 7  # steps of a turn that are not timed, and that are; turns
+
+
+def rates(out: Path, chosen: list[str]) -> None:
+    """Steps per second of each recipe, the median of its turns, into OUT/rates.json."""
+    from npgan import GAN, datasets
+
+    out.mkdir(parents=True, exist_ok=True)
+    kept = out / "rates.json"
+    found = json.loads(kept.read_text()) if kept.exists() else {}
+    data = datasets.mnist()
+    seconds: dict[str, list[float]] = {name: [] for name in chosen}
+    gans: dict[str, Any] = {}
+    for name in chosen:
+        gans[name] = gan = GAN(**RECIPES[name])
+        gan.start(data.shape)
+    for _ in range(ROUNDS):
+        for name, gan in gans.items():
+            batches = datasets.batches(data.images, gan.batch, gan.order(0))
+            for i, batch in zip(range(WARM + TURN), batches, strict=False):
+                if i == WARM:
+                    began = time.perf_counter()
+                gan.step(batch)
+            seconds[name].append((time.perf_counter() - began) / TURN)
+    for name in chosen:
+        found[name] = 1 / statistics.median(seconds[name])
+        narrate(f"{name}: {found[name]:.1f} steps/s")
+    kept.write_text(json.dumps(found, indent=1) + "\n")
+
+
+def train(args: argparse.Namespace) -> None:
+    from npgan.bench.child import environment
+
+    try:
+        found = json.loads((args.out / "rates.json").read_text())
+    except OSError:
+        raise SystemExit(f"{args.out} has no rates.json; `recipes.py rates {args.out}` makes it") from None
+
+    def one(job: tuple[int, str]) -> None:
+        seed, name = job
+        folder = args.out / name / f"seed{seed}"
+        folder.mkdir(parents=True, exist_ok=True)
+        if all((folder / f"{second:g}.npy").exists() for second in args.seconds):
+            return
+        command = [
+            sys.executable,
+            sys.argv[0],
+            "run-one",
+            str(folder),
+            "--recipes",
+            name,
+            "--seeds",
+            str(seed),
+        ]
+        command += ["--seconds", *map(str, args.seconds), "--rate", str(found[name])]
+        clean = environment(1, args.out.resolve() / "caches", {})
+        done = subprocess.run(command, env=clean, stderr=subprocess.PIPE, text=True)
+        last = done.stderr.strip().splitlines()[-1:] or ["no word"]
+        narrate(f"{name}, seed {seed}: " + (f"failed: {last[0]}" if done.returncode else "done"))
+
+    with ThreadPoolExecutor(args.jobs) as pool:
+        list(pool.map(one, ((seed, name) for seed in args.seeds for name in args.recipes)))
+
+
+def main() -> None:
+    raw = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=raw)
+    actions = parser.add_subparsers(dest="action", required=True)
+    for action in ("rates", "train", "run-one", "score", "table", "plot"):
+        sub = actions.add_parser(action)
+        sub.add_argument("out", type=Path)
+        if action in ("rates", "train", "run-one"):
+            sub.add_argument("--recipes", nargs="+", choices=RECIPES, default=list(RECIPES))
+        if action in ("train", "run-one"):
+            sub.add_argument("--seconds", type=float, nargs="+", default=[60, 180])
+            sub.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+        if action == "train":
+            sub.add_argument("--jobs", type=int, default=1, help="so many at a time, on one thread each")
+        if action == "run-one":
+            sub.add_argument("--rate", type=float)
+        if action == "plot":
+            sub.add_argument("pictures", type=Path)
+        if action == "table":
+            sub.add_argument("--page", action="store_true", help="write it into docs/recipes.md")
+    args = parser.parse_args()
+    if args.action == "rates":
+        rates(args.out, args.recipes)
+    elif args.action == "train":
+        train(args)
+    elif args.action == "run-one":
+        settings = RECIPES[args.recipes[0]]
+        images = args.rate * max(args.seconds) * settings.get("batch", 64) * settings.get("d_steps", 1)
+        program = npgan_with(math.ceil(images / 60_000), **settings)
+        run_one(program, args.out, args.seeds[0], args.seconds, args.rate)
+    elif args.action == "score":
+        score(args.out, PROGRAMS)
+    elif args.action == "table":
+        print(table(args.out, PROGRAMS))
+        if args.page:
+            publish(args.out, PROGRAMS, "recipes.md", "recipes")
+    else:
+        from quality_pictures import draw
+
+        draw(args.out, curves(args.out, PROGRAMS), args.pictures, "recipes")
+
+
 if __name__ == "__main__":
-    programs = {name: ("npgan", npgan_with(**settings)) for name, settings in RECIPES.items()}
-    main(__doc__ or "", programs, (60, 180), "recipes.md", "recipes")
+    main()

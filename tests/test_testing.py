@@ -7,7 +7,7 @@ import warnings
 import numpy as np
 import pytest
 
-from npgan import Dense, LeakyReLU, Network, kernels, ops
+from npgan import Dense, LeakyReLU, Network, kernels, losses, ops
 from npgan.autograd import PRIMITIVES, Tensor
 from npgan.cli import main
 from npgan.testing import (
@@ -18,7 +18,9 @@ from npgan.testing import (
     assert_layer_gradients,
     check_gradients,
     check_layer,
+    check_loss,
     check_own,
+    check_penalty,
     check_power,
     check_primitive,
     check_step,
@@ -71,13 +73,15 @@ PARAMS = {"W": W, "b": np.ones(3)}
         (lambda pair, n: pair[0] ** n * pair[1], lambda d, pair, n: ((d * n * pair[0] ** (n - 1) * pair[1], d * pair[0] ** n), None), ((X, X + 3), 2), ["pair[0]", "pair[1]"]),
         (lambda x, y: (x * y, x + y), lambda d, x, y: {"x": d[0] * y + d[1], "dy": d[0] * x + d[1]}, (X, X + 3), ["x", "y"]),
         (lambda a: a * 2.5, lambda a: 2.5, (1.5,), ["a"]),
+        (lambda v: v[0] * v[1], lambda v: [v[1], v[0]], ([1.5, 2.5],), ["v[0]", "v[1]"]),
     ],
-    ids=["dout", "cache", "array as cache", "dict", "bare array", "tuple of one", "nested, with an int", "two outputs, by name", "float"],
+    ids=["dout", "cache", "array as cache", "dict", "bare array", "tuple of one", "nested, with an int", "two outputs, by name", "float", "list of floats"],
 )  # fmt: skip
 def test_styles(func, grad, args, names):
     report = check_gradients(func, grad, args)
     assert report.verdict == PASS, str(report)
     assert [a.name for a in report.arguments] == names
+    assert "[]" not in str(report)
     assert json.loads(json.dumps(report.to_dict()))["verdict"] == "PASS"
 
 
@@ -94,12 +98,27 @@ def test_what_is_not_returned_is_named():
         (lambda dout, x, W: (dout @ W.T,) * 3, "backward returned 3 gradients for 2 float arguments"),
         (lambda dout, x, W: {"z": 0}, "backward returned a gradient 'z'"),
         (lambda a, b, c, d, e: 0, "grad fits no style"),
+        (lambda dout, x, W: dout @ W.T, "an array of shape (5, 4) for 2 float arguments (x, W)"),
+        (
+            lambda dout, x, W: {"x": dout @ W.T},
+            "no gradient for W; return None for what is not to be checked",
+        ),
+        (lambda x, W: x @ W, "func(*args) must return a scalar where grad(*args) takes no dout"),
     ],
 )
 def test_a_misfit_is_said_in_one_line(grad, words):
     report = check_gradients(product, grad, (X, W))
     assert report.verdict == FAIL
     assert words in report.faults[0]
+
+
+def test_one_argument_that_fits_no_style():
+    assert "does not take 1 argument (*args), 2 (dout" in str(check_gradients(np.exp, lambda: 0, (X,)))
+    incomplete = check_gradients(loss, lambda params: {"W": d_loss(params)["W"]}, (PARAMS,))
+    assert incomplete.verdict == FAIL
+    assert "the gradient of params lacks the keys ['b']" in str(incomplete)
+    named = {"W": d_loss(PARAMS)["W"], "b": None}
+    assert "params['b'] is not checked" in str(check_gradients(loss, lambda params: named, (PARAMS,)))
 
 
 def test_two_outputs_and_a_cache_are_told_apart():
@@ -264,11 +283,78 @@ def test_bad_usage_is_refused():
         {"kinks": "hide"},
         {"style": "x"},
         {"n_directions": 0},
+        {"n_directions": 2.5},
+        {"max_evals": 0},
+        {"seed": -1},
+        {"seed": None},
+        {"rtol": -1e-3},
+        {"atol": np.nan},
     ):
         with pytest.raises(ValueError, match=r"must be|style is"):
             check_gradients(product, d_product, (X, W), **options)
     with pytest.raises(ValueError, match=r"an array of floats to differentiate by, got n \(int\)"):
         check_gradients(lambda n: n, lambda n: n, (3,))
+    with pytest.raises(ValueError, match="max_evals must be a whole number, 1 or more; got 0"):
+        numerical_gradient(lambda x: np.sum(x**2), X, max_evals=0)
+    with pytest.raises(ValueError, match="a gradient for one argument or more, got None"):
+        taylor_test(product, lambda *a: None, (X, W))
+    nonsaturating = losses.nonsaturating
+    for refused, words in (
+        (lambda: check_layer(product, X), "layer or network, got a function"),
+        (lambda: check_primitive(np.tanh, X), "a primitive of npgan.ops, got an ufunc"),
+        (lambda: check_loss(nonsaturating, "critic"), "side must be one of 'discriminator', 'generator'"),
+        (lambda: check_step("critic", nonsaturating), "which must be one of 'discriminator', 'generator'"),
+        (lambda: check_penalty("r3"), "name must be one of 'r1'"),
+    ):
+        with pytest.raises((ValueError, TypeError), match=words):
+            refused()
+
+
+def test_a_dout_of_the_user_is_like_the_output():
+    two = lambda x: {"a": x**2, "b": (x**3,)}
+    d_two = lambda d, x: d["a"] * 2 * x + d["b"][0] * 3 * x**2
+    for dout in (2.0, {"a": X, "b": (X + 1,)}):
+        assert check_gradients(two, d_two, (X,), dout=dout, style="dout").verdict == PASS
+    assert check_gradients(product, d_product, (X, W), dout=(X @ W).tolist()).verdict == PASS
+    for check in (check_gradients, taylor_test):
+        for wrong in (np.ones(3), np.ones((3, 5)), np.ones(15)):  # 15 numbers, in another shape
+            with pytest.raises(ValueError, match=r"expected dout of shape \(5, 3\), like the output of func"):
+                check(product, d_product, (X, W), dout=wrong)
+        with pytest.raises(ValueError, match=r"expected dout\['a'\] of shape \(5, 4\), dout\['b'\]"):
+            check(two, d_two, (X,), dout={"b": (X,), "a": X}, style="dout")
+        with pytest.raises(ValueError, match=r"dout must be None where grad\(\*args\) takes none"):
+            check(lambda x: np.sum(x**2), lambda x: 2 * x, (X,), dout=2.0)
+    assert np.allclose(numerical_gradient(lambda x: np.sum(x**2), X, dout=3.0).gradients, 6 * X)
+
+
+def test_why_nothing_could_be_judged():
+    def reason(func, grad, x, **options):
+        report = check_gradients(func, grad, (x,), style="dout", **options)
+        assert report.verdict == INCONCLUSIVE, str(report)
+        return report.arguments[0].reason
+
+    def only_here(x):
+        if not np.array_equal(x, X[0]):
+            raise ValueError("elsewhere")
+        return x
+
+    for mode in ("elements", "projections"):
+        relu, slope = lambda x: np.maximum(x, 0), lambda d, x: d * (x > 0)
+        assert "which lies on a kink" in reason(relu, slope, np.zeros(5), mode=mode)
+        assert "no slope could be measured" in reason(only_here, lambda d, x: d, X[0], mode=mode)
+
+
+def test_the_budget_may_run_out_between_float64_and_float32():
+    """The last question, whether a float32 gradient is wrong beside this point, too, may cost too much."""
+    grad = lambda x: (2.0 if x.dtype == np.float64 else 2.1) * x
+    verdicts = [
+        check_gradients(
+            lambda x: np.sum(x**2), grad, (X[:1].astype(np.float32),), mode=mode, max_evals=n
+        ).verdict
+        for mode in ("elements", "projections")
+        for n in range(30, 75)
+    ]
+    assert set(verdicts) == {FAIL, INCONCLUSIVE}
 
 
 def frames(caught):
@@ -291,8 +377,9 @@ def test_the_assertion_is_the_report():
         (product, d_product, (1, 2), []),
         (lambda x: x["a"], d_product, (X,), ["<lambda>"]),
         (product, lambda dout, x, W: x["a"], (X, W), ["<lambda>"]),
+        (lambda x: {True: x}[np.array_equal(x, X)], lambda dout, x: dout, (X,), ["<lambda>"]),
     ):
-        with pytest.raises((ValueError, IndexError)) as caught:
+        with pytest.raises((ValueError, LookupError)) as caught:
             assert_gradients(func, grad, args)
         assert frames(caught) == ["test_the_assertion_is_the_report", *last]
     with pytest.raises(AssertionError, match="INCONCLUSIVE"):
@@ -356,6 +443,10 @@ def test_power_lists_what_a_test_would_miss():
 def test_npgan_itself():
     reports = list(check_own())
     assert [str(r) for r in reports if r.verdict != PASS] == []
+    assert len({r.title for r in reports}) == len(reports)  # a table by title shows each
+    flat = next(r for r in reports if r.title == "power (p=0), order 1")
+    assert flat.summary() == "PASS: x is zero on both sides"
+    assert "would have noticed" not in str(flat)
     titles = " ".join(r.title for r in reports)
     for op in PRIMITIVES.values():
         if op.function.__module__ == "npgan.ops":
@@ -367,6 +458,8 @@ def test_a_layer_by_parameter_name(monkeypatch):
     x = X.astype(np.float32)
     kept = net.theta.copy()
     assert_layer_gradients(net, x)
+    for whole in (np.ones((2, 4), int), [[1, 2, 3, 4]]):  # turned into floats, so that x is checked, too
+        assert check_layer(net, whole)["x"].verdict == PASS
     assert np.array_equal(net.theta, kept)
     right = kernels.weight_gradients
 
@@ -402,6 +495,7 @@ X = np.linspace(0.5, 2, 6)
 def right(): return (lambda x: np.sum(x**2)), (lambda x: 2 * x), (X,)
 def wrong(): return (lambda x: np.sum(x**2)), (lambda x: x), (X,)
 def both(): return [right(), wrong()]
+def nested(): return [[right(), right()], right()]
 def asserts(): assert False, "my own words"
 def silent(): return None
 def nonsense(): return 3
@@ -429,13 +523,16 @@ def test_the_command(tmp_path, monkeypatch, capsys):
     assert "1 of 1 gradient checks did not pass" in said.err.splitlines()[-1]
     code, said = run("both", "--json")
     assert (code, [r["verdict"] for r in json.loads(said.out).values()]) == (1, ["PASS", "FAIL"])
+    code, said = run("nested", "--json")
+    places = [title.removeprefix("targets_of_gradcheck:nested") for title in json.loads(said.out)]
+    assert (code, places) == (0, [" [0] [0]", " [0] [1]", " [1]"])
     assert run("silent")[0] == 0
     code, said = run("asserts")
     assert (code, "my own words" in said.err) == (1, True)
     (tmp_path / "broken_target_of_gradcheck.py").write_text("def cases(:")
     name = "targets_of_gradcheck"
     for target, words in {
-        f"{name}:nonsense": "must return (func, grad, args)",
+        f"{name}:nonsense": f"npgan gradcheck: {name}:nonsense: the function must return (func, grad, args)",
         f"{name}:nothing": "must return (func, grad, args)",
         f"{name}:missing": "cannot be loaded",
         f"{name}:number": "is an int; it must be a function",

@@ -6,7 +6,18 @@ import warnings
 import numpy as np
 import pytest
 
-from npgan.testing import FAIL, INCONCLUSIVE, PASS, check_gradients, judge, noise, numeric, projections
+from npgan.testing import (
+    FAIL,
+    INCONCLUSIVE,
+    PASS,
+    check_gradients,
+    judge,
+    noise,
+    numeric,
+    precision,
+    projections,
+    rows,
+)
 from npgan.testing import check as check_module
 from npgan.testing import hints as hints_module
 from npgan.testing import preconditions as preconditions_module
@@ -328,6 +339,7 @@ def fixed_tolerance(patch):
 
 def two_verdicts(patch):
     patch.setattr(check_module, "INCONCLUSIVE", PASS)
+    patch.setattr(rows, "INCONCLUSIVE", PASS)
 
 
 def pooled(patch):
@@ -367,18 +379,18 @@ def one_step_for_all(patch):
 
 def float64_for_all(patch):
     patch.setattr(
-        check_module,
+        precision,
         "measure_noise",
         lambda outputs, values, *a: noise.Noise(np.zeros(outputs(values).size), False),
     )
 
 
 def no_hints(patch):
-    patch.setattr(check_module, "hints", lambda e: [hints_module.shapeless(e)])
+    patch.setattr(rows, "hints", lambda e: [hints_module.shapeless(e)])
 
 
 def unseeded(patch):
-    patch.setattr(check_module.Check, "rng", lambda self, *purpose: np.random.default_rng())
+    patch.setattr(check_module, "stream", lambda *purpose: np.random.default_rng())
 
 
 def unbounded(patch):

@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from tqdm import tqdm
+
 from ..layers import Layer, Network
 from .check import check_gradients
 from .own import check_layer, check_own
@@ -27,7 +29,7 @@ def reports_of(target: str | None, seed: int = 0) -> Iterator[Report]:
     Raises ValueError where the target cannot be found or returns something else.
     """
     if target is None:
-        yield from check_own(seed)
+        yield from tqdm(check_own(seed), unit=" checks", leave=False, delay=2, disable=None)
         return
     module, _, name = target.partition(":")
     if not all(part.isidentifier() for part in [*module.split("."), *name.split(".")]):
@@ -46,7 +48,11 @@ def reports_of(target: str | None, seed: int = 0) -> Iterator[Report]:
     if not accepts(function, 0):
         raise ValueError(f"{target} needs arguments; it must be a function without any")
     try:
-        yield from read(function(), target, seed)
+        for one, place in listed(function()):
+            report = read(one, target, seed)
+            if place:
+                report.title = f"{report.title or target}{place}"
+            yield report
     except AssertionError as error:
         yield Report(FAIL, [], str(error).splitlines() or ["an assertion failed"], title=target)
     except Exception as error:  # a mistake in the user's own functions
@@ -67,28 +73,30 @@ def told(error: BaseException) -> str:
     return str(error)
 
 
-def read(found: Any, target: str, seed: int) -> Iterator[Report]:
-    if found is None:
-        yield Report(
-            PASS, [], notes=["no report: the function ran its own assertions, and none failed"], title=target
-        )
-    elif isinstance(found, Report):
-        yield found
-    elif isinstance(found, list) and found:
+def listed(found: Any, place: str = "") -> Iterator[tuple[Any, str]]:
+    """What the function returned, one by one; in a list (of lists) with its place there, as in " [0] [2]"."""
+    if isinstance(found, list) and found:
         for i, one in enumerate(found):
-            for report in read(one, target, seed):
-                report.title = f"{report.title or target} [{i}]"
-                yield report
-    elif isinstance(found, tuple) and len(found) == 2 and isinstance(found[0], (Layer, Network)):
-        yield check_layer(*found, seed=seed)
-    elif (
+            yield from listed(one, f"{place} [{i}]")
+    else:
+        yield found, place
+
+
+def read(found: Any, target: str, seed: int) -> Report:
+    if found is None:
+        note = "no report: the function ran its own assertions, and none failed"
+        return Report(PASS, [], notes=[note], title=target)
+    if isinstance(found, Report):
+        return found
+    if isinstance(found, tuple) and len(found) == 2 and isinstance(found[0], (Layer, Network)):
+        return check_layer(*found, seed=seed)
+    if (
         isinstance(found, tuple)
         and len(found) in (3, 4)
         and callable(found[0])
         and callable(found[1])
         and isinstance(found[-1], dict if len(found) == 4 else object)
     ):
-        func, grad, args = found[:3]
-        yield check_gradients(func, grad, args, **{"seed": seed, **(found[3] if len(found) == 4 else {})})
-    else:
-        raise ValueError(f"{target} must return {WANTED}; got {kind(found)}")
+        func, grad, args, *options = found
+        return check_gradients(func, grad, args, **{"seed": seed, **(options[0] if options else {})})
+    raise ValueError(f"the function must return {WANTED}; got {kind(found)}")

@@ -7,17 +7,24 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .check import Check, check_choice
-from .judge import Elements, Settings
+from .check import make_dout
+from .judge import Elements
+from .options import check_choice, check_whole
+from .places import Places, Settings
+from .precision import widen
 from .preconditions import Ground
+from .streams import DOUT
 from .styles import BudgetError, Problem
 from .tree import rebuild
+
+__tracebackhide__ = True  # pytest shows a failure at the user's line, not at ours
 
 
 class Numerical(NamedTuple):
     """Measured gradients and the largest errors they may have, both nested like the arguments.
 
-    None stands where an argument is no float; a bound is infinite where max_evals ran out.
+    None stands where an argument is no float. Where no slope could be measured (max_evals ran out, or func
+    returns NaN) the value is nan and its bound infinite.
     """
 
     gradients: Any
@@ -41,17 +48,19 @@ def numerical_gradient(
     One array as args: its gradient comes bare, not in a tuple.  Ridders 1982; Squire & Trapp 1998.
     """
     check_choice("method", method, ("auto", "complex", "differences"))
-    problem = Problem(func, None, args, None, style, max_evals)
-    check = Check(problem, Settings(0.0, 0.0, method, "stay"), dout, "elements", 1, seed)
-    zeros: list[np.ndarray | None] = [np.zeros(v.shape) for v in problem.values]
-    check.base = Ground(zeros, list(zeros), [], [])
+    check_whole("max_evals", max_evals, 1)
+    check_whole("seed", seed, 0)
+    native = Problem(func, None, args, None, style, max_evals)
+    zeros: list[np.ndarray | None] = [np.zeros(v.shape) for v in native.values]
+    ground = Ground(zeros, list(zeros), [], [])  # compared with nothing, a slope is the gap to zero
     try:
-        check.widen()
-        check.dout = check.make_dout(1.0 if dout is None else dout, 1)
-        check.place(0)
+        problem, noise, _ = widen(native, seed)
+        flat = make_dout(native, 1.0 if dout is None else dout, seed, DOUT)
+        places = Places(native, problem, flat, noise, ground, Settings(0.0, 0.0, method, "stay"), seed)
+        places.place(0)
     except BudgetError:
         raise ValueError(f"max_evals={max_evals} is used up before any slope; allow more") from None
-    judged = [Elements(check, leaf, name).run() for leaf, name in enumerate(problem.names)]
+    judged = [Elements(places, leaf, name).run() for leaf, name in enumerate(problem.names)]
     value: list[Any] = [None] * len(problem.fixed)
     bound: list[Any] = [None] * len(problem.fixed)
     for slot, found in zip(problem.slots, judged, strict=True):

@@ -4,44 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import suppress
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import numpy as np
+from tqdm import tqdm
 
-from .numeric import Estimate, Point, complex_slope, magnitude, measure
+from .numeric import Estimate, complex_slope, magnitude, measure
+from .places import Place, Places
 from .styles import BudgetError
 
+__tracebackhide__ = True  # pytest shows a failure at the user's line, not at ours
 SAFETY = 4.0  # an error bar is about one standard deviation; a gap of four is judged wrong
 NEEDED = {"fine": 1e-7, "coarse": 1e-3}  # a poorer relative resolution is worth a wider ladder
 TRUST = 4.0  # the complex step's error bar is at best this much smaller than that of the differences
 MARGIN = 8.0  # by how much an error bar may be too small; the power that is reported is out by no more
 RESOLVED = 1e-2  # what could hide an error of one per cent has not been checked
 ROUNDS = 4  # of jitter
-
-
-class Place(NamedTuple):
-    """A point with the analytic gradients there and their rounding noise, one array per leaf."""
-
-    point: Point
-    gradients: list[np.ndarray | None]
-    blur: list[np.ndarray | None]
-
-
-class Settings(NamedTuple):
-    rtol: float
-    atol: float
-    method: str
-    kinks: str
-
-
-class Places(Protocol):
-    """The point that the user gave, and jittered ones."""
-
-    settings: Settings
-
-    def place(self, turn: int) -> Place: ...
-
-    def watch(self, items: range, label: str) -> Iterator[int]: ...
 
 
 class Judged(NamedTuple):
@@ -53,6 +31,21 @@ class Judged(NamedTuple):
     known: np.ndarray  # False where no estimate was good enough to judge
     kinks: int
     method: str
+
+    @property
+    def gap(self) -> np.ndarray:
+        return np.abs(self.numeric - self.analytic)
+
+    @property
+    def wrong(self) -> np.ndarray:
+        return self.known & (self.gap > self.bound)
+
+
+def watch(items: range, label: str) -> Iterator[int]:
+    """With a progress bar, once it takes long."""
+    if len(items) < 8:
+        return iter(items)
+    return iter(tqdm(items, desc=label, leave=False, delay=2, disable=None))
 
 
 def tolerance(places: Places, error: float, numeric: float, analytic: float, blur: float) -> float:
@@ -134,7 +127,7 @@ class Elements:
         scales = self.scales(place)
         found = {
             wanted[j]: self.measure(place, wanted[j], scales[wanted[j]], "usual")
-            for j in self.places.watch(range(len(wanted)), self.name)
+            for j in watch(range(len(wanted)), self.name)
         }
         slopes = [abs(gradient.flat[i] + e.gap) for i, (e, _) in found.items() if np.isfinite(e.gap)]
         self.size = max([self.size, float(np.max(np.abs(gradient), initial=0.0)), *slopes])

@@ -14,8 +14,9 @@ from typing import NamedTuple
 import numpy as np
 
 from .noise import Noise, norm, rms
-from .styles import BudgetError, Problem
+from .styles import OUTSIDE, BudgetError, Problem
 
+__tracebackhide__ = True  # pytest shows a failure at the user's line, not at ours
 # Steps in units of the argument's magnitude. The best single step of a fourth-order formula is about
 # eps^(1/5) (2^-10 and 2^-5); the ladders straddle it. "wide" asks again where "usual" was not enough.
 LADDERS = {
@@ -112,7 +113,7 @@ def climb(point: Point, leaf: int, move: int | np.ndarray, gradient: np.ndarray,
             return None
     try:
         right, left = point.moved(leaf, up), point.moved(leaf, down)
-    except (ValueError, ArithmeticError, AssertionError):  # the step leaves the function's domain
+    except OUTSIDE:
         return None
     slope = float(np.dot(point.dout, right - left)) / width
     if not np.isfinite(slope):

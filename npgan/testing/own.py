@@ -14,7 +14,9 @@ from ..autograd import grad as tape_grad
 from ..gan import Discriminator, Generator, discriminator_step, generator_step
 from ..layers import Dense, Layer, LeakyReLU, Network, Sigmoid, Tanh
 from .check import check_gradients, demand
+from .options import check_choice
 from .report import FAIL, INCONCLUSIVE, PASS, Report
+from .tree import kind
 
 __tracebackhide__ = True  # pytest shows a failure at the user's line, not at ours
 
@@ -41,9 +43,10 @@ def check_layer(layer: Layer | Network, x: np.ndarray, **options: Any) -> Report
     elif isinstance(layer, Layer):
         named = list(layer.params.items())
     else:
-        raise TypeError(
-            f"expected an npgan layer or network, got {type(layer).__name__}; see check_gradients"
-        )
+        raise TypeError(f"expected an npgan layer or network, got {kind(layer)}; see check_gradients")
+    x = np.asarray(x)
+    if x.dtype.kind != "f":
+        x = x.astype(np.float32)
 
     def forward(x: np.ndarray, *params: np.ndarray) -> Any:
         model = with_parameters(layer, params) if params else layer
@@ -86,6 +89,8 @@ def check_primitive(
     the arguments: it finds the rule that reads a bare array, which every first-order test passes. keywords
     are the primitive's own (axis=0). An argument whose derivative is zero by its rule is compared with zero.
     """
+    if not isinstance(op, Primitive):
+        raise TypeError(f"expected a primitive of npgan.ops, got {kind(op)}; see check_gradients")
     if order not in (1, 2):
         raise ValueError(f"order is 1 or 2, got {order}")
     names = [f"args[{i}]" for i in range(len(args))]
@@ -168,7 +173,7 @@ def accept_zeros(report: Report) -> Report:
     """A derivative that is zero by construction, on both sides, is what a primitive may have."""
     for row in report.arguments:
         if row.verdict == INCONCLUSIVE and row.analytic == 0 and abs(row.numeric) <= row.error_bound:
-            row.verdict, row.reason, row.power = PASS, "", 0.0
+            row.verdict, row.reason, row.power, row.unjudged = PASS, "is zero on both sides", 0.0, 0
     verdicts = {row.verdict for row in report.arguments}
     if not report.faults and verdicts:
         report.verdict = FAIL if FAIL in verdicts else PASS if verdicts == {PASS} else INCONCLUSIVE
@@ -210,13 +215,13 @@ def uses(seed: int = 0) -> list[Use]:
     return [
         Use(o.add, at((3, 4), (3, 4))),
         Use(o.add, at((2, 3, 4), (3, 1)), note="broadcast"),
-        Use(o.add, at((4,), (3, 4)), note="broadcast"),
+        Use(o.add, at((4,), (3, 4)), note="left broadcast"),
         Use(o.subtract, at((3, 4), (4,)), note="broadcast"),
         Use(o.subtract, at((1, 4), (3, 1)), note="both broadcast"),
         Use(o.multiply, at((3, 4), (1, 4)), note="broadcast"),
-        Use(o.multiply, at((4,), (3, 4)), note="broadcast"),
+        Use(o.multiply, at((4,), (3, 4)), note="left broadcast"),
         Use(o.divide, positive((3, 4), (3, 1)), note="broadcast"),
-        Use(o.divide, positive((4,), (3, 4)), note="broadcast"),
+        Use(o.divide, positive((4,), (3, 4)), note="left broadcast"),
         Use(o.negative, at((3, 2))),
         *(Use(o.power, (*positive((3, 2)), p), note=f"p={p}") for p in (0, 1, 2, 3, -1, 0.5)),
         Use(o.exp, at((3, 2))),
@@ -265,6 +270,7 @@ def check_loss(
     loss: losses.Loss, side: str = "discriminator", batch: int = 6, seed: int = 0, **options: Any
 ) -> Report:
     """Check the gradients by the logits, at real and at fake images, of one side of a GAN loss."""
+    check_choice("side", side, ("discriminator", "generator"))
     rng = np.random.default_rng([seed, 11])
     real, fake = 1.5 * rng.standard_normal((batch, 1)), 1.5 * rng.standard_normal((batch, 1))
     function = getattr(loss, side)
@@ -297,6 +303,7 @@ class Recorder:
 
 def check_step(which: str, loss: losses.Loss, seed: int = 0, **options: Any) -> Report:
     """Check the whole gradient that a training step hands to its optimiser, at a small GAN in float64."""
+    check_choice("which", which, ("discriminator", "generator"))
     rng = np.random.default_rng([seed, 12])
     D = Discriminator(5, (4, 3), rng).astype(np.float64)
     G = Generator(3, (4,), 5, rng=rng).astype(np.float64)
@@ -330,6 +337,7 @@ def check_step(which: str, loss: losses.Loss, seed: int = 0, **options: Any) -> 
 
 def check_penalty(name: str, seed: int = 0, **options: Any) -> Report:
     """Check the gradient of "r1", "r2", "r1+r2" or "wgan_gp" by the discriminator's parameters."""
+    check_choice("name", name, tuple(regularise.PENALTIES))
     rng = np.random.default_rng([seed, 13])
     D = Network(
         [Dense(4, 5, rng=rng), Tanh(), Dense(5, 4, rng=rng), LeakyReLU(), Dense(4, 1, "glorot", rng)]

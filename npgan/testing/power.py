@@ -14,6 +14,8 @@ from .report import PASS, plain
 from .styles import Problem
 from .tree import leaves, rebuild
 
+__tracebackhide__ = True  # pytest shows a failure at the user's line, not at ours
+
 
 @dataclass
 class PowerReport:

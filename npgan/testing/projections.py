@@ -12,9 +12,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .judge import NEEDED, RESOLVED, ROUNDS, SAFETY, TRUST, Judged, Place, Places, tolerance, verdict_of
+from .judge import NEEDED, RESOLVED, ROUNDS, SAFETY, TRUST, Judged, tolerance, verdict_of, watch
 from .numeric import Estimate, complex_slope, magnitude, measure
+from .places import Place, Places
 from .styles import BudgetError
+
+__tracebackhide__ = True  # pytest shows a failure at the user's line, not at ours
 
 
 class Found(NamedTuple):
@@ -83,7 +86,7 @@ class Projections:
         if gradient is None:
             return wanted
         left = []
-        for j in self.places.watch(range(len(wanted)), self.name):
+        for j in watch(range(len(wanted)), self.name):
             d = wanted[j]
             v = self.directions[d]
             if j == 0:

@@ -35,7 +35,7 @@ class ArgumentReport:
 
     @property
     def place(self) -> str:
-        return self.name if self.index is None else f"{self.name}[{', '.join(map(str, self.index))}]"
+        return self.name if not self.index else f"{self.name}[{', '.join(map(str, self.index))}]"
 
 
 @dataclass
@@ -74,6 +74,8 @@ class Report:
             return f"PASS: {self.notes[0]}" if self.notes else PASS
         if self.verdict == PASS:
             weakest = max(self.arguments, key=lambda a: a.power)
+            if weakest.reason:
+                return f"PASS: {weakest.name} {weakest.reason}"
             return f"PASS: would have noticed a relative error of {weakest.power:.0e} in {weakest.name}"
         worst = next(a for a in self.arguments if a.verdict == self.verdict)
         return f"{self.verdict}: {worst.hint or worst.reason or worst.place}"
@@ -86,7 +88,8 @@ class Report:
         for a in self.arguments:
             lines += sentences(a)
         lines += [f"  note: {note}" for note in self.notes]
-        lines.append(f"  {self.evaluations:,} calls of func and grad, seed {self.seed}")
+        if self.evaluations:
+            lines.append(f"  {self.evaluations:,} calls of func and grad, seed {self.seed}")
         return "\n".join(lines)
 
 
@@ -95,7 +98,7 @@ def table(rows: list[ArgumentReport]) -> list[str]:
     cells: list[tuple[str, ...]] = [head]
     for a in rows:
         by = f"{a.mode}, {a.method}" if a.mode else ""
-        power = f"{a.power:.0e}" if a.verdict == PASS else ""
+        power = f"{a.power:.0e}" if a.verdict == PASS and not a.reason else ""
         numbers = [f"{x:.6g}" if math.isfinite(x) else "" for x in (a.analytic, a.numeric)]
         bound = f"{a.error_bound:.0e}" if math.isfinite(a.error_bound) else ""
         cells.append((a.place, shape(a), a.verdict, *numbers, bound, power, str(a.kinks or ""), by))
@@ -111,7 +114,7 @@ def sentences(a: ArgumentReport) -> list[str]:
     lines = []
     if a.verdict == FAIL and a.hint:
         lines.append(f"  {a.name}: {a.hint}")
-    elif a.verdict == INCONCLUSIVE:
+    elif a.reason:
         lines.append(f"  {a.name}: {a.reason}")
     elif a.verdict == PASS:
         lines.append(f"  {a.name}: would have noticed a relative error of {a.power:.0e}")

@@ -5,7 +5,7 @@
     cache    forward(*args) -> (out, cache)    backward(dout, cache) -> gradients
 
 Gradients come in the order of the arguments: a tuple or list, a dict by name, or the bare array where
-there is one. None says that an argument is not to be differentiated.
+there is one. None says that an argument is not to be differentiated; one that is just left out is a fault.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from .tree import is_float, kind, leaves, pick, rebuild, typed
 
 __tracebackhide__ = True  # pytest shows a failure at the user's line, not at ours
 STYLES = {"loss": "loss", "dout": "dout", "cache": "cache", "a": "loss", "b": "dout", "c": "cache"}
+OUTSIDE = (ValueError, ArithmeticError, AssertionError)  # how functions refuse a point out of their domain
 
 
 class StyleError(ValueError):
@@ -77,7 +78,8 @@ class Problem:
         if self.style == "loss" and self.out_size != 1:
             raise StyleError(
                 f"func(*args) must return a scalar where grad(*args) takes no dout; it returned shape "
-                f"{outs[0].shape}. Reduce it to one number, or write backward(dout, *args)"
+                f"{outs[0].shape}. Reduce it to one number, or write backward(dout, *args), which calls "
+                "forward first where the cache is on self"
             )
 
     def leaves_but_values(self, flat: list[tuple[str, Any]]) -> list[Any]:
@@ -125,6 +127,22 @@ class Problem:
             return parts[0].reshape(-1).astype(wide, copy=True)
         return np.concatenate([part.reshape(-1) for part in parts]).astype(wide, copy=False)
 
+    def flat_dout(self, given: Any) -> np.ndarray:
+        """A dout of the user's as a flat vector: like the output, or one number for all of it."""
+        if self.style == "loss" and self.grad is not None:
+            raise ValueError("dout must be None where grad(*args) takes none; or write backward(dout, *args)")
+        if isinstance(given, (int, float, np.number)):
+            return np.full(self.out_size, float(given))
+        if not isinstance(self.out, (tuple, list, dict)):
+            given = np.asarray(given)
+        wanted, found = (
+            ", ".join(f"{name} of shape {np.shape(leaf)}" for name, leaf in leaves(tree, "dout"))
+            for tree in (self.out, given)
+        )
+        if wanted != found:
+            raise ValueError(f"expected {wanted}, like the output of func; got {found}")
+        return self.flat(given)
+
     def dout_tree(self, dout: np.ndarray) -> Any:
         """A flat vector as what backward is given: nested, shaped and typed like the output."""
         parts, start = [], 0
@@ -166,6 +184,7 @@ class Problem:
         per_arg: list[Any] = [None] * len(self.args)
         floats = [i for i, arg in enumerate(self.args) if any(is_float(leaf) for _, leaf in leaves(arg, ""))]
         if isinstance(returned, dict) and not (len(floats) == 1 and isinstance(self.args[floats[0]], dict)):
+            left = set(floats)
             for key, g in returned.items():
                 known = [i for i, name in enumerate(self.argnames) if key in (name, f"d{name}", f"d_{name}")]
                 if not known:
@@ -173,6 +192,12 @@ class Problem:
                         f"backward returned a gradient {key!r}; the arguments are {self.argnames}"
                     )
                 per_arg[known[0]] = g
+                left.discard(known[0])
+            if left:
+                missing = ", ".join(self.argnames[i] for i in sorted(left))
+                raise StyleError(
+                    f"backward returned no gradient for {missing}; return None for what is not to be checked"
+                )
         elif len(floats) == 1 and not self.wrapped(returned, floats[0]):
             per_arg[floats[0]] = returned
         elif isinstance(returned, (tuple, list)):
@@ -186,8 +211,11 @@ class Problem:
                     f"backward returned {len(returned)} gradients for {len(floats)} float arguments "
                     f"({', '.join(self.argnames[i] for i in floats)}); return one each, or None"
                 )
-        else:
-            per_arg[floats[0]] = returned
+        elif returned is not None:
+            raise StyleError(
+                f"backward returned {kind(returned)} for {len(floats)} float arguments "
+                f"({', '.join(self.argnames[i] for i in floats)}); return a gradient each, or None"
+            )
         try:
             flat = [
                 g
@@ -288,7 +316,9 @@ def guess_style(result: Any, func: Callable, grad: Callable | None, args: tuple)
             return "loss"
     if accepts(grad, n + 1):
         return "dout"
+    if accepts(grad, n):
+        return "loss"  # with more than one number, which will be said
     raise StyleError(
         f"grad fits no style: func(*args) returned {kind(result)} and grad does not take "
-        f"{n} arguments (*args), {n + 1} (dout, *args) or, with a cache, 2 (dout, cache)"
+        f"{n} argument{'s' * (n != 1)} (*args), {n + 1} (dout, *args) or, with a cache, 2 (dout, cache)"
     )

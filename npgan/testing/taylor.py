@@ -13,9 +13,12 @@ import numpy as np
 
 from .noise import measure_noise
 from .numeric import magnitude, quiet
+from .options import check_whole
 from .preconditions import as_gradients
 from .projections import signs
 from .styles import Problem
+
+__tracebackhide__ = True  # pytest shows a failure at the user's line, not at ours
 
 
 class Taylor(NamedTuple):
@@ -47,19 +50,22 @@ def taylor_test(
 
     Same styles as check_gradients.  Raises ValueError where grad returns no usable gradient.
     """
+    check_whole("seed", seed, 0)
     problem = Problem(func, grad, args, argnames, style, 10_000)
     rng = np.random.default_rng([seed, 7])
-    if problem.style == "loss":
-        flat = np.ones(1)
+    if dout is not None:
+        flat = problem.flat_dout(dout)
     else:
-        flat = rng.standard_normal(problem.out_size) if dout is None else problem.flat(dout)
-        flat = problem.flat(problem.dout_tree(flat))
+        flat = np.ones(1) if problem.style == "loss" else rng.standard_normal(problem.out_size)
+    flat = problem.flat(problem.dout_tree(flat))
     values = problem.values
     scales = [magnitude(v) for v in values]
     with quiet():
         gradients, faults = as_gradients(problem, problem.gradients(values, flat))
         if faults:
             raise ValueError(faults[0][1])
+        if all(g is None for g in gradients):
+            raise ValueError("grad must return a gradient for one argument or more, got None for each")
         narrow = any(v.dtype != np.float64 for v in values) or any(
             d != np.float64 for d in problem.out_dtypes
         )

@@ -45,6 +45,13 @@ def pick(gradients: Any, arg: Any, name: str) -> list[Any]:
         unknown = [key for key in gradients if key not in arg]
         if unknown:
             raise ValueError(f"the gradient of {name} has the keys {unknown}, which {name} has not")
+        missing = [
+            key for key in arg if key not in gradients and any(is_float(x) for _, x in leaves(arg[key], ""))
+        ]
+        if missing:
+            raise ValueError(
+                f"the gradient of {name} lacks the keys {missing}; return None for what is not to be checked"
+            )
         return [g for key in arg for g in pick(gradients.get(key), arg[key], f"{name}[{key!r}]")]
     if not isinstance(gradients, (tuple, list)) or len(gradients) != len(arg):
         found = f"{len(gradients)} items" if isinstance(gradients, (tuple, list)) else kind(gradients)

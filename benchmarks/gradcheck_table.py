@@ -1,0 +1,186 @@
+"""The pieces that benchmarks/gradcheck.py measured, as the text and tables that docs/gradcheck.md shows.
+
+One function per experiment. Each takes all pieces, {name: what was measured}, and returns "" where its own are missing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from npgan.testing import FAIL
+
+Pieces = dict[str, Any]
+
+INTRODUCTION = """\
+## Measured
+
+Written by `python benchmarks/gradcheck.py run && python benchmarks/gradcheck.py table`:
+functions of NumPy with right gradients and with planted bugs, before every checker at its defaults and, where
+its documentation tells how, with tolerances scaled to the gradient."""
+
+
+def table(pieces: Pieces) -> str:
+    sections = (e1, e1_large, e1_one_entry, e2, e3, e4, e5, e6, e7)
+    texts = [INTRODUCTION, *(section(pieces) for section in sections)]
+    return "\n\n".join(text for text in texts if text) + "\n"
+
+
+def e1(pieces: Pieces) -> str:
+    found = begun_with("e1-float", pieces)
+    if not found:
+        return ""
+    kinds = max(p["kinds"] for p in found.values())
+    checkers = next(iter(found.values()))["caught"]
+    return f"""\
+**E1, bugs caught** ({kinds} kinds of bug; of relative size 1e-6 and above in float64, 1 % and above in float32)
+
+{caught(found, "e1-", checkers)}
+
+In float32 most peers reject every bug because they reject every right gradient, too: see E2."""
+
+
+def e1_large(pieces: Pieces) -> str:
+    found = begun_with("e1-large", pieces)
+    if not found:
+        return ""
+    checkers = max((p["caught"] for p in found.values()), key=len)  # not every peer has seen every piece
+    brackets = any("alarms" in p for p in found.values())
+    return f"""\
+**E1 on a layer of MNIST size** (64 x 784 times 784 x 128)\
+{"; in brackets, how many right gradients of 20 such layers were rejected" if brackets else ""}
+
+{caught(found, "e1-large-", checkers)}"""
+
+
+def caught(found: Pieces, prefix: str, checkers: Iterable[str]) -> str:
+    """A row for each checker, a column for each piece."""
+
+    def cell(p: Any, checker: str) -> str:
+        alarms = p.get("alarms", {}).get(checker)
+        return f"{p['caught'].get(checker, '–')}{'' if alarms is None else f' ({alarms})'}"
+
+    head = [
+        f"{name.removeprefix(prefix).replace('-', ', loss x ', 1)} (of {p['bugs']})"
+        for name, p in found.items()
+    ]
+    return grid(["", *head], ([c, *(cell(p, c) for p in found.values())] for c in checkers))
+
+
+def e1_one_entry(pieces: Pieces) -> str:
+    return "\n\n".join(
+        f"One wrong entry of 100,352, {name.removeprefix('e1-entry-')}: "
+        f"found {p['found']} of {p['of']}, its index named {p['named']} of {p['of']}."
+        for name, p in begun_with("e1-entry", pieces).items()
+    )
+
+
+def e2(pieces: Pieces) -> str:
+    found = begun_with("e2-", pieces)
+    if not found:
+        return ""
+    wrong = sum(p["ours"].get(FAIL, 0) for p in found.values())
+    checks = sum(p["checks"] for p in found.values())
+    first = next(iter(found.values()))
+    rows = (
+        [
+            regime(name),
+            f"{p['ours'].get(FAIL, 0)} of {p['checks']}",
+            p["ours"].get("INCONCLUSIVE", 0),
+            *(p["peers"].get(peer, 0) for peer in first["peers"]),
+        ]
+        for name, p in found.items()
+    )
+    return f"""\
+**E2, false alarms**: npgan.testing calls {wrong} of {checks:,} correct gradients wrong. INCONCLUSIVE are
+inputs that are saturated, or on a kink everywhere. The peers saw the first {first["peer_checks"]} of each regime:
+
+{grid(["regime", "npgan.testing: FAIL", "INCONCLUSIVE", *first["peers"]], rows)}"""
+
+
+def regime(name: str) -> str:
+    """ "e2-inputs-x-1e-3" -> "inputs x 1e-3": the piece's name has a dash for every space."""
+    words = name.removeprefix("e2-").replace("-", " ")
+    return words.replace("1e 3", "1e-3").replace("1e 6", "1e-6")
+
+
+def e3(pieces: Pieces) -> str:
+    p = pieces.get("e3")
+    if not p:
+        return ""
+    ratios = np.array([ratio for ratio, _, _ in p["ratios"]])
+    near = np.mean((ratios < 10) & (ratios > 0.1))
+    return f"""\
+**E3, honesty**: an all-zero backward passed {p["zero_passes"]} of {p["zero_tried"]} times. The claimed resolving power, over
+the smallest error that was really caught: median {np.median(ratios):.2g}, from {ratios.min():.2g} to {ratios.max():.2g}; \
+within a factor of 10 in {near:.1%} of {len(ratios)} arguments."""
+
+
+def e4(pieces: Pieces) -> str:
+    p = pieces.get("e4")
+    if not p:
+        return ""
+    return (
+        f"**E4, hints** for {p['bugs']} gross bugs: "
+        f"the right argument {p['argument right']} of {p['arguments']}, "
+        f"the right index {p['index right']} of {p['indices']}, "
+        f"the right first hint {p['hint'] / p['bugs']:.1%}."
+    )
+
+
+def e5(pieces: Pieces) -> str:
+    p = pieces.get("e5")
+    if not p:
+        return ""
+    return (
+        f"**E5, cost** on one core: the MNIST-size layer {1e3 * p['layer']:.0f} ms "
+        f"(one forward pass takes {1e3 * p['forward']:.2f} ms), "
+        f"the default discriminator {p['discriminator']:.2f} s."
+    )
+
+
+def e6(pieces: Pieces) -> str:
+    found = pieces.get("e6")
+    if not found:
+        return ""
+    count = sum(bug["verdict"] == FAIL for bug in found)
+    rows = ([thread(bug["url"]), bug["what"], said(bug["hint"])] for bug in found)
+    return f"""\
+**E6, bugs from public threads**: {count} of {len(found)} caught.
+
+{grid(["thread", "what was wrong", "what is said of it"], rows)}"""
+
+
+def thread(url: str) -> str:
+    owner, repository = url.split("/")[3:5]
+    return f"[{owner}/{repository}]({url})"
+
+
+def said(hint: str) -> str:
+    return hint.removeprefix("FAIL: ").replace("|", "\\|")
+
+
+def e7(pieces: Pieces) -> str:
+    p = pieces.get("e7")
+    if not p:
+        return ""
+    killed, survivors = p["killed"], p["survivors"]
+    text = (
+        f"**E7, our own rules mutated**: {sum(killed.values())} mutants of `npgan/ops.py` "
+        f"killed by `npgan.testing` alone, {killed['order 1']} at order 1 and {killed['order 2']} at order 2; "
+        f"{len(survivors)} survive; "
+        f"{len(p['equivalent'])} compute the same (`benchmarks/gradcheck_mutants.py` says why)."
+    )
+    return "\n\n".join([text, "\n".join(f"* survives: {s}" for s in survivors)]).rstrip()
+
+
+def begun_with(prefix: str, pieces: Pieces) -> Pieces:
+    return {name: p for name, p in pieces.items() if name.startswith(prefix)}
+
+
+def grid(head: list[str], rows: Iterable[list[Any]]) -> str:
+    """A table in Markdown."""
+    lines = ["| " + " | ".join(map(str, cells)) + " |" for cells in (head, *rows)]
+    return "\n".join([lines[0], "|" + "---|" * len(head), *lines[1:]])
