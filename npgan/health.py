@@ -15,6 +15,7 @@ import numpy as np
 
 from . import kernels
 from .datasets import Images
+from .losses import LOSSES
 from .train import State
 
 SAMPLES, REALS = 500, 2000  # held against each other
@@ -22,10 +23,13 @@ STEPS = 400  # of G, at least, from one look at the samples to the next: 2 % of 
 EARLY = 1500  # steps of G before which nothing is said: young samples are alike, and D runs ahead
 
 WON = 0.9  # D(real) - D(fake), where D is hardly ever wrong
-BLIND = 0.1  # and where it can hardly tell
+BLIND = 0.1  # where it can hardly tell
+FLAT = 0.02  # where it cannot tell at all
+FOOLED = -0.05  # and where it is wrong more often than right
 ALIKE = 0.3  # spread, compared with the data's
 FEW = 0.1  # variety, likewise
 FAR = 1.8  # distance, likewise
+THIN = 0.6  # spread, likewise, that a D which has any answers would see
 DUE = 0.1  # a class is drawn if it has this part of the share that it has in the data
 LOST = 0.35  # of the data, in classes that are not drawn
 COPY = 0.5  # distance to a training image, compared with the distance between that one and the next
@@ -33,7 +37,8 @@ COPIES = 0.25  # of the samples
 SWING = 0.2  # standard deviation of D's loss around its trend, as a part of its mean
 WINDOW = 8  # blocks in which to look for it
 
-PROBABILITIES = ("nonsaturating", "minimax")  # the losses for which σ(logit) is D's probability
+# The losses for which D(real), D(fake) are probabilities: that an image is real, or the real one of a pair.
+PROBABILITIES = ("nonsaturating", "minimax", "relativistic")
 
 
 class Finding(NamedTuple):
@@ -138,8 +143,7 @@ def diagnose(
 
     history: GAN.history_. config: GAN.config. steps: updates of G so far. samples: what `measure` found;
     without it nothing is said of collapse, memory, and what needs to know whether the samples are any good.
-    D's answers are probabilities under the non-saturating and the minimax loss alone (PROBABILITIES); under
-    the others nothing is said of D.
+    Of D something is said under the losses in PROBABILITIES alone, for which its answers are probabilities.
     """
     if steps < EARLY:
         return []
@@ -147,9 +151,9 @@ def diagnose(
     found: list[Finding] = []
     if config["loss"] in PROBABILITIES:
         last = {name: float(values[-1]) for name, values in means.items()}
-        found = strength(last, config, samples) or oscillation(means["loss_D"])
+        found = strong(last, config) or weak(last, config, samples) or oscillation(means["loss_D"], config)
         found = found or equilibrium(last, config, samples)
-    return found if samples is None else found + collapse(samples) + memory(samples)
+    return found if samples is None else found + collapse(samples, config) + memory(samples)
 
 
 def blocks(history: Mapping[str, Sequence[float]], steps: int) -> dict[str, np.ndarray]:
@@ -164,7 +168,12 @@ def blocks(history: Mapping[str, Sequence[float]], steps: int) -> dict[str, np.n
     }
 
 
-def collapse(samples: Samples) -> list[Finding]:
+def steadier(config: Mapping[str, Any]) -> str:
+    """What keeps D from changing too steeply: a penalty, or more of it."""
+    return "--penalty r1" if config["penalty"] is None else "a larger --penalty-weight"
+
+
+def collapse(samples: Samples, config: Mapping[str, Any]) -> list[Finding]:
     """Few classes, or one picture again and again."""
     if samples.lost_share >= LOST:
         classes = ", ".join(map(str, samples.lost[:4])) + (", ..." if len(samples.lost) > 4 else "")
@@ -175,7 +184,7 @@ def collapse(samples: Samples) -> list[Finding]:
         what = f"the samples are variations of a few; their variety is {samples.variety:.0%} of the data's"
     else:
         return []
-    return [Finding("collapse", f"collapse: {what}. Try a smaller learning rate, or --penalty r1")]
+    return [Finding("collapse", f"collapse: {what}. Try a smaller learning rate, or {steadier(config)}")]
 
 
 def memory(samples: Samples) -> list[Finding]:
@@ -188,26 +197,42 @@ def memory(samples: Samples) -> list[Finding]:
     return [Finding("memorisation", text)]
 
 
-def strength(last: Mapping[str, float], config: Mapping[str, Any], samples: Samples | None) -> list[Finding]:
-    """D's lead over chance: too large, or too small for samples that are not good."""
-    lead, answers = (
-        last["D_real"] - last["D_fake"],
-        f"D(real) {last['D_real']:.2f}, D(fake) {last['D_fake']:.2f}",
+def lead(last: Mapping[str, float]) -> tuple[float, str]:
+    """D's lead over chance, from -1 to 1, and its answers."""
+    real, fake = last["D_real"], last["D_fake"]
+    return real - fake, f"D(real) {real:.2f}, D(fake) {fake:.2f}"
+
+
+def strong(last: Mapping[str, float], config: Mapping[str, Any]) -> list[Finding]:
+    ahead, answers = lead(last)
+    if ahead <= WON - config["smoothing"]:
+        return []
+    flat = (
+        "the gradient of the minimax loss vanishes there; try --loss nonsaturating"
+        if config["loss"] == "minimax"
+        else f"the generator hardly learns from it; try a smaller learning rate for D, or {steadier(config)}"
     )
-    if lead > WON - config["smoothing"]:
-        flat = (
-            "the gradient of the minimax loss vanishes there; try --loss nonsaturating"
-            if config["loss"] == "minimax"
-            else "the generator hardly learns from it; try --penalty r1, or a smaller learning rate for D"
-        )
-        return [Finding("D too strong", f"D too strong: it is almost never wrong ({answers}), and {flat}")]
-    if lead < BLIND and samples is not None and poor(samples):
-        text = (
-            f"D too weak: it cannot tell real from generated ({answers}), yet the samples are not like "
-            "the data. Try a larger learning rate for D, --d-steps 2, or wider --hidden-D"
-        )
-        return [Finding("D too weak", text)]
-    return []
+    return [Finding("D too strong", f"D too strong: it is almost never wrong ({answers}), and {flat}")]
+
+
+def weak(last: Mapping[str, float], config: Mapping[str, Any], samples: Samples | None) -> list[Finding]:
+    """D that cannot tell, is fooled, or has no answers any more, where samples are not good."""
+    ahead, answers = lead(last)
+    if samples is None or ahead >= BLIND:
+        return []
+    advice = "Try a larger learning rate for D, --d-steps 2, or wider --hidden-D"
+    if ahead < FLAT and samples.spread < THIN:
+        text = f"it is wrong more often than right ({answers})"
+        if ahead >= FOOLED:
+            text = f"it answers the same to everything ({answers})"
+            less = "" if config["penalty"] is None else ", or a smaller --penalty-weight"
+            advice = f"Try a smaller learning rate for D{less}"
+        text += f", and the samples' spread is {samples.spread:.0%} of the data's"
+    elif poor(samples):
+        text = f"it cannot tell real from generated ({answers}), yet the samples are not like the data"
+    else:
+        return []
+    return [Finding("D too weak", f"D too weak: {text}. {advice}")]
 
 
 def poor(samples: Samples) -> bool:
@@ -224,17 +249,20 @@ def good(samples: Samples) -> bool:
 def equilibrium(
     last: Mapping[str, float], config: Mapping[str, Any], samples: Samples | None
 ) -> list[Finding]:
-    near = abs(last["loss_D"] - 2 * math.log(2)) < 0.06 and abs(last["D_real"] - 0.5) < 0.02
+    loss_D, loss_G = LOSSES[config["loss"]].equilibrium or (math.nan, math.nan)
+    near = abs(last["loss_D"] / loss_D - 1) < 0.045 and abs(last["loss_G"] / loss_G - 1) < 0.15
+    near = near and abs(last["D_real"] - 0.5) < 0.02
     if not near or config["smoothing"] or samples is None or not good(samples):
         return []
+    name = "ln 2" if config["loss"] == "relativistic" else "2 ln 2"
     text = (
-        f"equilibrium: D can no longer tell (loss D {last['loss_D']:.2f}, 2 ln 2 is 1.39), and the samples "
-        "spread like the data. From here on the losses say nothing; look at the pictures"
+        f"equilibrium: D can no longer tell (loss D {last['loss_D']:.2f}, {name} is {loss_D:.2f}), and the "
+        "samples spread like the data. From here on the losses say nothing; look at the pictures"
     )
     return [Finding("equilibrium", text)]
 
 
-def oscillation(loss_D: np.ndarray) -> list[Finding]:
+def oscillation(loss_D: np.ndarray, config: Mapping[str, Any]) -> list[Finding]:
     """Swings of D's loss, up and down in turn: a trend is none."""
     values = loss_D[-WINDOW:]
     if len(values) < WINDOW:
@@ -247,7 +275,7 @@ def oscillation(loss_D: np.ndarray) -> list[Finding]:
         return []
     text = (
         f"oscillation: D's loss swings up and down by {swing:.0%}, G and D chase each other. "
-        "Try a smaller learning rate, a smaller --beta1, or --penalty r1"
+        f"Try a smaller learning rate, a smaller --beta1, or {steadier(config)}"
     )
     return [Finding("oscillation", text)]
 

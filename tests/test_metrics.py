@@ -11,7 +11,7 @@ from PIL import Image
 
 from npgan import GAN, CheckpointError, checkpoint, metrics, plot
 from npgan.cli import main
-from npgan.datasets import DataError, load, mnist
+from npgan.datasets import DataError, Images, load, mnist
 from npgan.gan import crc32_of
 from npgan.metrics import Judge, distances, frechet_distance, nearest, precision_recall, scores
 from npgan.metrics.command import home, knowing
@@ -494,6 +494,57 @@ def test_evaluate_prints_a_table(tmp_path, real, scored, capsys):
     assert max(map(len, lines[:-1])) < 80
     assert not any("FID" in line for line in lines)
     assert "99." in lines[-2]
+
+
+def test_evaluate_asks_a_conditional_run_for_every_class_in_turn(tmp_path, real, judge, capsys, monkeypatch):
+    """The run draws real test digits of the class it is asked for, but sevens where it is asked for a 1."""
+    images, labels = mnist("test").images, mnist("test").labels
+    of_class = [images[labels == label] for label in range(10)]
+    data = Images("digits", images[:200], labels[:200], (28, 28))
+    gan = GAN(latent=3, hidden=(5,), hidden_D=(4,), batch=8, conditional=True)
+    gan.fit(data, 1, out=tmp_path / "run", progress=False)
+    assert gan.classes_ == list(range(10))
+    plain, _ = evaluate_json(capsys, tmp_path / "run", "-n", 150)
+    asked = np.arange(150) % 10
+    assert plain["agreement"] == metrics.agreement(gan.sample(150, 0, asked), asked) < 0.5
+
+    def drawn(self, z, labels=None):
+        assert np.bincount(labels, minlength=10).tolist() == [15] * 10
+        classes = np.where(np.asarray(labels) == 1, 7, labels)
+        return np.stack([of_class[label][i] for i, label in enumerate(classes)]).reshape(-1, 28, 28)
+
+    monkeypatch.setattr(GAN, "generate", drawn)
+    found, _ = evaluate_json(capsys, tmp_path / "run", "-n", 150)
+    assert found["agreement"] == pytest.approx(0.9, abs=0.02)
+    assert found["real"]["agreement"] == judge.accuracy
+    assert found["noise"]["agreement"] == pytest.approx(0.1)
+    assert main(["evaluate", str(tmp_path / "run"), "-n", "150"]) == 0
+    (line,) = [line for line in capsys.readouterr().out.splitlines() if "asked for" in line]
+    assert line.split()[-3:] == [f"{found['agreement']:.1%}", f"{judge.accuracy:.1%}", "10.0%"]
+    with Image.open(tmp_path / "run" / "evaluation.png") as picture:
+        assert picture.width > 10 * 2 * 2 * 28  # a column for each class: pairs, at twice the size
+
+
+def test_labels_that_the_judge_does_not_know_get_a_note_and_no_number(tmp_path, capsys):
+    data = Images("odd", mnist("test").images[:64], 8 + np.arange(64) % 3, (28, 28))
+    gan = GAN(latent=3, hidden=(5,), hidden_D=(4,), batch=8, conditional=True)
+    gan.fit(data, 1, out=tmp_path / "run", progress=False)
+    found, err = evaluate_json(capsys, tmp_path / "run", "-n", 100)
+    assert "agreement" not in found
+    assert "draws the labels 8 to 10, and this judge knows no 10" in found["notes"][1]
+    assert err.count("note: ") == len(found["notes"]) == 3
+
+
+def test_labels_of_images_that_are_too_many_are_left_out_with_them(real, monkeypatch, judge):
+    monkeypatch.setattr(scores, "SAMPLES", 300)
+    labels = judge.view(real).labels
+    labels[300:] = 99  # of images that are not scored
+    labels[:30] = 99
+    found = metrics.evaluate(real, labels=labels)
+    assert found["agreement"] == pytest.approx(0.9)
+    assert "agreement" not in metrics.evaluate(real)
+    with pytest.raises(ValueError, match="label for each of 400 images"):
+        metrics.evaluate(real, labels=labels[:300])
 
 
 def test_a_run_on_the_judges_own_images_has_no_such_note(run, monkeypatch, capsys):

@@ -20,8 +20,14 @@ from npgan.datasets import Images
 PLAIN = dict(
     loss="nonsaturating", beta1=0.5, beta2=0.999, average=0.999, penalty=None, lr_decay=0.0
 )  # whatever the defaults are
+PAIRS = dict(
+    loss="relativistic", lr=5e-4, beta1=0.0, beta2=0.99, average=0.999, lr_decay=0.0, penalty="r1+r2",
+    penalty_weight=0.2, penalty_every=16,
+)  # fmt: skip
 IMAGES = dict(PLAIN, hidden=(128, 256), hidden_D=(128, 64), latent=32, batch=64)
 POINTS = dict(PLAIN, hidden=(64, 64), hidden_D=(64, 64), latent=2, batch=256)
+PAIRS_OF_IMAGES, PAIRS_OF_POINTS = {**IMAGES, **PAIRS}, {**POINTS, **PAIRS}
+UNHELD = dict(penalty=None, penalty_weight=None, penalty_every=None)
 
 # name: (number of MNIST images, or "ring", or "cloud"; settings; epochs)
 RECIPES = {
@@ -32,6 +38,12 @@ RECIPES = {
     "memory": (20, dict(IMAGES, latent=4, batch=20, lr=1e-3), 2200),
     "swings": ("cloud", dict(POINTS, hidden=(), hidden_D=(), batch=64, lr=3e-2, beta1=0.9), 130),
     "equilibrium": ("ring", dict(POINTS, lr=2e-3, penalty="r1", penalty_weight=0.03, penalty_every=4), 50),
+    "pairs-good": (20_000, PAIRS_OF_IMAGES, 6),
+    "pairs-won": (10_000, dict(PAIRS_OF_IMAGES, **UNHELD, lr=(1e-5, 2e-3)), 11),
+    "pairs-weak": (10_000, dict(PAIRS_OF_IMAGES, lr=(5e-4, 2.5e-5)), 11),
+    "pairs-dead": (10_000, dict(PAIRS_OF_IMAGES, **UNHELD, lr=(5e-4, 5e-3)), 11),
+    "pairs-collapse": (10_000, dict(PAIRS_OF_IMAGES, **UNHELD, lr=(1e-2, 1e-3)), 11),
+    "pairs-equilibrium": ("ring", dict(PAIRS_OF_POINTS, lr=2e-3), 90),
 }
 
 

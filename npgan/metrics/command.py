@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ..conditional import labels_for, shortly
 from ..datasets import DataError
 from ..datasets.readers import read_npy
 from ..gan import GAN
@@ -19,9 +20,10 @@ def score(
 ) -> tuple[dict[str, Any], np.ndarray, Neighbours]:
     """(scores, the images, their neighbours) of a run's samples, or of the images in a .npy file.
 
+    The samples of a conditional run are of every class in turn, and scored for being of that class.
     Without `judge` it is the shipped one that knows the run's training images, else the one for MNIST.
     """
-    notes = []
+    notes, labels = [], None
     if target.suffix == ".npy" and not target.is_dir():
         chosen, source = Judge.load(judge or "mnist"), data
         images = as_pixels(read_npy(existing(target)), chosen.shape, target.name)
@@ -37,8 +39,15 @@ def score(
                 f"and tells how much the samples resemble that; --judge FILE.npz takes another judge"
             )
             source = data
-        images = as_pixels(gan.sample(n, seed), chosen.shape, str(target))
-    found, neighbours = examine(images, chosen, source)
+        labels = labels_for(n, None, gan.classes_)
+        if unknown := sorted(set(gan.classes_) - set(range(chosen.classes))):
+            notes.append(
+                f"{target} draws the labels {shortly(gan.classes_)}, and this judge knows no {unknown[0]}: "
+                "nothing is said of whether samples are what was asked for"
+            )
+        images = as_pixels(gan.sample(n, seed, labels), chosen.shape, str(target))
+        labels = None if unknown else labels
+    found, neighbours = examine(images, chosen, source, labels)
     found["notes"] = notes + found["notes"]
     return found, images[: found["n"]].reshape(-1, *chosen.shape), neighbours
 

@@ -12,6 +12,7 @@ from .scores import CONFIDENT, COVERED, Neighbours
 
 NUMBER, SHARE = "{:.4g}", "{:.1%}"
 ROWS = (  # the score, what the table calls it, how its number is written
+    ("agreement", "seen as the class that was asked for", SHARE),  # of a conditional run alone
     ("confident", f"classified with over {CONFIDENT} confidence", SHARE),
     ("covered", f"classes covered ({COVERED:.0%} of the images or more)", "{}"),
     ("smallest_share", "smallest share of a class", SHARE),
@@ -30,11 +31,18 @@ def table(found: dict[str, Any]) -> dict[str, str]:
     lines = {"": f"{'samples':>9} {'real':>9} {'noise':>9}"}
     rows = (("frechet_distance", f"Fréchet distance ({judge['title']})", NUMBER), *ROWS)
     for name, text, form in rows:
-        lines[text] = " ".join(f"{form.format(column[name]):>9}" for column in columns)
+        if name in found:
+            lines[text] = " ".join(f"{form.format(column[name]):>9}" for column in columns)
     for label, shares in enumerate(zip(*(column["histogram"] for column in columns), strict=True)):
         lines[f"class {label}"] = " ".join(f"{SHARE.format(share):>9}" for share in shares)
     lines["judge"] = f"{judge['accuracy']:.2%} right about {judge['knows']}"
     return lines
+
+
+def columns_of(found: dict[str, Any]) -> int:
+    """For each class one where every class was asked for in turn, if they are few; else 8."""
+    classes = len(found["histogram"])
+    return classes if "agreement" in found and classes <= 12 else 8
 
 
 def picture(

@@ -38,10 +38,15 @@ def kl_divergence(q: np.ndarray, p: np.ndarray) -> float:
 
 def agreement(images: Any, labels: Any, judge: Judge | None = None) -> float:
     """The share of images (n, h, w) in which the judge sees the class that was asked for.    labels (n,)"""
-    seen, labels = (judge or standard_judge()).view(images).labels, np.asarray(labels)
-    if labels.shape != seen.shape:
-        raise ValueError(f"agreement() needs a label for each of {len(seen)} images, got {labels.shape}")
-    return float(np.mean(seen == labels))
+    seen = (judge or standard_judge()).view(images).labels
+    return float(np.mean(seen == one_for_each(labels, len(seen))))
+
+
+def one_for_each(labels: Any, n: int) -> np.ndarray:
+    asked = np.asarray(labels)
+    if asked.shape != (n,):
+        raise ValueError(f"agreement needs a label for each of {n} images, got {asked.shape}")
+    return asked
 
 
 # ---- what samples are held against ----
@@ -134,7 +139,10 @@ def nearness(distances: np.ndarray, near: np.ndarray) -> dict[str, float]:
 
 
 def evaluate(
-    images: Any, judge: Judge | None = None, data: str | os.PathLike[str] | None = None
+    images: Any,
+    judge: Judge | None = None,
+    data: str | os.PathLike[str] | None = None,
+    labels: Any = None,
 ) -> dict[str, Any]:
     """The scores of generated images, with those of real images and of noise under "real" and "noise".
 
@@ -147,11 +155,13 @@ def evaluate(
       precision, recall      see precision_recall(); k = 3
       nearest, too_near      median distance to the nearest training image in pixels of 0 to 1, and the
                              share that is nearer than 99 in 100 unseen real images of its class are
+      agreement              with labels (n,), the classes that were asked for: the share of the images
+                             in which the judge sees them
     Raises DataError for images or data that do not fit.
     """
     judge = judge or standard_judge()
     pixels = as_pixels(images, judge.shape)
-    return examine(pixels, judge, data)[0]
+    return examine(pixels, judge, data, labels)[0]
 
 
 class Neighbours(NamedTuple):
@@ -162,12 +172,13 @@ class Neighbours(NamedTuple):
 
 
 def examine(
-    pixels: np.ndarray, judge: Judge, data: str | os.PathLike[str] | None
+    pixels: np.ndarray, judge: Judge, data: str | os.PathLike[str] | None, labels: Any = None
 ) -> tuple[dict[str, Any], Neighbours]:
     """evaluate(), and the neighbours that it found."""
     if data is None and judge.name != "mnist":
         raise DataError(f"{judge.title} knows {judge.name}; say with data (--data) where these images are")
     real, notes, n = reference(judge, os.fspath(data or "mnist")), [], len(pixels)
+    asked = None if labels is None else one_for_each(labels, n)[:SAMPLES]
     if n < FEWEST:
         raise DataError(f"{n} images are too few to score; {FEWEST} are the least, {SAMPLES:,} the standard")
     if n > SAMPLES:
@@ -195,4 +206,9 @@ def examine(
         },
         "notes": notes,
     }
+    if asked is not None:
+        found["agreement"] = float(np.mean(view.labels == asked))
+        by_chance = sum(p * np.mean(asked == i) for i, p in enumerate(sides["noise"]["histogram"]))
+        found["real"] = {**sides["real"], "agreement": judge.accuracy}
+        found["noise"] = {**sides["noise"], "agreement": float(by_chance)}
     return found, Neighbours(real.train[index], distances / np.maximum(near[view.labels], 1e-6))
