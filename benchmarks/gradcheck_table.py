@@ -50,7 +50,8 @@ def e1_large(pieces: Pieces) -> str:
     brackets = any("alarms" in p for p in found.values())
     return f"""\
 **E1 on a layer of MNIST size** (64 x 784 times 784 x 128)\
-{"; in brackets, how many right gradients of 20 such layers were rejected" if brackets else ""}
+{"; in brackets, how many right gradients of 20 such layers were rejected" if brackets else ""}.
+torch's slow mode and scipy go entry by entry, which would take hours.
 
 {caught(found, "e1-large-", checkers)}"""
 
