@@ -7,8 +7,8 @@
     python benchmarks/recipes.py plot OUT DIR   # DIR/recipes.png (curves), DIR/recipes_samples.png
 
 A GAN's weights after n steps have the same bits on any number of threads. So the rate is measured once, with all
-recipes taking turns, and the training may then run on one core each, several at a time and beside other work:
-its seconds are steps / rate. A recipe is what `GAN()` takes; what it does not name has the default's value.
+recipes taking turns, and the training may then run beside other work: its seconds are steps / rate. A recipe is
+what `GAN()` takes; what it does not name has the default's value.
 """
 
 from __future__ import annotations
@@ -90,11 +90,14 @@ def rates(out: Path, chosen: list[str]) -> None:
 
 def train(args: argparse.Namespace) -> None:
     from npgan.bench.child import environment
+    from npgan.kernels.compiled import available_cores
 
     try:
         found = json.loads((args.out / "rates.json").read_text())
     except OSError:
         raise SystemExit(f"{args.out} has no rates.json; `recipes.py rates {args.out}` makes it") from None
+
+    threads = max(available_cores() // args.jobs, 1)
 
     def one(job: tuple[int, str]) -> None:
         seed, name = job
@@ -113,7 +116,7 @@ def train(args: argparse.Namespace) -> None:
             str(seed),
         ]
         command += ["--seconds", *map(str, args.seconds), "--rate", str(found[name])]
-        clean = environment(1, args.out.resolve() / "caches", {})
+        clean = environment(threads, args.out.resolve() / "caches", {})
         done = subprocess.run(command, env=clean, stderr=subprocess.PIPE, text=True)
         last = done.stderr.strip().splitlines()[-1:] or ["no word"]
         narrate(f"{name}, seed {seed}: " + (f"failed: {last[0]}" if done.returncode else "done"))
@@ -135,7 +138,7 @@ def main() -> None:
             sub.add_argument("--seconds", type=float, nargs="+", default=[60, 180])
             sub.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
         if action == "train":
-            sub.add_argument("--jobs", type=int, default=1, help="so many at a time, on one thread each")
+            sub.add_argument("--jobs", type=int, default=1, help="so many at a time, which share the cores")
         if action == "run-one":
             sub.add_argument("--rate", type=float)
         if action == "plot":
