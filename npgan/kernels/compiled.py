@@ -524,6 +524,20 @@ def breathe(typing):
     return types.void(), generate
 
 
+# The C library's function that lets another thread have this core; Windows has none of that name.
+sched_yield = types.ExternalFunction("sched_yield", types.int32()) if hasattr(os, "sched_yield") else breathe
+TURNS = 128  # rounds of waiting, some microseconds, between two offers of the core
+
+
+@jit
+def wait(rounds):
+    """One round of waiting. Where cores are few, the thread waited for may need this very one."""
+    if rounds % TURNS == TURNS - 1:
+        sched_yield()
+    else:
+        breathe()
+
+
 @jit
 def part_of_job(q, job, numbers, space):
     """Part q of a job; False where a gradient is not finite"""
@@ -571,8 +585,8 @@ def attend(job, numbers, space, me, seen):
         atomic_swap(words + 8 * OPEN, 1)
     while idle < PATIENCE and (me < 0 or job[QUIT] == 0):
         if me >= 0:
+            wait(idle)
             idle += 1
-            breathe()
             if atomic_load(words + 8 * OPEN) == 0 or atomic_load(words + 8 * GENERATION) == seen:
                 continue
             atomic_add(words + 8 * INSIDE, 1)
@@ -587,11 +601,14 @@ def attend(job, numbers, space, me, seen):
         atomic_add(words + 8 * INSIDE, -1)
     if me >= 0:
         return seen
+    idle = 0
     while atomic_load(words + 8 * DONE) < job[PARTS]:
-        breathe()
+        wait(idle)
+        idle += 1
     atomic_swap(words + 8 * OPEN, 0)
     while atomic_load(words + 8 * INSIDE) != 0:
-        breathe()
+        wait(idle)
+        idle += 1
     return job[FAULTS]
 
 
