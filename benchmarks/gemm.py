@@ -35,7 +35,7 @@ from npgan.bench.problem import D_SIZES, G_SIZES
 from npgan.bench.step import Machine
 
 FORMS, FUSED = ("NN", "NT", "TN"), ("NN+", "NT+", "TN+")
-SAMPLE = 4e-3  # seconds of a sample
+SAMPLE, WARM = 4e-3, 8e-3  # seconds of a sample, and of calls before it that are not timed
 PASSES = 3  # over all shapes, so that a disturbed minute does not decide about one of them
 COLD = 32e6  # bytes of copies that --cold goes through
 PEERS = {"npgan": "numba", "numpy": "numpy", "scipy": "scipy", "torch": "torch", "jax": "jax"}
@@ -122,8 +122,11 @@ class Worker:
     def sample(self) -> dict[str, Any]:
         """Seconds per call."""
         calls, n = self.calls, self.repeat
-        for i in range(min(n, 3)):
+        calls[0]()
+        until, i = time.perf_counter() + WARM, 1  # threads wake up, and find a core each
+        while time.perf_counter() < until:
             calls[i % len(calls)]()
+            i += 1
         if len(calls) == 1:
             call = calls[0]
             began = time.perf_counter()
