@@ -55,7 +55,7 @@ def distances(found: dict[str, Any]) -> Figure:
         ylabel="Fréchet distance in the judge's features",
     )
     marks = sorted({s for by_second in found.values() for s in by_second})
-    axes.set_xticks(marks, [f"{s:g}" for s in marks])
+    axes.set_xticks(marks, [f"{s:g}" for s in marks], fontsize=7)
     axes.set_xticks([], minor=True)
     axes.grid(True, color="#e6e6e6", lw=0.8)
     axes.spines[:].set_visible(False)

@@ -296,7 +296,7 @@ def parser() -> argparse.ArgumentParser:
     part.add_argument("--quiet", action="store_true", help="no progress")
     part = sub.add_argument_group("the run")
     part.add_argument(
-        "--epochs", type=count, metavar="N", help="how many times through the data, in all (16)"
+        "--epochs", type=count, metavar="N", help="how many times through the data, in all (24)"
     )
     part.add_argument("--batch", type=count, metavar="N", help="real images per update (64)")
     part.add_argument("--d-steps", type=count, metavar="N", help="updates of D for each of G")

@@ -255,7 +255,7 @@ class GAN:
     def fit(
         self,
         images: Any,
-        epochs: int = 16,
+        epochs: int = 24,
         callbacks: Sequence[train.Callback] = (),
         out: str | os.PathLike[str] | None = None,
         progress: bool | str | None = None,
