@@ -190,6 +190,10 @@ def test_a_run_on_fashion_mnist_is_shown_to_its_judge(tmp_path, capsys):
     found, _ = evaluate_json(capsys, tmp_path, "-n", 100)
     assert found["judge"]["knows"] == "fashion-mnist"
     assert len(found["notes"]) == 1
+    named = ("--data", FASHION / "train-images-idx3-ubyte.gz")  # the test images are found beside it
+    assert (
+        evaluate_json(capsys, tmp_path, "-n", 100, *named)[0]["frechet_distance"] == found["frechet_distance"]
+    )
     test = load(FASHION, "test")
     right = metrics.agreement(test.images, test.labels, Judge.load("fashion-mnist"))
     assert right == found["judge"]["accuracy"]

@@ -25,20 +25,20 @@ def score(
     """
     notes, labels = [], None
     if target.suffix == ".npy" and not target.is_dir():
-        chosen, source = Judge.load(judge or "mnist"), data
+        chosen, source = Judge.load(judge or "mnist"), home(data or "")
         images = as_pixels(read_npy(existing(target)), chosen.shape, target.name)
     else:
         gan = GAN.load(target)
         if not gan.pixels_:
             raise DataError(f"{target} makes points; a judge looks at images")
         chosen = Judge.load(judge) if judge else knowing(gan.data_.get("crc32"))
-        source = data or home(gan.data_.get("source", ""))
+        source = home(data or gan.data_.get("source", ""))
         if gan.data_.get("crc32") != chosen.crc32["train"]:
             notes.append(
                 f"{target} was trained on {gan.data_.get('name')}, but this judge knows {chosen.name}, "
                 f"and tells how much the samples resemble that; --judge FILE.npz takes another judge"
             )
-            source = data
+            source = home(data or "")
         labels = labels_for(n, None, gan.classes_)
         if unknown := sorted(set(gan.classes_) - set(range(chosen.classes))):
             notes.append(
