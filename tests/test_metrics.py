@@ -590,6 +590,9 @@ def test_the_folder_of_an_idx_file_has_both_splits(tmp_path):
     file.touch()
     assert home(str(file)) == str(tmp_path)
     assert home(str(tmp_path)) == str(tmp_path)
+    own = tmp_path / "own.npy"  # one set of images
+    own.touch()
+    assert home(str(own)) == str(own)
     assert home("mnist") == "mnist"
     assert home("") is None
 

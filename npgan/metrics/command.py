@@ -67,4 +67,8 @@ def knowing(crc32: int | None) -> Judge:
 def home(source: str) -> str | None:
     """Where both splits are, if the training images are an IDX file: in its folder."""
     path = Path(source)
-    return str(path.parent) if source and path.is_file() and path.suffix not in (".npz",) else source or None
+    return (
+        str(path.parent)
+        if source and path.is_file() and path.suffix not in (".npz", ".npy")
+        else source or None
+    )
