@@ -230,7 +230,7 @@ def summary(runs: list[dict[str, Any]]) -> str:
     for run in runs:
         peak = run["peak_gflops"]
         counted = [
-            r for r in run["rows"] if r["batch"] >= 64 and r["shape"][2] > 1 and r["shape"][0] in FORMS
+            r for r in run["rows"] if r["batch"] >= 64 and min(r["shape"][1:]) > 1 and r["shape"][0] in FORMS
         ]
         cells = []
         for name in names:
