@@ -52,7 +52,9 @@ class Clock:
     def __init__(self, folder: Path, schedule: list[float], rate: float | None = None):
         self.folder, self.schedule, self.rate = folder, sorted(schedule), rate
         self.began, self.paused, self.steps = 0.0, 0.0, 0
-        self.kept: list[dict[str, float]] = []
+        file = folder / "clock.json"  # an earlier run may have left marks that this one does not come by
+        self.kept: list[dict[str, float]] = json.loads(file.read_text()) if file.exists() else []
+        self.kept = [row for row in self.kept if row["mark"] not in schedule]
 
     def tick(self, sample: Sample) -> None:
         now = time.perf_counter()

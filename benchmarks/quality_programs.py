@@ -7,6 +7,7 @@ program has the images in memory. Each imports its library itself, for it runs i
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -23,7 +24,10 @@ def npgan_with(epochs: int = 10_000, **settings: Any) -> Program:
     """GAN(**settings).fit(images): what `npgan train` does, without the files. A rate's decay ends with the epochs."""
 
     def program(images: np.ndarray, seed: int, tick: Tick) -> None:
-        from npgan import GAN
+        from npgan import GAN, set_threads
+
+        if threads := os.environ.get("OMP_NUM_THREADS"):  # as many as the other programs have
+            set_threads(int(threads))
 
         class Timed(GAN):
             def step(self, *batch: Any) -> dict[str, float]:

@@ -72,6 +72,9 @@ def guard_run():
         compiled.multiply(a, bt, False, True, out, gate=y, slope=0.2)
         compiled.weight_gradients(at, b, out, bias)
         compiled.column_sum(y)
+        if trial % 20 < 2:  # rows of 4096 bytes, which are copied apart
+            wide = 4096 // a.itemsize
+            compiled.gemm(guarded(m, wide), guarded(m, 300), ta=True, out=guarded(wide, 300))
         compiled.adam(guarded(n), bias, guarded(n), abs(guarded(n)), 0.1, 0.5, 0.5, 1e-8, 1)
         for name in ("tanh", "sigmoid", "softplus"):
             getattr(compiled, name)(y)
@@ -110,7 +113,8 @@ from npgan.kernels import compiled
 use_kernels("compiled")
 digest = hashlib.sha256()
 rng = np.random.default_rng(0)
-for m, k, n in ((1, 1, 1), (5, 7, 3), (64, 100, 256), (130, 784, 512), (128, 256, 1), (784, 128, 512), (33, 1025, 65)):
+for m, k, n in ((1, 1, 1), (5, 7, 3), (64, 100, 256), (130, 784, 512), (128, 256, 1), (784, 128, 512), (33, 1025, 65),
+                (1024, 64, 784)):
     for dtype in (np.float32, np.float64):
         a, b, c = (rng.standard_normal(s).astype(dtype) for s in ((m, k), (k, n), (n,)))
         T = np.ascontiguousarray
@@ -180,6 +184,16 @@ def test_a_cpu_without_fused_multiply_add_uses_numpys_products(compiled, monkeyp
     np.testing.assert_array_equal(db, np.full(5, 3.0))
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_rows_of_4096_bytes_are_copied_apart_for_every_product_anew(dtype):
+    """Aᵀ B, whose columns of A lie 4096 bytes apart; the same bits as from a narrower A, which is read in place."""
+    rng, wide = np.random.default_rng(0), 4096 // np.dtype(dtype).itemsize
+    for _ in range(3):
+        a, b = rng.standard_normal((20, wide)).astype(dtype), rng.standard_normal((20, 300)).astype(dtype)
+        narrow = kernels.gemm(np.ascontiguousarray(a[:, :-5]), b, ta=True)
+        np.testing.assert_array_equal(kernels.gemm(a, b, ta=True)[:-5], narrow)
+
+
 # ---- threads ----
 
 
@@ -235,6 +249,36 @@ def test_helpers_that_fell_asleep_wake_up(compiled):
     for _ in range(5):
         threading.Event().wait(0.05)  # longer than a helper's patience
         np.testing.assert_array_equal(kernels.gemm(a, b), expected)
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="needs Linux")
+def test_a_helper_leaves_its_callers_core(compiled):
+    usable = os.sched_getaffinity(0)
+    if len(usable) < 2:
+        pytest.skip("needs two cores")
+    set_threads(2)
+    job, here = compiled.team.job, compiled.where()
+    job[compiled.HOME] = here
+    assert compiled.team.moved()  # as if this thread were a helper
+    assert compiled.where() != here or not compiled.shares_core(job)
+    assert os.sched_getaffinity(0) == usable
+    job[compiled.HOME] = -1  # an unknown core
+    assert not compiled.team.moved()
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="needs Linux")
+def test_a_helper_that_has_no_other_core_stays(compiled):
+    set_threads(2)
+    a, b = big()
+    expected, usable = kernels.gemm(a, b), os.sched_getaffinity(0)
+    try:
+        os.sched_setaffinity(0, {min(usable)})
+        set_threads(2)  # its helper may run where this thread may
+        compiled.team.job[compiled.HOME] = compiled.where()
+        assert not compiled.team.moved()
+        np.testing.assert_array_equal(kernels.gemm(a, b), expected)
+    finally:
+        os.sched_setaffinity(0, usable)
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
@@ -329,11 +373,11 @@ def test_a_failure_while_the_team_prepares_leaves_it_usable(compiled, monkeypatc
     a, b = big()
     expected, calls, right = kernels.gemm(a, b), [], compiled.memory.empty
 
-    def failing(shape, dtype):
+    def failing(shape, dtype, *how):
         calls.append(shape)
         if len(calls) == 2:
             raise MemoryError
-        return right(shape, dtype)
+        return right(shape, dtype, *how)
 
     set_threads(3)
     compiled.team.memory  # noqa: B018 (a new team, without memory yet)
@@ -355,10 +399,11 @@ def test_a_kernel_called_in_the_middle_of_another_disturbs_nothing(compiled, mon
     expected, other, describe, inner = kernels.gemm(a, b), kernels.gemm(c, d), compiled.product, []
 
     def interrupted(*args):
-        describe(*args)
+        able = describe(*args)
         if not inner:
             inner.append(None)
             inner[0] = kernels.gemm(c, d)
+        return able
 
     monkeypatch.setattr(compiled, "product", interrupted)
     np.testing.assert_array_equal(kernels.gemm(a, b), expected)

@@ -95,6 +95,11 @@ class Vectors:
     def load(self, address, offset=0):
         return self.builder.load(self.pointer(address, offset, self.type), align=self.size)
 
+    def load_some(self, address, offset, n):
+        """A shorter vector, of n numbers."""
+        where = self.pointer(address, offset, ir.VectorType(self.scalar, n))
+        return self.builder.load(where, align=self.size)
+
     def store(self, vector, address, offset=0):
         self.builder.store(vector, self.pointer(address, offset, self.type), align=self.size)
 
@@ -108,8 +113,19 @@ class Vectors:
         """The number in every lane."""
         undefined = ir.Constant(self.type, ir.Undefined)
         first = self.builder.insert_element(undefined, number, ir.Constant(I32, 0))
-        zeros = ir.Constant(ir.VectorType(I32, self.lanes), [0] * self.lanes)
-        return self.builder.shuffle_vector(first, undefined, zeros)
+        return self.shuffle(first, undefined, [0] * self.lanes)
+
+    def shuffle(self, x, y, order):
+        """The numbers of x and then y, in this order."""
+        mask = ir.Constant(ir.VectorType(I32, len(order)), order)
+        return self.builder.shuffle_vector(x, y, mask)
+
+    def joined(self, parts):
+        """One vector of several: 2, 4, ..."""
+        while len(parts) > 1:
+            both = list(range(2 * parts[0].type.count))
+            parts = [self.shuffle(x, y, both) for x, y in zip(parts[::2], parts[1::2], strict=True)]
+        return parts[0]
 
     def fma(self, x, y, z):
         return fused(self.builder, f"v{self.lanes}f{8 * self.size}", self.type, x, y, z)
@@ -237,36 +253,65 @@ def add_row(typing, source, target, like):
 
 @intrinsic
 def transpose_block(typing, source, source_step, target, target_step, like):
-    """A square of lanes x lanes numbers, transposed in registers.
+    """A square of lanes x lanes numbers, transposed in registers, q = 16 bytes' worth of columns at a time.
 
-    Round by round, with distances lanes/2, ..., 2, 1, two rows exchange the quarter blocks that lie off
-    their diagonal; after log2(lanes) rounds every number has changed place with its mirror image.
+    A vector is put together from q columns of the rows r, q + r, 2q + r, ...: every 16 bytes of the vectors
+    for r = 0 ... q-1 then hold a small square of q x q. To interleave the first half of these vectors with
+    the second, log2(q) times, transposes all the small squares at once: the vectors are the q columns.
     """
 
     def generate(context, builder, signature, args):
         source, source_step, target, target_step, _ = args
         vectors = Vectors(builder, signature.args[-1])
-        lanes, rows = vectors.lanes, []
-        for _ in range(lanes):
-            rows.append(vectors.load(source))
-            vectors.prefetch(source, 2 * LINE)
-            source = builder.add(source, source_step)
-        distance = lanes // 2
-        while distance:
-            low = [n if not n & distance else lanes + (n ^ distance) for n in range(lanes)]
-            high = [(n ^ distance) if not n & distance else lanes + n for n in range(lanes)]
-            masks = [ir.Constant(ir.VectorType(I32, lanes), mask) for mask in (low, high)]
-            for i in range(lanes):
-                if not i & distance:
-                    pair = rows[i], rows[i | distance]
-                    rows[i], rows[i | distance] = (builder.shuffle_vector(*pair, mask) for mask in masks)
-            distance //= 2
-        for row in rows:
-            vectors.store(row, target)
-            target = builder.add(target, target_step)
+        lanes, size, q = vectors.lanes, vectors.size, 16 // vectors.size
+        starts = [source]
+        for _ in range(lanes - 1):
+            starts.append(builder.add(starts[-1], source_step))
+        for start in starts:
+            vectors.prefetch(start, 2 * LINE)
+        lower, upper = (
+            [n for base in range(0, lanes, q) for i in half for n in (base + i, lanes + base + i)]
+            for half in (range(q // 2), range(q // 2, q))
+        )
+        for c in range(0, lanes, q):
+            rows = [
+                vectors.joined([vectors.load_some(starts[i], c * size, q) for i in range(r, lanes, q)])
+                for r in range(q)
+            ]
+            for _ in range(int(math.log2(q))):
+                pairs = list(zip(rows[: q // 2], rows[q // 2 :], strict=True))
+                rows = [vectors.shuffle(*pair, order) for pair in pairs for order in (lower, upper)]
+            for row in rows:
+                vectors.store(row, target)
+                target = builder.add(target, target_step)
         return context.get_dummy_value()
 
     return types.void(*[types.int64] * 4, like), generate
+
+
+def atomic(operation):
+    """An intrinsic (address of an int64, n) -> what was there; all threads see these in one order."""
+
+    @intrinsic
+    def access(typing, address, n):
+        def generate(context, builder, signature, args):
+            where = builder.inttoptr(args[0], I64.as_pointer())
+            return builder.atomic_rmw(operation, where, args[1], "seq_cst")
+
+        return types.int64(types.int64, types.int64), generate
+
+    return access
+
+
+atomic_add, atomic_swap = atomic("add"), atomic("xchg")
+
+
+@intrinsic
+def atomic_load(typing, address):
+    def generate(context, builder, signature, args):
+        return builder.load_atomic(builder.inttoptr(args[0], I64.as_pointer()), "seq_cst", 8)
+
+    return types.int64(types.int64), generate
 
 
 # ---- 2. the tile ----
@@ -279,8 +324,9 @@ def emit_tile(
     """C[rows, width] = A[rows, K] B[K, width], and what follows the product, before C is stored.
 
     b, b_step: the panel and its row's bytes; a tile that `packs` reads B itself, and leaves it in the panel.
-    Without a gate (0): c + bias, then times slope where that is not > 0 (bias 0, slope 1: plain C).
     With a gate, an address of an array like C: c where gate > 0, else slope c.
+    Else with a bias, an address of a panel's row: c + bias, then times slope where that is not > 0.
+    With neither (0): plain C.
     Fewer than MR rows: the missing ones repeat the last, so that they read and write nothing new.
     Meanwhile memory is asked for a panel's row at `ahead` in every round.
     """
@@ -332,18 +378,21 @@ def emit_tile(
         total[ij].add_incoming(vectors.zero, before)
         total[ij].add_incoming(longer[ij], loop)
     slopes = vectors.splat(slope)
-    has_gate = builder.icmp_signed("!=", gate, int64(0))
-    with builder.if_else(has_gate) as (gated, plain):
+    with builder.if_else(builder.icmp_signed("!=", gate, int64(0))) as (gated, ungated):
         with gated:
             there = builder.sub(gate, c)
             for i, j in every:
                 sign = vectors.load(builder.add(target[i], there), LINE * j)
                 vectors.store(vectors.leaky(sign, total[i, j], slopes), target[i], LINE * j)
-        with plain:
-            biases = [vectors.load(bias, LINE * j) for j in range(NV)]
-            for i, j in every:
-                value = builder.fadd(total[i, j], biases[j])
-                vectors.store(vectors.leaky(value, value, slopes), target[i], LINE * j)
+        with ungated, builder.if_else(builder.icmp_signed("!=", bias, int64(0))) as (biased, plain):
+            with biased:
+                biases = [vectors.load(bias, LINE * j) for j in range(NV)]
+                for i, j in every:
+                    value = builder.fadd(total[i, j], biases[j])
+                    vectors.store(vectors.leaky(value, value, slopes), target[i], LINE * j)
+            with plain:
+                for i, j in every:
+                    vectors.store(total[i, j], target[i], LINE * j)
 
 
 def tile_intrinsic(packs):
@@ -370,8 +419,8 @@ tile, packing_tile = tile_intrinsic(False), tile_intrinsic(True)
 # words are written by several threads at once, so each has a cache line of its own; the others are written
 # by the caller alone, while the job is closed. Its floating-point numbers stand in an array of their own.
 OPEN, INSIDE, NEXT, DONE, FAULTS = 0, 8, 16, 24, 32
-GENERATION, QUIT, KIND, PARTS, CREW = range(40, 45)
-A, A_ROW, A_K, B, B_ROW, TRANSPOSED, C, M, N, K, GATE, BIAS, SUMS, MOMENT_1, MOMENT_2 = range(45, 60)
+GENERATION, QUIT, KIND, PARTS, CREW, HOME = range(40, 46)
+A, A_ROW, A_K, B, B_ROW, TRANSPOSED, C, M, N, K, GATE, BIAS, SUMS, MOMENT_1, MOMENT_2 = range(46, 61)
 SPACES = 64  # and behind: each helper's memory
 PRODUCT, ADAM, MIX = range(3)
 SLOPE = 7  # among the numbers; those before it are Adam's
@@ -379,10 +428,12 @@ SLOPE = 7  # among the numbers; those before it are Adam's
 
 # ---- 3. the panel, and all tiles below each other ----
 
-# A thread's memory: the bias of a panel, its sums, a tile of C and one of the gate for tiles that are not
-# stored straight into C, and the panel.
-ROW_BIAS, ROW_SUMS, EDGE, EDGE_GATE, START = 0, PANEL, 2 * PANEL, (2 + MR) * PANEL, (2 + 2 * MR) * PANEL
-BLOCK = 512 // MR * MR  # rows of A per panel: beyond, A would drop out of the cache between two panels
+# A thread's memory: which block of A lies in the store, the bias of a panel, its sums, a tile of C and one of
+# the gate for tiles that are not stored straight into C, the store, and the panel.
+KEPT, ROW_BIAS, ROW_SUMS, EDGE = range(0, 4 * PANEL, PANEL)
+EDGE_GATE, STORE = EDGE + MR * PANEL, EDGE + 2 * MR * PANEL
+START = STORE + 512 * (4096 + LINE)
+BLOCK = 512 // math.lcm(MR, 16) * math.lcm(MR, 16)  # rows of A per panel: more would not stay in the cache
 
 
 @jit
@@ -424,6 +475,28 @@ def copy_corner(source, source_step, target, target_step, rows, width, numbers):
 
 
 @jit
+def block_of_a(job, first, rows, numbers, space):
+    """Where a block of A begins, and the bytes from one of its columns to the next.
+
+    In Aᵀ B the numbers that a tile needs one after the other lie a row of the array A apart. Where that is a
+    multiple of 4096 bytes, the first cache has room for few of them at a time, and every tile would fetch
+    them anew. So the block is copied to where they lie a line further apart, once for all the panels that
+    this thread takes.
+    """
+    a, column, k, size = job[A] + first * job[A_ROW], job[A_K], job[K], numbers.itemsize
+    length, apart = rows * size, rows * size + LINE
+    many = job[N] * size >= 8 * PANEL
+    if column % 4096 != 0 or length % LINE != 0 or k * apart > START - STORE or not many:
+        return a, column
+    if atomic_load(space + KEPT) != first:
+        for p in range(k):
+            for v in range(0, length, LINE):
+                copy_line(a + p * column + v, space + STORE + p * apart + v, numbers[SLOPE])
+        atomic_swap(space + KEPT, first)
+    return space + STORE, apart
+
+
+@jit
 def panel_of_c(q, job, numbers, space):
     """Part q of a product: one panel of columns times one block of rows."""
     size, slope = numbers.itemsize, numbers[SLOPE]
@@ -442,6 +515,8 @@ def panel_of_c(q, job, numbers, space):
     # While the first tile is computed, ask for the columns of B that this thread will probably pack next.
     ahead = job[B] + (j + job[CREW] * full) * (job[B_ROW] if job[TRANSPOSED] else size)
     ahead_step = PANEL if job[TRANSPOSED] else job[B_ROW]
+    a, column = block_of_a(job, first, min(BLOCK, m - first), numbers, space)
+    row, bias = job[A_ROW], space + ROW_BIAS if job[BIAS] != 0 or slope != 1 else 0
     for i in range(first, min(first + BLOCK, m), MR):
         rows, corner = min(MR, m - i), job[C] + i * c_step + j * size
         c, step, gate = corner, c_step, job[GATE] + corner - job[C] if job[GATE] != 0 else 0
@@ -450,28 +525,14 @@ def panel_of_c(q, job, numbers, space):
             if gate != 0:
                 copy_corner(gate, c_step, space + EDGE_GATE, PANEL, rows, width, numbers)
                 gate = space + EDGE_GATE
-        a, row, column, bias = job[A] + i * job[A_ROW], job[A_ROW], job[A_K], space + ROW_BIAS
         if packing and i == first:
-            b, b_step = job[B] + j * size, job[B_ROW]
             packing_tile(
-                a,
-                row,
-                column,
-                rows,
-                b,
-                b_step,
-                panel,
-                k,
-                c,
-                step,
-                gate,
-                bias,
-                ahead,
-                ahead_step,
-                slope,
-            )
+                a, row, column, rows, job[B] + j * size, job[B_ROW], panel, k, c, step, gate, bias, ahead,
+                ahead_step, slope,
+            )  # fmt: skip
         else:
             tile(a, row, column, rows, panel, PANEL, panel, k, c, step, gate, bias, ahead, ahead_step, slope)
+        a += MR * row
         ahead, ahead_step = panel, 0
         if width < full:
             copy_corner(c, PANEL, corner, c_step, rows, width, numbers)
@@ -484,31 +545,6 @@ def panel_of_c(q, job, numbers, space):
 
 CHUNK = 16384  # numbers in one part of a job over flat memory
 PATIENCE = 50_000  # rounds that a helper waits for the next job before it goes to sleep: about a millisecond
-
-
-def atomic(operation):
-    """An intrinsic (address of an int64, n) -> what was there; all threads see these in one order."""
-
-    @intrinsic
-    def access(typing, address, n):
-        def generate(context, builder, signature, args):
-            where = builder.inttoptr(args[0], I64.as_pointer())
-            return builder.atomic_rmw(operation, where, args[1], "seq_cst")
-
-        return types.int64(types.int64, types.int64), generate
-
-    return access
-
-
-atomic_add, atomic_swap = atomic("add"), atomic("xchg")
-
-
-@intrinsic
-def atomic_load(typing, address):
-    def generate(context, builder, signature, args):
-        return builder.load_atomic(builder.inttoptr(args[0], I64.as_pointer()), "seq_cst", 8)
-
-    return types.int64(types.int64), generate
 
 
 @intrinsic
@@ -524,8 +560,11 @@ def breathe(typing):
     return types.void(), generate
 
 
-# The C library's function that lets another thread have this core; Windows has none of that name.
+# The C library's functions that let another thread have this core, and that tell which core this is. Where it
+# has none of these names, nothing is offered, and the core is always the same unknown one.
+LINUX = hasattr(os, "sched_setaffinity")
 sched_yield = types.ExternalFunction("sched_yield", types.int32()) if hasattr(os, "sched_yield") else breathe
+core = types.ExternalFunction("sched_getcpu", types.int32()) if LINUX else jit(lambda: -1)
 TURNS = 128  # rounds of waiting, some microseconds, between two offers of the core
 
 
@@ -536,6 +575,18 @@ def wait(rounds):
         sched_yield()
     else:
         breathe()
+
+
+@jit
+def where():
+    """The number of the core that this thread runs on."""
+    return core()
+
+
+@jit
+def shares_core(job):
+    """Whether this thread runs where the job's caller ran when it opened it."""
+    return job[HOME] >= 0 and where() == job[HOME]
 
 
 @jit
@@ -559,6 +610,8 @@ def part_of_job(q, job, numbers, space):
 def take_parts(job, numbers, space):
     """Do part after part until none is left."""
     words = job.ctypes.data
+    if job[KIND] == PRODUCT:  # what lies in the store belongs to an earlier one
+        atomic_swap(space + KEPT, -1)
     while True:
         q = atomic_add(words + 8 * NEXT, 1)
         if q >= job[PARTS]:
@@ -573,20 +626,24 @@ def attend(job, numbers, space, me, seen):
     """A caller's job from its opening to its end (me = -1), or a stretch of helper number me's life.
 
     The caller opens the job, takes part, waits for those inside, closes it, and gets the number of faults.
-    A helper takes part in every new job until none comes for a while; it gets the last job's number, for
-    the next time. (Both in one function, so that what they share is compiled once.)
+    A helper takes part in every new job until none comes for a while, or until it finds itself on the
+    caller's core; it gets the last job's number, for the next time. (Both in one function, so that what they
+    share is compiled once.)
     """
     words, idle = job.ctypes.data, 0
     if me < 0:
         atomic_swap(words + 8 * NEXT, 0)
         atomic_swap(words + 8 * DONE, 0)
         atomic_swap(words + 8 * FAULTS, 0)
+        job[HOME] = where()
         atomic_add(words + 8 * GENERATION, 1)
         atomic_swap(words + 8 * OPEN, 1)
     while idle < PATIENCE and (me < 0 or job[QUIT] == 0):
         if me >= 0:
             wait(idle)
             idle += 1
+            if idle % TURNS == 0 and shares_core(job):
+                return seen
             if atomic_load(words + 8 * OPEN) == 0 or atomic_load(words + 8 * GENERATION) == seen:
                 continue
             atomic_add(words + 8 * INSIDE, 1)
@@ -612,8 +669,14 @@ def attend(job, numbers, space, me, seen):
     return job[FAULTS]
 
 
-NONE = {np.dtype(kind): np.empty(0, kind) for kind in (np.float32, np.float64)}
+# What stands for no array of one dimension, and of two.
+NONE = {np.dtype(kind): (np.empty(0, kind), np.empty((0, 0), kind)) for kind in (np.float32, np.float64)}
 SHARED = np.dtype(np.float32)  # the dtype that helpers know; float64 is for checks, and computed alone
+
+
+@jit
+def address(x):
+    return x.ctypes.data
 
 
 def new_job(threads):
@@ -663,8 +726,25 @@ class Team:
         seen = 0
         while not self.job[QUIT]:
             seen = attend(self.job, self.numbers[SHARED], 0, me, seen)
-            self.bells[me].wait()
-            self.bells[me].clear()
+            if not self.moved():
+                self.bells[me].wait()
+                self.bells[me].clear()
+
+    def moved(self):
+        """Leave the caller's core, if this helper is on it; whether it was.
+
+        Two threads that wake up together often start on one core, and Linux takes some milliseconds to part
+        them; until then a product takes twice the time. Not to be allowed there for a moment is enough.
+        """
+        if not shares_core(self.job):
+            return False
+        usable = os.sched_getaffinity(0)
+        elsewhere = usable - {int(self.job[HOME])}
+        if not elsewhere:
+            return False
+        os.sched_setaffinity(0, elsewhere)
+        os.sched_setaffinity(0, usable)
+        return True
 
     def prepare(self, k):
         """Before a job is written: room for panels of k rows, and helpers that are awake."""
@@ -736,23 +816,27 @@ atexit.register(lambda: team.stop())  # no helper may run compiled code while Py
 
 
 def perform(enough, dtype, k, describe, *args):
-    """Do the job that describe(job, *args) writes; shared where the team is free and there is enough to do.
+    """Do the job that describe(job, numbers, *args) writes; by all where there is enough to do and they are free.
 
-    Returns how many of its parts met a gradient that is not finite.
+    Returns how many of its parts met a gradient that is not finite; None where describe says that it cannot be.
     """
-    crew, me, places = team, object(), own.places
+    crew, me, places = team, None, own.places
     place = places.pop() if places else Place()
     try:
-        # setdefault claims the team in one step: an exception of a signal handler cannot leave it claimed.
-        shared = enough and dtype == SHARED and crew.threads > 1 and crew.caller.setdefault("is", me) is me
-        if shared:
-            crew.prepare(k)
-        at = crew if shared else place
-        describe(at.job, at.numbers[dtype], *args)
-        return attend(at.job, at.numbers[dtype], place.space(k), -1, 0)
+        at = place
+        if enough and crew.threads > 1 and dtype == SHARED:
+            me = object()
+            # setdefault claims the team in one step: a signal handler's exception cannot leave it claimed.
+            if crew.caller.setdefault("is", me) is me:
+                crew.prepare(k)
+                at = crew
+        job, numbers = at.job, at.numbers[dtype]
+        if not describe(job, numbers, *args):
+            return None
+        return attend(job, numbers, place.space(k), -1, 0)
     finally:
         places.append(place)
-        if crew.caller.get("is") is me:
+        if me is not None and crew.caller.get("is") is me:
             del crew.caller["is"]
 
 
@@ -760,8 +844,18 @@ def perform(enough, dtype, k, describe, *args):
 
 
 @jit
+def apart(x, y):
+    """Whether two arrays without gaps have no memory in common."""
+    start, end = x.ctypes.data, x.ctypes.data + x.size * x.itemsize
+    return y.ctypes.data >= end or y.ctypes.data + y.size * y.itemsize <= start
+
+
+@jit
 def product(job, numbers, a, b, c, ta, tb, gate, bias, sums, slope):
-    """C = op(A) op(B) and what `tile` adds; an empty array stands for no gate, bias or sums."""
+    """C = op(A) op(B) and what `tile` adds; an empty array stands for no gate, bias or sums.
+
+    False where what is written overlaps what is read.
+    """
     size = c.itemsize
     job[KIND], job[M], job[N], job[K] = PRODUCT, c.shape[0], c.shape[1], a.shape[0] if ta else a.shape[1]
     job[A], job[B], job[C] = a.ctypes.data, b.ctypes.data, c.ctypes.data
@@ -774,6 +868,8 @@ def product(job, numbers, a, b, c, ta, tb, gate, bias, sums, slope):
     full = PANEL // size
     job[PARTS] = (job[N] + full - 1) // full * max((job[M] + BLOCK - 1) // BLOCK, 1)
     numbers[SLOPE] = slope
+    free = apart(c, a) and apart(c, b) and apart(c, gate) and apart(c, bias)
+    return free and apart(sums, a) and apart(sums, b)
 
 
 @jit
@@ -784,46 +880,56 @@ def flat(job, numbers, kind, theta, other, m, v, first):
     job[MOMENT_1], job[MOMENT_2] = m.ctypes.data, v.ctypes.data
     for i in range(first.size):
         numbers[i] = first[i]
+    return True
 
 
 WORTH = 2_000_000  # multiplications, from which on a product is shared among threads
 
 
 def multiply(a, b, ta, tb, out=None, gate=None, bias=None, sums=None, slope=1.0):
-    """op(a) op(b) with what `tile` adds; None where these arrays are not what the tiles can read."""
-    if SHAPE is None or not (a.ndim == b.ndim == 2 and a.dtype == b.dtype and a.dtype in NONE):
+    """op(a) op(b) with what `tile` adds; None where these arrays are not what the tiles can read.
+
+    A small product takes as long as this function does, so it asks each question once, and the cheap way.
+    """
+    dtype = a.dtype
+    if SHAPE is None or dtype not in NONE or a.ndim != 2 or b.ndim != 2 or b.dtype != dtype:
         return None
     (k, m), (n, rows) = a.shape if ta else a.shape[::-1], b.shape if tb else b.shape[::-1]
     if k != rows:
         raise ValueError(f"cannot multiply {(m, k)} by {(rows, n)}: the inner sizes differ")
-    for array, shape in ((out, (m, n)), (gate, (m, n)), (bias, (n,)), (sums, (n,))):
-        if array is not None and (array.shape != shape or array.dtype != a.dtype):
-            return None
-    written = [x for x in (out, sums) if x is not None]
-    if not all(x.flags.c_contiguous and x.flags.writeable for x in written):
-        return None
-    if any(np.may_share_memory(x, y) for x in written for y in (a, b, gate) if y is not None):
-        return None
-    a, b = writeable(a), writeable(b)
-    none, c = NONE[a.dtype], memory.empty((m, n), a.dtype) if out is None else out
-    gates, biases, totals = (none if x is None else writeable(x).ravel() for x in (gate, bias, sums))
-    slope = a.dtype.type(slope)
-    enough = m * n * k >= WORTH
-    if n == 1 and m > 1 and sums is None:
-        # One column would leave all lanes but one idle: compute it as the row of the transposed product.
-        biases = np.full(m, biases[0]) if biases.size else biases
-        column = b.reshape(1, k)
-        operands = (column, a, c.reshape(1, m), False, not ta)
+    none, nothing = NONE[dtype]
+    if out is None:
+        c = memory.empty((m, n), dtype, address)
+    elif out.shape == (m, n) and out.dtype == dtype and out.flags.carray:
+        c = out
     else:
-        operands = (a, b, c, ta, tb)
-    perform(enough, a.dtype, k, product, *operands, gates, biases, totals, slope)
-    return c
+        return None
+    if gate is None:
+        gate = nothing
+    elif gate.shape != (m, n) or gate.dtype != dtype:
+        return None
+    if bias is None:
+        bias = none
+    elif bias.shape != (n,) or bias.dtype != dtype:
+        return None
+    if sums is None:
+        sums = none
+    elif sums.shape != (n,) or sums.dtype != dtype or not sums.flags.carray:
+        return None
+    a, b, gate, bias = plain(a), plain(b), plain(gate), plain(bias)
+    enough, y = m * n * k >= WORTH, c
+    if n == 1 and m > 1 and sums is none:
+        # One column would leave all lanes but one idle: compute it as the row of the transposed product.
+        bias = np.full(m, bias[0]) if bias.size else bias
+        a, b, c, ta, tb = b.reshape(1, k), a, c.reshape(1, m), False, not ta
+        gate = gate.reshape(1, m) if gate.size else gate
+    done = perform(enough, dtype, k, product, a, b, c, ta, tb, gate, bias, sums, dtype.type(slope))
+    return None if done is None else y
 
 
-def writeable(x):
-    """x without gaps; and not read-only, which is another type to Numba, and would be compiled anew."""
-    x = np.ascontiguousarray(x)
-    return x if x.flags.writeable else x.copy()
+def plain(x):
+    """x without gaps, aligned, and not read-only, which is another type to Numba and would be compiled anew."""
+    return x if x.flags.carray else np.array(x, order="C")
 
 
 @functools.wraps(reference.gemm)
@@ -979,8 +1085,8 @@ def elementwise(loop):
         if not fits(x, *(a for a in others if hasattr(a, "shape"))):
             return fallback(x, *others)
         out = np.empty(x.shape, x.dtype)
-        flat = (writeable(a).ravel() if hasattr(a, "shape") else x.dtype.type(a) for a in others)
-        loop(writeable(x).ravel(), *flat, out.ravel())
+        flat = (plain(a).ravel() if hasattr(a, "shape") else x.dtype.type(a) for a in others)
+        loop(plain(x).ravel(), *flat, out.ravel())
         return out
 
     return kernel
@@ -1045,7 +1151,7 @@ def bce_with_logits(z, t):
     t = np.broadcast_to(np.asarray(t, z.dtype), z.shape)
     if not fits(z):
         return reference.bce_with_logits(z, t)
-    return z.dtype.type(bce_loop(writeable(z).ravel(), writeable(t).ravel()))  # Numba returns Python's float
+    return z.dtype.type(bce_loop(plain(z).ravel(), plain(t).ravel()))  # Numba returns Python's float
 
 
 @jit
@@ -1060,7 +1166,7 @@ def column_sum(x):
     if not fits(x) or x.ndim != 2:
         return reference.column_sum(x)
     out = np.zeros(x.shape[1], x.dtype)
-    column_sum_loop(writeable(x), out)
+    column_sum_loop(plain(x), out)
     return out
 
 

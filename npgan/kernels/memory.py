@@ -7,12 +7,16 @@ import numpy as np
 LINE = 64  # bytes
 
 
-def empty(shape, dtype):
-    """np.empty that begins at a cache line."""
+def address_of(x):
+    return x.ctypes.data
+
+
+def empty(shape, dtype, address=address_of):
+    """np.empty that begins at a cache line.    address: a faster function for that, where there is one"""
     dtype = np.dtype(dtype)
     size = math.prod(shape) * dtype.itemsize
     memory = np.empty(size + LINE, np.uint8)
-    start = -memory.ctypes.data % LINE
+    start = -address(memory) % LINE
     return np.ndarray(shape, dtype, memory, start)
 
 
