@@ -816,9 +816,9 @@ atexit.register(lambda: team.stop())  # no helper may run compiled code while Py
 
 
 def perform(enough, dtype, k, describe, *args):
-    """Do the job that describe(job, numbers, *args) writes; by all where there is enough to do and they are free.
+    """Do the job that describe(job, numbers, *args) writes; shared if the team is free and there is enough.
 
-    Returns how many of its parts met a gradient that is not finite; None where describe says that it cannot be.
+    Returns how many of its parts met a gradient that is not finite, or None where describe refuses.
     """
     crew, me, places = team, None, own.places
     place = places.pop() if places else Place()
@@ -928,7 +928,7 @@ def multiply(a, b, ta, tb, out=None, gate=None, bias=None, sums=None, slope=1.0)
 
 
 def plain(x):
-    """x without gaps, aligned, and not read-only, which is another type to Numba and would be compiled anew."""
+    """x without gaps, aligned, and not read-only, for that would be another type to Numba."""
     return x if x.flags.carray else np.array(x, order="C")
 
 
