@@ -883,7 +883,7 @@ def flat(job, numbers, kind, theta, other, m, v, first):
     return True
 
 
-WORTH = 2_000_000  # multiplications, from which on a product is shared among threads
+WORTH = 1_000_000  # multiplications, from which on a product is shared among threads
 
 
 def multiply(a, b, ta, tb, out=None, gate=None, bias=None, sums=None, slope=1.0):
