@@ -608,17 +608,18 @@ def part_of_job(q, job, numbers, space):
 
 @jit
 def take_parts(job, numbers, space):
-    """Do part after part until none is left."""
-    words = job.ctypes.data
+    """Do part after part until none is left; how many they were."""
+    words, done = job.ctypes.data, 0
     if job[KIND] == PRODUCT:  # what lies in the store belongs to an earlier one
         atomic_swap(space + KEPT, -1)
     while True:
         q = atomic_add(words + 8 * NEXT, 1)
         if q >= job[PARTS]:
-            return
+            return done
         if not part_of_job(q, job, numbers, space):
             atomic_add(words + 8 * FAULTS, 1)
         atomic_add(words + 8 * DONE, 1)
+        done += 1
 
 
 @jit
@@ -652,8 +653,10 @@ def attend(job, numbers, space, me, seen):
                 atomic_add(words + 8 * INSIDE, -1)
                 continue
             seen, idle, space = atomic_load(words + 8 * GENERATION), 0, job[SPACES + me]
-        take_parts(job, numbers, space)
+        done = take_parts(job, numbers, space)
         if me < 0:
+            if done == job[PARTS] and job[CREW] > 1:  # nobody came; a helper may need this very core
+                sched_yield()
             break
         atomic_add(words + 8 * INSIDE, -1)
     if me >= 0:
