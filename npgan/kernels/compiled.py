@@ -10,7 +10,7 @@ this one says how, in five parts. docs/kernels.md draws the second and third.
    while the loop over K adds one product to each: a row of B (NV vectors) times MR single numbers of A.
 3. *The panel.* All tiles below each other need the same NV vectors' width of columns of B. These are copied
    into a *panel*, K rows without gaps, which stays in the cache: by the first tile as it goes or, where the
-   product is A Bᵀ, transposed, before it. For Aᵀ B nothing is copied: A is read with its two strides swapped.
+   product is A Bᵀ, transposed, before it. For Aᵀ B, A is read with its two strides swapped.
 4. *Threads.* What is to be done stands in an array of integers, a job. Its parts, for a product its panels,
    are handed out one by one to this thread and to helpers that wait for work. K is never split, and each
    sum runs over K in order with fused multiply-adds: so an element of C has the same bits for any number of
@@ -480,13 +480,13 @@ def block_of_a(job, first, rows, numbers, space):
 
     In Aᵀ B the numbers that a tile needs one after the other lie a row of the array A apart. Where that is a
     multiple of 4096 bytes, the first cache has room for few of them at a time, and every tile would fetch
-    them anew. So the block is copied to where they lie a line further apart, once for all the panels that
-    this thread takes.
+    them anew. So the block is copied, once for all the panels that this thread takes, to rows that end with
+    a line of nothing.
     """
     a, column, k, size = job[A] + first * job[A_ROW], job[A_K], job[K], numbers.itemsize
     length, apart = rows * size, rows * size + LINE
     many = job[N] * size >= 8 * PANEL
-    if column % 4096 != 0 or length % LINE != 0 or k * apart > START - STORE or not many:
+    if column % 4096 != 0 or k * apart > START - STORE or not many:
         return a, column
     if atomic_load(space + KEPT) != first:
         for p in range(k):
@@ -685,7 +685,7 @@ def address(x):
 def new_job(threads):
     """(job, numbers for each dtype) for so many threads, this one among them"""
     job = memory.zeros((SPACES + threads,), np.int64)
-    job[CREW] = threads
+    job[CREW], job[HOME] = threads, -1
     return job, {kind: np.zeros(8, kind) for kind in NONE}
 
 
@@ -726,27 +726,29 @@ class Team:
         self.bells = [threading.Event() for _ in range(threads - 1)]  # rung: there is work, do not sleep
 
     def help(self, me):
-        seen = 0
+        seen, tried = 0, None
         while not self.job[QUIT]:
             seen = attend(self.job, self.numbers[SHARED], 0, me, seen)
-            if not self.moved():
-                self.bells[me].wait()
-                self.bells[me].clear()
+            newest = int(self.job[GENERATION])
+            if newest != tried and shares_core(self.job):  # once for a job: it may be moved back
+                tried = newest
+                if self.moved():
+                    continue
+            self.bells[me].wait()
+            self.bells[me].clear()
 
     def moved(self):
-        """Leave the caller's core, if this helper is on it; whether it was.
+        """Leave the caller's core; False where that is not possible.
 
         Two threads that wake up together often start on one core, and Linux takes some milliseconds to part
         them; until then a product takes twice the time. Not to be allowed there for a moment is enough.
         """
-        if not shares_core(self.job):
+        try:
+            usable = os.sched_getaffinity(0)
+            os.sched_setaffinity(0, usable - {int(self.job[HOME])})
+            os.sched_setaffinity(0, usable)
+        except OSError:  # no other core, or not permitted here
             return False
-        usable = os.sched_getaffinity(0)
-        elsewhere = usable - {int(self.job[HOME])}
-        if not elsewhere:
-            return False
-        os.sched_setaffinity(0, elsewhere)
-        os.sched_setaffinity(0, usable)
         return True
 
     def prepare(self, k):
@@ -857,7 +859,7 @@ def apart(x, y):
 def product(job, numbers, a, b, c, ta, tb, gate, bias, sums, slope):
     """C = op(A) op(B) and what `tile` adds; an empty array stands for no gate, bias or sums.
 
-    False where what is written overlaps what is read.
+    False where C overlaps what is read, or the sums A or B.
     """
     size = c.itemsize
     job[KIND], job[M], job[N], job[K] = PRODUCT, c.shape[0], c.shape[1], a.shape[0] if ta else a.shape[1]
@@ -932,6 +934,7 @@ def multiply(a, b, ta, tb, out=None, gate=None, bias=None, sums=None, slope=1.0)
 
 def plain(x):
     """x without gaps, aligned, and not read-only, for that would be another type to Numba."""
+    x = np.asarray(x)  # of no other class
     return x if x.flags.carray else np.array(x, order="C")
 
 
