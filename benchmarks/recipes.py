@@ -152,8 +152,9 @@ def main() -> None:
         train(args)
     elif args.action == "run-one":
         settings = RECIPES[args.recipes[0]]
-        images = args.rate * max(args.seconds) * settings.get("batch", 64) * settings.get("d_steps", 1)
-        program = npgan_with(math.ceil(images / 60_000), **settings)
+        steps_of_an_epoch = 60_000 // (settings.get("batch", 64) * settings.get("d_steps", 1))
+        steps = args.rate * max(args.seconds) + 2  # the clock starts after the first, and may round up
+        program = npgan_with(math.ceil(steps / steps_of_an_epoch), **settings)
         run_one(program, args.out, args.seeds[0], args.seconds, args.rate)
     elif args.action == "score":
         score(args.out, PROGRAMS)
