@@ -329,6 +329,15 @@ def test_a_shared_adam_notices_what_is_not_finite():
         assert kernels.adam(*theta, 1e-3, 0.5, 0.9, 1e-8, 1) is True
 
 
+@pytest.mark.parametrize("size", [32_767, 32_768, 50_176, 100_001])
+def test_a_shared_tanh_has_the_bits_of_one_alone(size):
+    set_threads(2)
+    x = np.random.default_rng(0).standard_normal(size).astype(np.float32)
+    pieces = np.concatenate([kernels.tanh(piece) for piece in np.array_split(x, 17)])
+    np.testing.assert_array_equal(kernels.tanh(x), pieces)
+    np.testing.assert_allclose(pieces, np.tanh(x), rtol=1e-6)
+
+
 @pytest.mark.parametrize("n", [0, -1, 1.5, "2"])
 def test_wrong_numbers_of_threads_are_refused(n):
     with pytest.raises(ValueError, match="whole number of 1 or more"):

@@ -422,7 +422,7 @@ OPEN, INSIDE, NEXT, DONE, FAULTS = 0, 8, 16, 24, 32
 GENERATION, QUIT, KIND, PARTS, CREW, HOME = range(40, 46)
 A, A_ROW, A_K, B, B_ROW, TRANSPOSED, C, M, N, K, GATE, BIAS, SUMS, MOMENT_1, MOMENT_2 = range(46, 61)
 SPACES = 64  # and behind: each helper's memory
-PRODUCT, ADAM, MIX = range(3)
+PRODUCT, ADAM, MIX, TANH = range(4)
 SLOPE = 7  # among the numbers; those before it are Adam's
 
 
@@ -600,6 +600,9 @@ def part_of_job(q, job, numbers, space):
     theta, other = numba.carray(pointer(job[C] + at, like), n), numba.carray(pointer(job[A] + at, like), n)
     if job[KIND] == MIX:
         mix_loop(theta, other, numbers[0])
+        return True
+    if job[KIND] == TANH:
+        tanh_loop(other, theta)
         return True
     m = numba.carray(pointer(job[MOMENT_1] + at, like), n)
     v = numba.carray(pointer(job[MOMENT_2] + at, like), n)
@@ -879,7 +882,7 @@ def product(job, numbers, a, b, c, ta, tb, gate, bias, sums, slope):
 
 @jit
 def flat(job, numbers, kind, theta, other, m, v, first):
-    """A loop over flat memory: Adam, or the mix of two vectors."""
+    """A loop over flat memory: Adam, the mix of two vectors, or tanh (of `other`, into `theta`)."""
     job[KIND], job[N], job[PARTS] = kind, theta.size, (theta.size + CHUNK - 1) // CHUNK
     job[C], job[A] = theta.ctypes.data, other.ctypes.data
     job[MOMENT_1], job[MOMENT_2] = m.ctypes.data, v.ctypes.data
@@ -1110,10 +1113,23 @@ def leaky_gate(g, y, slope, out):
         out[i] = g[i] if y[i] > 0 else slope * g[i]
 
 
-@elementwise
-def tanh(x, out):
+@jit
+def tanh_loop(x, out):
     for i in range(x.size):
         out[i] = tanh_of(float64(x[i]))
+
+
+@functools.wraps(reference.tanh)
+def tanh(x):
+    if not fits(x):
+        return reference.tanh(x)
+    out = np.empty(x.shape, x.dtype)
+    x, y = plain(x).ravel(), out.ravel()
+    if x.dtype == SHARED and x.size >= 2 * CHUNK:
+        perform(True, x.dtype, 0, flat, TANH, y, x, x, x, NONE[x.dtype][0])
+    else:
+        tanh_loop(x, y)
+    return out
 
 
 @elementwise
@@ -1154,9 +1170,9 @@ def bce_loop(z, t):
 
 @functools.wraps(reference.bce_with_logits)
 def bce_with_logits(z, t):
-    t = np.broadcast_to(np.asarray(t, z.dtype), z.shape)
     if not fits(z):
         return reference.bce_with_logits(z, t)
+    t = np.full(z.shape, t, z.dtype) if np.ndim(t) == 0 else np.broadcast_to(np.asarray(t, z.dtype), z.shape)
     return z.dtype.type(bce_loop(plain(z).ravel(), plain(t).ravel()))  # Numba returns Python's float
 
 
