@@ -36,6 +36,7 @@ from npgan.bench.step import Machine
 
 FORMS, FUSED = ("NN", "NT", "TN"), ("NN+", "NT+", "TN+")
 SAMPLE, WARM = 4e-3, 8e-3  # seconds of a sample, and of calls before it that are not timed
+ASLEEP = 0.05  # seconds, after which the threads of NumPy's BLAS, which made the check, no longer spin
 PASSES = 3  # over all shapes, so that a disturbed minute does not decide about one of them
 COLD = 32e6  # bytes of copies that --cold goes through
 PEERS = {"npgan": "numba", "numpy": "numpy", "scipy": "scipy", "torch": "torch", "jax": "jax"}
@@ -111,6 +112,7 @@ class Worker:
         error = float(np.abs(np.asarray(result).reshape(right.shape) - right).max() / np.abs(right).max())
         if not error < 1e-5:
             return {"error": f"{one} is wrong by {error:.1e}"}
+        time.sleep(ASLEEP)
         if cold:
             copies = math.ceil(COLD / sum(array.nbytes for array in x.values()))
             self.calls = [self.bind(one.kind, arrays_of(one, seed)) for seed in range(copies)]
