@@ -144,42 +144,51 @@ def curves(out: Path, programs: Programs) -> dict[str, dict[float, list[dict[str
         scores = json.loads((out / "scores.json").read_text())
     except OSError:
         raise SystemExit(f"{out} has no scores.json; `quality.py score {out}` makes it") from None
-    found: dict[str, dict[float, list[dict[str, Any]]]] = {}
-    for program, seed, seconds, _ in samples(out, programs):
-        if (row := scores.get(f"{program}/{seed}/{seconds:g}")) is not None:
-            found.setdefault(program, {}).setdefault(seconds, []).append(row)
-    return found
+    found: dict[str, dict[float, list[dict[str, Any]]]] = {name: {} for name in programs}
+    for name, row in sorted(scores.items()):
+        program, _, seconds = name.rsplit("/", 2)
+        if program in found:
+            found[program].setdefault(float(seconds), []).append(row)
+    return {program: by_second for program, by_second in found.items() if by_second}
 
 
 def median(rows: list[dict[str, Any]], key: str) -> float:
     return float(np.median([row[key] for row in rows]))
 
 
+def distance(rows: list[dict[str, Any]]) -> str:
+    """The median, and where there are several seeds their range."""
+    all_of_them = sorted(row["frechet_distance"] for row in rows)
+    span = f" ({all_of_them[0]:.1f} to {all_of_them[-1]:.1f})" if len(rows) > 1 else ""
+    return f"{median(rows, 'frechet_distance'):.1f}{span}"
+
+
 def table(out: Path, programs: Programs) -> str:
-    """Fréchet distances over the seconds; beside them the other scores after the last."""
+    """Fréchet distances over the seconds; beside them the other scores after the last that all have in common."""
     found = curves(out, programs)
     marks = sorted({seconds for rows in found.values() for seconds in rows})
     shown = [s for s in marks if s in (5, 20, 60, 120, 180)] or marks
-    last = marks[-1]
+    last = [s for s in marks if all(s in by_second for by_second in found.values())][-1]
     lines = [
-        "| program | steps/s | " + " | ".join(f"{s:g} s" for s in shown)
+        "| program | seeds | steps/s | " + " | ".join(f"{s:g} s" for s in shown)
         + " | confident | digits | smallest share | precision | recall |",
-        "|---" * (7 + len(shown)) + "|",
+        "|---" * (8 + len(shown)) + "|",
     ]  # fmt: skip
     for program, by_second in found.items():
-        cells = [f"{median(by_second[s], 'frechet_distance'):.1f}" if s in by_second else "–" for s in shown]
-        end = by_second[max(by_second)]
-        rate = median(end, "steps") / max(by_second)
+        cells = [distance(by_second[s]) if s in by_second else "–" for s in shown]
+        end = by_second[last]
+        rate = median(end, "steps") / last
         lines.append(
-            f"| {program} | {rate:.0f} | " + " | ".join(cells) + f" | {median(end, 'confident'):.0%} | "
+            f"| {program} | {len(end)} | {rate:.0f} | "
+            + " | ".join(cells)
+            + f" | {median(end, 'confident'):.0%} | "
             f"{median(end, 'covered'):.0f} | {median(end, 'smallest_share'):.1%} | "
             f"{median(end, 'precision'):.2f} | {median(end, 'recall'):.2f} |"
         )
     some = next(iter(next(iter(found.values())).values()))[0]
-    seeds = max(len(rows) for by_second in found.values() for rows in by_second.values())
     return "\n".join([
         f"Fréchet distance in the features of {some['judge']['title']} (real images {some['real']['frechet_distance']:.1f}, "
-        f"noise {some['noise']['frechet_distance']:.0f}), median of {seeds} seed(s); the columns behind it after {last:g} s:",
+        f"noise {some['noise']['frechet_distance']:.0f}), median of the seeds; the columns behind it after {last:g} s:",
         "", *lines,
     ])  # fmt: skip
 
