@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,8 @@ SHOWN, DIGITS = (5, 20, 60, 120, 180), 4  # seconds; a cell shows DIGITS x DIGIT
 def draw(out: Path, found: dict[str, Any], pictures: Path, name: str) -> None:
     """NAME.png and NAME_samples.png.    found: program -> seconds -> the scores of every seed"""
     pictures.mkdir(parents=True, exist_ok=True)
-    plot.save(distances(found), pictures / f"{name}.png")
+    several = {program: by_second for program, by_second in found.items() if len(by_second) > 1}
+    plot.save(distances(several or found), pictures / f"{name}.png")
     plot.save(gallery(out, found), pictures / f"{name}_samples.png")
 
 
@@ -67,7 +69,7 @@ def gallery(out: Path, found: dict[str, Any]) -> Figure:
     """A row per program, a column per time; the samples are the first that the program drew, not chosen."""
     marks = sorted({s for by_second in found.values() for s in by_second})
     marks = [s for s in marks if s in SHOWN] or marks[: len(SHOWN)]
-    side, name, head, dpi = 240, 130, 28, 128
+    side, name, head, dpi = 240 if len(found) <= 8 else 128, 150, 28, 128
     width, height = name + side * len(marks), head + side * len(found)
     figure = Figure(figsize=(width / dpi, height / dpi), dpi=dpi, facecolor="white")
     FigureCanvasAgg(figure)
@@ -76,7 +78,7 @@ def gallery(out: Path, found: dict[str, Any]) -> Figure:
         figure.text(x, 1 - head / 2 / height, f"{seconds:g} s", ha="center", va="center", fontsize=9)
     for row, program in enumerate(found):
         y = 1 - (head + side * (row + 0.5)) / height
-        figure.text(6 / width, y, program.replace(" ", "\n").replace("-", "-\n"), va="center", fontsize=9)
+        figure.text(6 / width, y, textwrap.fill(program, 16), va="center", fontsize=9)
         for column, seconds in enumerate(marks):
             file = out / program / "seed0" / f"{seconds:g}.npy"
             if not file.exists():
