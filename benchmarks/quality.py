@@ -168,7 +168,12 @@ def table(out: Path, programs: Programs) -> str:
     found = curves(out, programs)
     marks = sorted({seconds for rows in found.values() for seconds in rows})
     shown = [s for s in marks if s in (5, 20, 60, 120, 180)] or marks
-    last = [s for s in marks if all(s in by_second for by_second in found.values())][-1]
+    common = [s for s in marks if all(s in by_second for by_second in found.values())]
+    if not common:
+        raise SystemExit(
+            "there is no time at which every program has scores; train them for the same seconds"
+        )
+    last = common[-1]
     lines = [
         "| program | seeds | steps/s | " + " | ".join(f"{s:g} s" for s in shown)
         + " | confident | digits | smallest share | precision | recall |",

@@ -578,15 +578,9 @@ def wait(rounds):
 
 
 @jit
-def where():
-    """The number of the core that this thread runs on."""
-    return core()
-
-
-@jit
 def shares_core(job):
     """Whether this thread runs where the job's caller ran when it opened it."""
-    return job[HOME] >= 0 and where() == job[HOME]
+    return job[HOME] >= 0 and core() == job[HOME]
 
 
 @jit
@@ -639,7 +633,7 @@ def attend(job, numbers, space, me, seen):
         atomic_swap(words + 8 * NEXT, 0)
         atomic_swap(words + 8 * DONE, 0)
         atomic_swap(words + 8 * FAULTS, 0)
-        job[HOME] = where()
+        job[HOME] = core()
         atomic_add(words + 8 * GENERATION, 1)
         atomic_swap(words + 8 * OPEN, 1)
     while idle < PATIENCE and (me < 0 or job[QUIT] == 0):
@@ -1170,9 +1164,10 @@ def bce_loop(z, t):
 
 @functools.wraps(reference.bce_with_logits)
 def bce_with_logits(z, t):
+    t = np.asarray(t, z.dtype)
+    t = np.full(z.shape, t) if t.ndim == 0 else np.broadcast_to(t, z.shape)  # the first is the faster one
     if not fits(z):
         return reference.bce_with_logits(z, t)
-    t = np.full(z.shape, t, z.dtype) if np.ndim(t) == 0 else np.broadcast_to(np.asarray(t, z.dtype), z.shape)
     return z.dtype.type(bce_loop(plain(z).ravel(), plain(t).ravel()))  # Numba returns Python's float
 
 
