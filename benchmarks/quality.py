@@ -1,13 +1,14 @@
 """Programs that draw MNIST after the same seconds of training on the same cores, scored by npgan's judge.
 
-    python benchmarks/quality.py train OUT [--seconds 5 10 ... 180] [--seeds 0 1 2] [--programs npgan ...]
+    python benchmarks/quality.py train OUT [--seconds 5 20 60 120 180] [--seeds 0 1 2] [--programs npgan ...]
     python benchmarks/quality.py score OUT          # of every .npy there: OUT/scores.json
     python benchmarks/quality.py table OUT          # Markdown; --page writes it into docs/benchmarks.md
     python benchmarks/quality.py plot OUT DIR       # DIR/quality.png (curves), DIR/quality_samples.png
 
 Each program trains in a process of its own, alone, with a clean environment and all cores. Its clock runs from
 its second step on (the first may compile) and stands still while it draws its 10,000 samples. Everything else
-that the program does counts. What the programs are is said in quality_programs.py.
+that the program does counts. npgan's learning rate falls towards the end of a run, so each of its times is a run of
+its own. What the programs are is said in quality_programs.py.
 """
 
 from __future__ import annotations
@@ -19,15 +20,15 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from quality_programs import PROGRAMS, Program, Sample
+from quality_programs import PROGRAMS, Entry, Program, Sample
 
-Programs = dict[str, tuple[str, Program]]  # name -> (the package it needs, the program)
-SCHEDULE = (5, 10, 20, 30, 45, 60, 90, 120, 150, 180)
+Programs = dict[str, Entry]
+SCHEDULE = (5, 20, 60, 120, 180)
 SAMPLES = 10_000
 QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "", "KERAS_BACKEND": "tensorflow"}
 
@@ -51,7 +52,8 @@ class Clock:
 
     def __init__(self, folder: Path, schedule: list[float], rate: float | None = None):
         self.folder, self.schedule, self.rate = folder, sorted(schedule), rate
-        self.began, self.paused, self.steps = 0.0, 0.0, 0
+        self.began, self.paused, self.seconds, self.steps = 0.0, 0.0, 0.0, 0
+        self.end = self.schedule[-1]
         file = folder / "clock.json"  # an earlier run may have left marks that this one does not come by
         self.kept: list[dict[str, float]] = json.loads(file.read_text()) if file.exists() else []
         self.kept = [row for row in self.kept if row["mark"] not in schedule]
@@ -62,16 +64,25 @@ class Clock:
             self.began = now
             return
         self.steps += 1
-        seconds = self.steps / self.rate if self.rate else now - self.began - self.paused
-        if seconds < self.schedule[0]:
+        self.seconds = self.steps / self.rate if self.rate else now - self.began - self.paused
+        if self.seconds < self.schedule[0]:
             return
         mark = self.schedule.pop(0)
         np.save(self.folder / f"{mark:g}.npy", sample(SAMPLES).reshape(-1, 28, 28))
-        self.kept.append({"mark": mark, "seconds": seconds, "steps": self.steps})
+        self.kept.append({"mark": mark, "seconds": self.seconds, "steps": self.steps})
         (self.folder / "clock.json").write_text(json.dumps(self.kept))
         if not self.schedule:
             raise Done
         self.paused += time.perf_counter() - now
+
+    def done(self) -> float:
+        """The share of the seconds that is over."""
+        return self.seconds / self.end
+
+
+def runs(entry: Entry, seconds: Sequence[float]) -> list[Sequence[float]]:
+    """The times of each run: all in one, or each in a run of its own."""
+    return [[s] for s in seconds] if entry.scheduled else [seconds]
 
 
 def run_one(
@@ -82,7 +93,7 @@ def run_one(
 
     clock = Clock(folder, schedule, rate)
     try:
-        program(datasets.mnist().images, seed, clock.tick)
+        program(datasets.mnist().images, seed, clock)
     except Done:
         print(f"{clock.steps} steps in {clock.kept[-1]['seconds']:.1f} s")
 
@@ -93,20 +104,26 @@ def train(args: argparse.Namespace, programs: Programs) -> None:
 
     for seed in args.seeds:
         for program in args.programs:
-            package = programs[program][0]
+            package = programs[program].package
             if not importlib.util.find_spec(package):
                 narrate(f"{program} is left out: {package} is not installed")
                 continue
             folder = args.out / program / f"seed{seed}"
             folder.mkdir(parents=True, exist_ok=True)
-            command = [sys.executable, sys.argv[0], "run-one", program, str(folder), "--seeds", str(seed)]
-            command += ["--seconds", *map(str, args.seconds)]
-            narrate(f"{program}, seed {seed}: {max(args.seconds):g} s of training")
             clean = environment(args.threads or available_cores(), args.out.resolve() / "caches", QUIET)
-            done = subprocess.run(command, env=clean, stderr=subprocess.PIPE, text=True)
-            if done.returncode:
-                last = done.stderr.strip().splitlines()[-1:] or ["no word"]
-                narrate(f"{program}, seed {seed} failed: {last[0]}")
+            for seconds in runs(programs[program], args.seconds):
+                words = [program, str(folder), "--seeds", str(seed)]
+                train_one(f"{program}, seed {seed}", words, seconds, clean)
+
+
+def train_one(name: str, words: list[str], seconds: Sequence[float], clean: dict[str, str]) -> None:
+    """This script's `run-one` in a process of its own; one line if it fails."""
+    narrate(f"{name}: {max(seconds):g} s of training")
+    command = [sys.executable, sys.argv[0], "run-one", *words, "--seconds", *map(str, seconds)]
+    done = subprocess.run(command, env=clean, stderr=subprocess.PIPE, text=True)
+    if done.returncode:
+        last = done.stderr.strip().splitlines()[-1:] or ["no word"]
+        narrate(f"{name} failed: {last[0]}")
 
 
 # ---- scores ----
@@ -205,7 +222,7 @@ def publish(out: Path, programs: Programs, page: str, part: str) -> None:
     """Write the table into docs/PAGE."""
     from page import PAGE, machine, put
 
-    peers = sorted({package for package, _ in programs.values()} - {"npgan"})
+    peers = sorted({entry.package for entry in programs.values()} - {"npgan"})
     put(part, f"{table(out, programs)}\n\n{machine(*peers)}", PAGE.with_name(page))
 
 
@@ -232,7 +249,7 @@ def main() -> None:
     if args.action == "train":
         train(args, PROGRAMS)
     elif args.action == "run-one":
-        run_one(PROGRAMS[args.program][1], args.out, args.seeds[0], args.seconds)
+        run_one(PROGRAMS[args.program].program, args.out, args.seeds[0], args.seconds)
     elif args.action == "score":
         score(args.out, PROGRAMS)
     elif args.action == "table":

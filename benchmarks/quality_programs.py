@@ -1,6 +1,6 @@
-"""Programs that learn to draw MNIST, each as its users run it: program(images, seed, tick).
+"""Programs that learn to draw MNIST, each as its users run it: program(images, seed, clock).
 
-images (n, 784) uint8. After every step a program calls tick(sample), where sample(n) gives n images as
+images (n, 784) uint8. After every step a program calls clock.tick(sample), where sample(n) gives n images as
 uint8 (n, 784); tick keeps the time, takes samples when it is time to, and ends the program by raising. Every
 program has the images in memory. Each imports its library itself, for it runs in a process of its own.
 """
@@ -9,21 +9,33 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
 Sample = Callable[[int], np.ndarray]
-Tick = Callable[[Sample], None]
 
 
-Program = Callable[[np.ndarray, int, Tick], None]
+class Clock(Protocol):
+    """quality.Clock, as the programs see it."""
+
+    def tick(self, sample: Sample) -> None: ...
+    def done(self) -> float: ...
 
 
-def npgan_with(epochs: int = 10_000, **settings: Any) -> Program:
-    """GAN(**settings).fit(images): what `npgan train` does, without the files. A rate's decay ends with the epochs."""
+Program = Callable[[np.ndarray, int, Clock], None]
 
-    def program(images: np.ndarray, seed: int, tick: Tick) -> None:
+
+class Entry(NamedTuple):
+    package: str  # what the program needs
+    program: Program
+    scheduled: bool = False  # what it does depends on when it ends, so each time is a run of its own
+
+
+def npgan_with(**settings: Any) -> Program:
+    """GAN(**settings).fit(images): what `npgan train` does, without the files. A schedule ends with the seconds."""
+
+    def program(images: np.ndarray, seed: int, clock: Clock) -> None:
         from npgan import GAN, set_threads
 
         if threads := os.environ.get("OMP_NUM_THREADS"):  # as many as the other programs have
@@ -32,15 +44,18 @@ def npgan_with(epochs: int = 10_000, **settings: Any) -> Program:
         class Timed(GAN):
             def step(self, *batch: Any) -> dict[str, float]:
                 values = super().step(*batch)
-                tick(lambda n: self.sample(n, rng=seed).reshape(n, -1))
+                clock.tick(lambda n: self.sample(n, rng=seed).reshape(n, -1))
                 return values
 
-        Timed(rng=seed, **settings).fit(images.reshape(-1, 28, 28), epochs=epochs, progress=False)
+            def done(self) -> float:  # in place of the share of the epochs: there are more than it will see
+                return clock.done()
+
+        Timed(rng=seed, **settings).fit(images.reshape(-1, 28, 28), epochs=10_000, progress=False)
 
     return program
 
 
-def pytorch_gan(images: np.ndarray, seed: int, tick: Tick) -> None:
+def pytorch_gan(images: np.ndarray, seed: int, clock: Clock) -> None:
     """implementations/gan/gan.py of eriklindernoren/PyTorch-GAN, with its default arguments.
 
     Its BatchNorm1d(width, 0.8) sets epsilon, not the momentum that was probably meant, and is kept. It draws in
@@ -82,10 +97,10 @@ def pytorch_gan(images: np.ndarray, seed: int, tick: Tick) -> None:
             loss_D.backward()
             adam_D.step()
             loss_D.item(), loss_G.item()  # the script prints them in every step
-            tick(sample)
+            clock.tick(sample)
 
 
-def keras_gan(images: np.ndarray, seed: int, tick: Tick) -> None:
+def keras_gan(images: np.ndarray, seed: int, clock: Clock) -> None:
     """gan/gan.py of eriklindernoren/Keras-GAN with the numbers it is run with, in Keras 3.
 
     D learns from 16 real and from 16 generated images, G from 32. Two things are not as there, for Keras 3
@@ -122,11 +137,11 @@ def keras_gan(images: np.ndarray, seed: int, tick: Tick) -> None:
     sample = lambda n: to_uint8(G.predict(noise(n), batch_size=500, verbose=0))
     while True:
         both.train_on_batch(noise(32), np.ones((32, 1)))
-        tick(sample)
+        clock.tick(sample)
         learn_D()
 
 
-def autograd_gan(images: np.ndarray, seed: int, tick: Tick) -> None:
+def autograd_gan(images: np.ndarray, seed: int, clock: Clock) -> None:
     """examples/generative_adversarial_net.py of HIPS/autograd, of which its author says that it collapses.
 
     Networks of one hidden layer of 200, uniform noise of 10 numbers, batches of 100 in the data's order,
@@ -165,7 +180,7 @@ def autograd_gan(images: np.ndarray, seed: int, tick: Tick) -> None:
                     m, v = (0.1 * g + 0.9 * moments[i][0], 0.001 * g**2 + 0.999 * moments[i][1])
                     moments[i] = m, v
                     net[i] = net[i] + sign * 0.01 * (m / (1 - 0.9**t)) / (np.sqrt(v / (1 - 0.999**t)) + 1e-8)
-            tick(lambda n: np.rint(255 * draw(G, n)).astype(np.uint8))
+            clock.tick(lambda n: np.rint(255 * draw(G, n)).astype(np.uint8))
 
 
 def to_uint8(x: np.ndarray) -> np.ndarray:
@@ -173,9 +188,9 @@ def to_uint8(x: np.ndarray) -> np.ndarray:
     return np.clip(np.rint((x + 1) * 127.5), 0, 255).astype(np.uint8)
 
 
-PROGRAMS = {  # name -> (the package it needs, the program)
-    "npgan": ("npgan", npgan_with()),
-    "PyTorch-GAN": ("torch", pytorch_gan),
-    "Keras-GAN": ("keras", keras_gan),
-    "HIPS-autograd": ("autograd", autograd_gan),
+PROGRAMS = {
+    "npgan": Entry("npgan", npgan_with(), scheduled=True),
+    "PyTorch-GAN": Entry("torch", pytorch_gan),
+    "Keras-GAN": Entry("keras", keras_gan),
+    "HIPS-autograd": Entry("autograd", autograd_gan),
 }

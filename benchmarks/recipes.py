@@ -15,33 +15,57 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 import statistics
-import subprocess
-import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from quality import curves, narrate, publish, run_one, score, table
-from quality_programs import npgan_with
+from quality import curves, narrate, publish, run_one, runs, score, table, train_one
+from quality_programs import Entry, npgan_with
 
-PLAIN: dict[str, Any] = dict(loss="nonsaturating", penalty=None, beta1=0.5, beta2=0.999)
-SHORT = dict(PLAIN, beta1=0.0, beta2=0.99, lr=4e-4)  # Adam with a short memory
+from npgan import GAN, datasets
+
+CONSTANT: dict[str, Any] = dict(lr=5e-4, lr_decay=0.0)  # the default before
+FALLING: dict[str, Any] = dict(lr=1e-3, lr_decay=1.0)
+PLAIN: dict[str, Any] = dict(CONSTANT, loss="nonsaturating", penalty=None, beta1=0.5, beta2=0.999)
+SHORT: dict[str, Any] = dict(PLAIN, beta1=0.0, beta2=0.99, lr=4e-4)  # Adam with a short memory
 
 RECIPES: dict[str, dict[str, Any]] = {
     "default": {},
-    "default, batch 32": dict(batch=32),
-    "default, lr 8e-4": dict(lr=8e-4),
-    "default, penalty weight 0.05": dict(penalty_weight=0.05),
-    "default, penalty weight 1": dict(penalty_weight=1.0),
-    "default, D at half the rate": dict(lr=(5e-4, 2.5e-4)),
-    "default, lr 1e-3 falling to 0": dict(lr=1e-3, lr_decay=1.0),
-    "default, batch 128, lr 8e-4": dict(batch=128, lr=8e-4),
     "default, R1 alone": dict(penalty="r1"),
+    "default, no penalty": dict(penalty=None),
     "default, no average": dict(average=0.0),
-    "relativistic, no penalty": dict(penalty=None),
+    "default, latent 16": dict(latent=16),
+    "default, latent 32": dict(latent=32),
+    "default, latent 64": dict(latent=64),
+    "default, G of 256, 512, 512": dict(hidden=(256, 512, 512)),
+    "default, G of 512, 512": dict(hidden=(512, 512)),
+    "default, G of 512, 512, 512": dict(hidden=(512, 512, 512)),
+    "default, G of 512, 512, 512, 512": dict(hidden=(512, 512, 512, 512)),
+    "default, G of 512, 512, 512, latent 32": dict(hidden=(512, 512, 512), latent=32),
+    "default, G of 512, 512, 512, D of 512, 128": dict(hidden=(512, 512, 512), hidden_D=(512, 128)),
+    "falling from 1e-3": FALLING,
+    "falling from 7e-4": dict(FALLING, lr=7e-4),
+    "falling from 2e-3": dict(FALLING, lr=2e-3),
+    "falling from 1e-3, R1 alone": dict(FALLING, penalty="r1"),
+    "falling from 1e-3, penalty weight 1": dict(FALLING, penalty_weight=1.0),
+    "falling from 1e-3, latent 32": dict(FALLING, latent=32),
+    "falling from 1e-3, D of 1024, 512": dict(FALLING, hidden_D=(1024, 512)),
+    "falling from 1.5e-3, batch 128": dict(FALLING, lr=1.5e-3, batch=128),
+    "falling from 7e-4, batch 32": dict(FALLING, lr=7e-4, batch=32),
+    "falling from 5e-4, batch 16": dict(FALLING, lr=5e-4, batch=16),
+    "constant 5e-4": CONSTANT,
+    "constant 8e-4": dict(CONSTANT, lr=8e-4),
+    "constant 5e-4, batch 32": dict(CONSTANT, batch=32),
+    "constant 8e-4, batch 128": dict(CONSTANT, lr=8e-4, batch=128),
+    "constant 5e-4, penalty weight 0.05": dict(CONSTANT, penalty_weight=0.05),
+    "constant 5e-4, penalty weight 1": dict(CONSTANT, penalty_weight=1.0),
+    "constant 5e-4, R1 alone": dict(CONSTANT, penalty="r1"),
+    "constant 5e-4, no penalty": dict(CONSTANT, penalty=None),
+    "constant 5e-4, no average": dict(CONSTANT, average=0.0),
+    "constant 5e-4, D at half the rate": dict(CONSTANT, lr=(5e-4, 2.5e-4)),
+    "constant 5e-4, two D steps": dict(CONSTANT, d_steps=2),
     "plain, lr 2e-4": dict(PLAIN, lr=2e-4),
     "plain, lr 4e-4": dict(PLAIN, lr=4e-4),
     "plain, batch 32, lr 3e-4": dict(PLAIN, batch=32, lr=3e-4),
@@ -54,17 +78,20 @@ RECIPES: dict[str, dict[str, Any]] = {
     "least squares, R1": dict(SHORT, loss="least_squares", penalty="r1", penalty_weight=0.2),
     "minimax": dict(PLAIN, loss="minimax", lr=4e-4),
     "wgan-gp": dict(SHORT, loss="wasserstein", penalty="wgan_gp"),
-    "two D steps": dict(d_steps=2),
 }
 
-PROGRAMS = {name: ("npgan", npgan_with(**settings)) for name, settings in RECIPES.items()}
+
+def program(settings: dict[str, Any]) -> Entry:
+    config = GAN(**settings).config
+    return Entry("npgan", npgan_with(**settings), config["lr_decay"] > 0 or config["instance_noise"] > 0)
+
+
+PROGRAMS = {name: program(settings) for name, settings in RECIPES.items()}
 WARM, TURN, ROUNDS = 20, 60, 7  # steps of a turn that are not timed, and that are; turns
 
 
 def rates(out: Path, chosen: list[str]) -> None:
     """Steps per second of each recipe, the median of its turns, into OUT/rates.json."""
-    from npgan import GAN, datasets
-
     out.mkdir(parents=True, exist_ok=True)
     kept = out / "rates.json"
     found = json.loads(kept.read_text()) if kept.exists() else {}
@@ -103,23 +130,11 @@ def train(args: argparse.Namespace) -> None:
         seed, name = job
         folder = args.out / name / f"seed{seed}"
         folder.mkdir(parents=True, exist_ok=True)
-        if all((folder / f"{second:g}.npy").exists() for second in args.seconds):
-            return
-        command = [
-            sys.executable,
-            sys.argv[0],
-            "run-one",
-            str(folder),
-            "--recipes",
-            name,
-            "--seeds",
-            str(seed),
-        ]
-        command += ["--seconds", *map(str, args.seconds), "--rate", str(found[name])]
         clean = environment(threads, args.out.resolve() / "caches", {})
-        done = subprocess.run(command, env=clean, stderr=subprocess.PIPE, text=True)
-        last = done.stderr.strip().splitlines()[-1:] or ["no word"]
-        narrate(f"{name}, seed {seed}: " + (f"failed: {last[0]}" if done.returncode else "done"))
+        for seconds in runs(PROGRAMS[name], args.seconds):
+            if not all((folder / f"{second:g}.npy").exists() for second in seconds):
+                words = [str(folder), "--recipes", name, "--seeds", str(seed), "--rate", str(found[name])]
+                train_one(f"{name}, seed {seed}", words, seconds, clean)
 
     with ThreadPoolExecutor(args.jobs) as pool:
         list(pool.map(one, ((seed, name) for seed in args.seeds for name in args.recipes)))
@@ -151,11 +166,7 @@ def main() -> None:
     elif args.action == "train":
         train(args)
     elif args.action == "run-one":
-        settings = RECIPES[args.recipes[0]]
-        steps_of_an_epoch = 60_000 // (settings.get("batch", 64) * settings.get("d_steps", 1))
-        steps = args.rate * max(args.seconds) + 2  # the clock starts after the first, and may round up
-        program = npgan_with(math.ceil(steps / steps_of_an_epoch), **settings)
-        run_one(program, args.out, args.seeds[0], args.seconds, args.rate)
+        run_one(PROGRAMS[args.recipes[0]].program, args.out, args.seeds[0], args.seconds, args.rate)
     elif args.action == "score":
         score(args.out, PROGRAMS)
     elif args.action == "table":

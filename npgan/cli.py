@@ -318,13 +318,13 @@ def parser() -> argparse.ArgumentParser:
         type=rate,
         nargs="+",
         metavar="X",
-        help="Adam's learning rate (5e-4); two numbers: G's and D's",
+        help="Adam's learning rate (8e-4); two numbers: G's and D's",
     )
     part.add_argument(
         "--lr-decay",
         type=closed_share,
         metavar="X",
-        help="share of the run, at its end, over which lr falls to 0",
+        help="share of the run, at its end, over which lr falls to 0 (0.5)",
     )
     part.add_argument("--beta1", type=share, metavar="X", help="Adam's memory of gradients (0)")
     part.add_argument("--beta2", type=share, metavar="X", help="and of their squares (0.99)")

@@ -284,10 +284,10 @@ def test_callbacks_pictures_and_samples_change_no_bit(done, tmp_path):
     assert (tmp_path / "a.npz").read_bytes() == (done[1] / "checkpoint.npz").read_bytes()
 
 
-def test_fit_in_two_goes_is_fit_in_one(done, tmp_path):
-    gan = fit(fit(small(), 1), 2)
-    gan.save(tmp_path / "a.npz")
-    assert (tmp_path / "a.npz").read_bytes() == (done[1] / "checkpoint.npz").read_bytes()
+def test_fit_in_two_goes_is_fit_in_one_if_nothing_falls_towards_the_end(tmp_path):
+    fit(fit(small(lr_decay=0), 1), 2).save(tmp_path / "a.npz")
+    fit(small(lr_decay=0), 3).save(tmp_path / "b.npz")
+    assert (tmp_path / "a.npz").read_bytes() == (tmp_path / "b.npz").read_bytes()
 
 
 @pytest.mark.parametrize("step", range(1, 3 * STEPS + 1))
