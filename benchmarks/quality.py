@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from quality_programs import PROGRAMS, Entry, Program, Sample
+from quality_programs import PROGRAMS, Entry, Sample
 
 Programs = dict[str, Entry]
 SCHEDULE = (5, 20, 60, 120, 180)
@@ -85,15 +85,15 @@ def runs(entry: Entry, seconds: Sequence[float]) -> list[Sequence[float]]:
     return [[s] for s in seconds] if entry.scheduled else [seconds]
 
 
-def run_one(
-    program: Program, folder: Path, seed: int, schedule: list[float], rate: float | None = None
-) -> None:
+def run_one(entry: Entry, folder: Path, seed: int, schedule: list[float], rate: float | None = None) -> None:
     """In the program's own process."""
     from npgan import datasets
 
+    if len(runs(entry, schedule)) > 1:
+        raise SystemExit("its rate falls towards the end of a run; give one time: --seconds 60")
     clock = Clock(folder, schedule, rate)
     try:
-        program(datasets.mnist().images, seed, clock)
+        entry.program(datasets.mnist().images, seed, clock)
     except Done:
         print(f"{clock.steps} steps in {clock.kept[-1]['seconds']:.1f} s")
 
@@ -120,10 +120,9 @@ def train_one(name: str, words: list[str], seconds: Sequence[float], clean: dict
     """This script's `run-one` in a process of its own; one line if it fails."""
     narrate(f"{name}: {max(seconds):g} s of training")
     command = [sys.executable, sys.argv[0], "run-one", *words, "--seconds", *map(str, seconds)]
-    done = subprocess.run(command, env=clean, stderr=subprocess.PIPE, text=True)
-    if done.returncode:
-        last = done.stderr.strip().splitlines()[-1:] or ["no word"]
-        narrate(f"{name} failed: {last[0]}")
+    done = subprocess.run(command, env=clean, capture_output=True, text=True)
+    last = (done.stderr if done.returncode else done.stdout).strip().splitlines()[-1:] or ["no word"]
+    narrate(f"{name}: {'failed: ' if done.returncode else ''}{last[0]}")
 
 
 # ---- scores ----
@@ -249,7 +248,7 @@ def main() -> None:
     if args.action == "train":
         train(args, PROGRAMS)
     elif args.action == "run-one":
-        run_one(PROGRAMS[args.program].program, args.out, args.seeds[0], args.seconds)
+        run_one(PROGRAMS[args.program], args.out, args.seeds[0], args.seconds)
     elif args.action == "score":
         score(args.out, PROGRAMS)
     elif args.action == "table":

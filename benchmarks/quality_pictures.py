@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +40,7 @@ def distances(found: dict[str, Any]) -> Figure:
     figure = Figure(figsize=(6.4, 4.0), dpi=160, layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()
-    for (program, by_second), colour in zip(found.items(), COLOURS, strict=False):
+    for (program, by_second), colour in zip(found.items(), cycle(COLOURS), strict=False):
         seconds = sorted(by_second)
         for seed in range(min(len(by_second[s]) for s in seconds)):
             single = [by_second[s][seed]["frechet_distance"] for s in seconds]

@@ -32,11 +32,14 @@ class Entry(NamedTuple):
     scheduled: bool = False  # what it does depends on when it ends, so each time is a run of its own
 
 
-def npgan_with(**settings: Any) -> Program:
+def npgan_with(**settings: Any) -> Entry:
     """GAN(**settings).fit(images): what `npgan train` does, without the files. A schedule ends with the seconds."""
+    from npgan import GAN
+
+    config = GAN(**settings).config
 
     def program(images: np.ndarray, seed: int, clock: Clock) -> None:
-        from npgan import GAN, set_threads
+        from npgan import set_threads
 
         if threads := os.environ.get("OMP_NUM_THREADS"):  # as many as the other programs have
             set_threads(int(threads))
@@ -52,7 +55,7 @@ def npgan_with(**settings: Any) -> Program:
 
         Timed(rng=seed, **settings).fit(images.reshape(-1, 28, 28), epochs=10_000, progress=False)
 
-    return program
+    return Entry("npgan", program, config["lr_decay"] > 0 or config["instance_noise"] > 0)
 
 
 def pytorch_gan(images: np.ndarray, seed: int, clock: Clock) -> None:
@@ -189,7 +192,7 @@ def to_uint8(x: np.ndarray) -> np.ndarray:
 
 
 PROGRAMS = {
-    "npgan": Entry("npgan", npgan_with(), scheduled=True),
+    "npgan": npgan_with(),
     "PyTorch-GAN": Entry("torch", pytorch_gan),
     "Keras-GAN": Entry("keras", keras_gan),
     "HIPS-autograd": Entry("autograd", autograd_gan),

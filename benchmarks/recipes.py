@@ -8,7 +8,8 @@
 
 A GAN's weights after n steps have the same bits on any number of threads. So the rate is measured once, with all
 recipes taking turns, and the training may then run beside other work: its seconds are steps / rate. A recipe is
-what `GAN()` takes; what it does not name has the default's value.
+what `GAN()` takes; what it does not name has the default's value, so take a new OUT when a default has changed:
+what lies there is not trained again. A recipe with a schedule is trained once for each time.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from quality import curves, narrate, publish, run_one, runs, score, table, train_one
-from quality_programs import Entry, npgan_with
+from quality_programs import npgan_with
 
 from npgan import GAN, datasets
 
@@ -36,6 +37,11 @@ RECIPES: dict[str, dict[str, Any]] = {
     "default, R1 alone": dict(penalty="r1"),
     "default, no penalty": dict(penalty=None),
     "default, no average": dict(average=0.0),
+    "default, lr 5e-4": dict(lr=5e-4),
+    "default, lr 1e-3": dict(lr=1e-3),
+    "default, batch 32, lr 6e-4": dict(batch=32, lr=6e-4),
+    "default, batch 128, lr 1.2e-3": dict(batch=128, lr=1.2e-3),
+    "default, penalty weight 1": dict(penalty_weight=1.0),
     "default, latent 16": dict(latent=16),
     "default, latent 32": dict(latent=32),
     "default, latent 64": dict(latent=64),
@@ -81,12 +87,8 @@ RECIPES: dict[str, dict[str, Any]] = {
 }
 
 
-def program(settings: dict[str, Any]) -> Entry:
-    config = GAN(**settings).config
-    return Entry("npgan", npgan_with(**settings), config["lr_decay"] > 0 or config["instance_noise"] > 0)
-
-
-PROGRAMS = {name: program(settings) for name, settings in RECIPES.items()}
+PROGRAMS = {name: npgan_with(**settings) for name, settings in RECIPES.items()}
+SEEDS = 3  # the pictures show recipes with as many
 WARM, TURN, ROUNDS = 20, 60, 7  # steps of a turn that are not timed, and that are; turns
 
 
@@ -124,6 +126,10 @@ def train(args: argparse.Namespace) -> None:
     except OSError:
         raise SystemExit(f"{args.out} has no rates.json; `recipes.py rates {args.out}` makes it") from None
 
+    if unknown := [name for name in args.recipes if name not in found]:
+        raise SystemExit(
+            f"{args.out}/rates.json does not have {unknown[0]!r}; `recipes.py rates` measures it"
+        )
     threads = max(available_cores() // args.jobs, 1)
 
     def one(job: tuple[int, str]) -> None:
@@ -166,7 +172,7 @@ def main() -> None:
     elif args.action == "train":
         train(args)
     elif args.action == "run-one":
-        run_one(PROGRAMS[args.recipes[0]].program, args.out, args.seeds[0], args.seconds, args.rate)
+        run_one(PROGRAMS[args.recipes[0]], args.out, args.seeds[0], args.seconds, args.rate)
     elif args.action == "score":
         score(args.out, PROGRAMS)
     elif args.action == "table":
@@ -176,7 +182,10 @@ def main() -> None:
     else:
         from quality_pictures import draw
 
-        draw(args.out, curves(args.out, PROGRAMS), args.pictures, "recipes")
+        found = curves(args.out, PROGRAMS)
+        tried = {name: times for name, times in found.items() if max(map(len, times.values())) >= SEEDS}
+        narrate(f"{len(found) - len(tried)} recipes with fewer than {SEEDS} seeds are left out")
+        draw(args.out, tried, args.pictures, "recipes")
 
 
 if __name__ == "__main__":

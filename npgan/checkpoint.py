@@ -2,7 +2,8 @@
 
 A checkpoint is an .npz of plain arrays plus one JSON text under the name "meta". It holds what
 continues a run bit for bit: weights, averages, Adam's moments, the random generators and the place
-in the epoch. The same state gives the same bytes.
+in the epoch; not where the run will end, which whoever goes on with it says. The same state gives
+the same bytes.
 """
 
 from __future__ import annotations

@@ -46,7 +46,7 @@ def train(args: argparse.Namespace) -> dict[str, Any]:
     from .gan import GAN, crc32_of
 
     if args.resume is not None:
-        gan, source, epochs = resumed(args)
+        gan, source, epochs, again = resumed(args)
         out = args.resume
     else:
         given = {name: getattr(args, name) for name in SETTINGS if getattr(args, name) is not None}
@@ -60,6 +60,7 @@ def train(args: argparse.Namespace) -> dict[str, Any]:
             given["penalty"] = None
         gan = GAN(rng=args.seed or 0, **given)
         source, epochs, out = "mnist" if args.data is None else args.data, args.epochs, args.out
+        again = ""
         if out is not None and (out / "checkpoint.npz").exists():
             raise CommandError(
                 f"{out} already holds a run; --resume {out} continues it, or give another --out"
@@ -73,7 +74,7 @@ def train(args: argparse.Namespace) -> dict[str, Any]:
         out = free_place(data.name)
     more = {} if epochs is None else {"epochs": epochs - gan.epoch_}
     size = " x ".join(map(str, data.shape))
-    heading: Any = f"{len(data):,} images of {data.name}, {size}; the run is kept in {out}"
+    heading: Any = f"{len(data):,} images of {data.name}, {size}; the run is kept in {out}{again}"
     kept = out / "checkpoint.npz"
     try:
         gan.fit(data, **more, out=out, progress=not args.quiet and heading)
@@ -92,9 +93,10 @@ def train(args: argparse.Namespace) -> dict[str, Any]:
     return {"run": str(out), **last, **{path.name: str(path) for path in results(out)}}
 
 
-def resumed(args: argparse.Namespace) -> tuple[Any, str, int]:
-    """The GAN of --resume, the source of its data, and the epoch at which it ends."""
+def resumed(args: argparse.Namespace) -> tuple[Any, str, int, str]:
+    """The GAN of --resume, the source of its data, the epoch at which it ends, and a word on its rate."""
     from .gan import GAN
+    from .regularise import falling
 
     changed = ["--" + name.replace("_", "-") for name in FIXED if getattr(args, name) is not None]
     if changed:
@@ -105,11 +107,12 @@ def resumed(args: argparse.Namespace) -> tuple[Any, str, int]:
         raise CommandError(f"{args.resume} is a file; --resume takes the directory of a run")
     gan = GAN.load(args.resume)
     try:
-        epochs = args.epochs or int(json.loads((args.resume / "config.json").read_text())["epochs"])
+        end = int(json.loads((args.resume / "config.json").read_text())["epochs"])
     except (OSError, ValueError, KeyError, TypeError):
-        raise CommandError(
-            f"{args.resume / 'config.json'} does not say how many epochs; give --epochs N"
-        ) from None
+        end = None
+    epochs = args.epochs or end
+    if epochs is None:
+        raise CommandError(f"{args.resume / 'config.json'} does not say how many epochs; give --epochs N")
     if epochs <= gan.epoch_:
         raise CommandError(
             f"{args.resume} has done its {gan.epoch_} epochs; --epochs {gan.epoch_ + 10} adds ten"
@@ -117,7 +120,12 @@ def resumed(args: argparse.Namespace) -> tuple[Any, str, int]:
     source = gan.data_.get("source") if args.data is None else args.data
     if source is None or (source == "" and args.data is None):
         raise CommandError(f"{args.resume} was trained on images in memory; give them with --data PATH")
-    return gan, source, epochs
+    decay, done = gan.config["lr_decay"], gan.epoch_ / epochs
+    again = ""
+    if end is not None and end < epochs and falling(gan.epoch_ / end, decay) < falling(done, decay):
+        now = " and ".join(f"{falling(done, decay) * lr:.2g}" for lr in dict.fromkeys(gan.config["lr"]))
+        again = f"; its end is later now, so the learning rate is {now} again, and falls to 0 once more"
+    return gan, source, epochs, again
 
 
 def free_place(name: str) -> Path:

@@ -119,7 +119,7 @@ def generator_step(
 class GAN:
     """A generator and a discriminator with everything that trains them.
 
-    GAN(latent=64).fit(images, epochs=10).sample(16); a second fit goes on where the first ended.
+    GAN(latent=64).fit(images, epochs=10).sample(16); a second fit goes on with the weights of the first.
     lr: one number, or a pair (G's, D's). average: the decay of the moving average of G's weights from which
     every picture is drawn (0: none; Yazıcı et al. 2019). rng: int, np.random.Generator or None; the same
     int gives the same bits. After fit: generator_, discriminator_, average_, history_, epoch_, shape_, and
@@ -128,7 +128,8 @@ class GAN:
     The defaults are among the best of those tried (docs/recipes.md); npgan.regularise has the papers.
     penalty: "r1", "r2", "r1+r2", "wgan_gp" or None, on D's slope, times penalty_weight (γ or λ; r1, r2: 1,
     r1+r2: 0.2, wgan_gp: 10), every penalty_every steps of D (16; wgan_gp: 1).
-    lr_decay: over this share of the run, at its end, lr falls linearly to 0.
+    lr_decay: over this share of the run, at its end, lr falls linearly to 0. A fit after a complete one makes
+    the run longer, so lr rises again first: to train in pieces use callbacks, or lr_decay=0.
     smoothing: D is asked for 1 - smoothing at real images. instance_noise: std of the noise on what D sees,
     falling to 0 over the run. d_steps: updates of D for one of G (Goodfellow et al. 2014, algorithm 1).
     dropout: the share of D's hidden units left out, in both steps. conditional: learn the labels, too.
@@ -269,7 +270,8 @@ class GAN:
         ValueError on data that do not fit, FloatingPointError at a step that is not finite; Ctrl-C completes
         the step and raises KeyboardInterrupt.
         lr_decay and instance_noise follow the share of the run that is done, and the run ends where this fit
-        does: the same end after an interruption gives the same bits, and a later end stretches what is left.
+        does: the same end after an interruption gives the same bits; with a later one the place that was
+        reached is a smaller share of the run, and lr and the noise rise to what they are there.
         """
         if labels is not None and (isinstance(images, Images) or not self.config["conditional"]):
             raise ValueError("labels=... is for GAN(conditional=True), and for images in a plain array")
@@ -307,6 +309,8 @@ class GAN:
             if directory is not None:
                 directory.save()
             raise
+        finally:
+            self.end_ = None  # a step by hand has no end, and no schedule
         if directory is not None:
             directory.finish()
         return self
@@ -336,7 +340,7 @@ class GAN:
     # ---- to a file and back ----
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write everything that continues this GAN bit for bit to one .npz, atomically."""
+        """Write everything that continues this GAN bit for bit, to the same end, to one .npz, atomically."""
         if self.shape_ is None:
             raise RuntimeError("there is nothing to save before the first fit")
         arrays = {"theta_G": self.generator_.theta, "theta_D": self.discriminator_.theta,

@@ -1,7 +1,9 @@
 """The command line: results on stdout, narration on stderr, one line and the right code for every mistake."""
 
+import inspect
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -11,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from npgan import GAN, __version__, checkpoint
+from npgan import GAN, __version__, checkpoint, datasets
 from npgan.cli import LOSSES, PENALTIES, main
 from npgan.datasets.idx import header
 
@@ -469,6 +471,28 @@ def test_resume_can_add_epochs(zoo, tmp_path, capsys):
     run_json(capsys, "train", "--resume", longer, "--epochs", 3, "--quiet")
     run_json(capsys, "train", *data, *train_small(3), "--out", out)
     assert contents(longer) == contents(out)
+
+
+def test_more_epochs_for_a_finished_run_say_what_becomes_of_its_learning_rate(zoo, tmp_path, capsys):
+    shutil.copytree(zoo / "run", tmp_path / "a")  # two epochs; of three, two thirds are done
+    assert main(["train", "--resume", str(tmp_path / "a"), "--epochs", "3"]) == 0
+    heading = capsys.readouterr().err.splitlines()[0]
+    said = "; its end is later now, so the learning rate is 0.00053 again, and falls to 0 once more"
+    assert heading.endswith(said)
+    gan = GAN.load(zoo / "run").fit(datasets.load(zoo / "images.npy"), epochs=1, progress=False)
+    assert np.array_equal(gan.generator_.theta, GAN.load(tmp_path / "a").generator_.theta)
+
+
+def test_the_help_names_the_defaults(capsys):
+    default = {name: p.default for name, p in inspect.signature(GAN).parameters.items()}
+    default |= {"epochs": inspect.signature(GAN.fit).parameters["epochs"].default}
+    with pytest.raises(SystemExit):
+        main(["train", "--help"])
+    shown = " ".join(capsys.readouterr().out.split())
+    found = dict(re.findall(r"--([a-z0-9-]+) (?:(?!--)[^(])*\(([0-9][0-9.e-]*)\)", shown))
+    assert {"lr", "lr-decay", "beta1", "beta2", "batch", "latent", "epochs"} <= set(found)
+    for name, value in found.items():
+        assert float(value) == default[name.replace("-", "_")], name
 
 
 def test_resume_needs_no_config_where_the_epochs_are_given(zoo, tmp_path, capsys):

@@ -417,19 +417,24 @@ def test_learning_rates_fall_with_the_share_of_the_run(monkeypatch):
     assert (rates(monkeypatch, small(lr=1e-3), 2) == 1e-3).all()
 
 
-def test_a_second_fit_stretches_the_schedule(monkeypatch):
+@pytest.mark.parametrize("share", [1, 0.5])
+def test_a_second_fit_stretches_the_schedule(monkeypatch, share):
     """The first run of two epochs falls to its end; of the four that it becomes, the second half is left."""
-    got = rates(monkeypatch, small(lr=1.0e-3, lr_decay=1), 2, 2)
+    got = rates(monkeypatch, small(lr=1.0e-3, lr_decay=share), 2, 2)
     done = np.concatenate([np.arange(10) / 10, (10 + np.arange(10)) / 20])
-    np.testing.assert_allclose(got[:, 0], 1e-3 * (1 - done), rtol=1e-12)
+    np.testing.assert_allclose(got[:, 0], 1e-3 * np.minimum(1, (1 - done) / share), rtol=1e-12)
 
 
-def test_a_gan_stepped_by_hand_stands_at_the_start_of_its_schedules():
+@pytest.mark.parametrize("epochs", [0, 1])
+def test_a_gan_stepped_by_hand_stands_at_the_start_of_its_schedules(epochs):
+    """Also after a fit, at whose end the rate is 0."""
     gan = small(lr=1e-3, lr_decay=1, instance_noise=0.1)
-    gan.start((3, 4))
+    fit(gan, epochs) if epochs else gan.start((3, 4))
+    before = gan.generator_.theta.copy()
     for _ in range(3):
         gan.step(np.zeros((8, 12), np.float32))
     assert gan.adam_D.hyper["lr"] == 1e-3
+    assert np.mean(gan.generator_.theta != before) > 0.9
 
 
 def test_both_steps_see_the_same_noisy_images_and_the_noise_falls(monkeypatch):
