@@ -49,8 +49,8 @@ def distances(found: dict[str, Any]) -> Figure:
         axes.plot(seconds, values, "o-", color=colour, lw=2, ms=4, label=program)
     real = next(iter(next(iter(found.values())).values()))[0]["real"]["frechet_distance"]
     axes.axhline(real, color="#8a8a8a", lw=1, ls=":")
-    axes.annotate("real images", (1, real), (-4, 3), ("axes fraction", "data"), "offset points",
-                  ha="right", color="#8a8a8a", fontsize=8)  # fmt: skip
+    axes.annotate("real images", (0, real), (4, 3), ("axes fraction", "data"), "offset points",
+                  color="#8a8a8a", fontsize=8)  # fmt: skip
     axes.set(
         xscale="log",
         yscale="log",
