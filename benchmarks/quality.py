@@ -90,7 +90,7 @@ def run_one(entry: Entry, folder: Path, seed: int, schedule: list[float], rate: 
     from npgan import datasets
 
     if len(runs(entry, schedule)) > 1:
-        raise SystemExit("its rate falls towards the end of a run; give one time: --seconds 60")
+        raise SystemExit("what it does depends on when it ends; give one time: --seconds 60")
     clock = Clock(folder, schedule, rate)
     try:
         entry.program(datasets.mnist().images, seed, clock)
@@ -183,7 +183,6 @@ def table(out: Path, programs: Programs) -> str:
     """Fréchet distances over the seconds; beside them the other scores after the last that all have in common."""
     found = curves(out, programs)
     marks = sorted({seconds for rows in found.values() for seconds in rows})
-    shown = [s for s in marks if s in (5, 20, 60, 120, 180)] or marks
     common = [s for s in marks if all(s in by_second for by_second in found.values())]
     if not common:
         raise SystemExit(
@@ -191,12 +190,12 @@ def table(out: Path, programs: Programs) -> str:
         )
     last = common[-1]
     lines = [
-        "| program | seeds | steps/s | " + " | ".join(f"{s:g} s" for s in shown)
+        "| program | seeds | steps/s | " + " | ".join(f"{s:g} s" for s in marks)
         + " | confident | digits | smallest share | precision | recall |",
-        "|---" * (8 + len(shown)) + "|",
+        "|---" * (8 + len(marks)) + "|",
     ]  # fmt: skip
     for program, by_second in found.items():
-        cells = [distance(by_second[s]) if s in by_second else "–" for s in shown]
+        cells = [distance(by_second[s]) if s in by_second else "–" for s in marks]
         end = by_second[last]
         rate = median(end, "steps") / last
         lines.append(

@@ -24,7 +24,7 @@ COLOURS = (
     "#000000",
     "#f0e442",
 )  # Okabe and Ito 2008
-SHOWN, DIGITS = (5, 20, 60, 120, 180), 4  # seconds; a cell shows DIGITS x DIGITS samples
+DIGITS = 4  # a cell shows DIGITS x DIGITS samples
 
 
 def draw(out: Path, found: dict[str, Any], pictures: Path, name: str) -> None:
@@ -69,7 +69,6 @@ def distances(found: dict[str, Any]) -> Figure:
 def gallery(out: Path, found: dict[str, Any]) -> Figure:
     """A row per program, a column per time; the samples are the first that the program drew, not chosen."""
     marks = sorted({s for by_second in found.values() for s in by_second})
-    marks = [s for s in marks if s in SHOWN] or marks[: len(SHOWN)]
     side, name, head, dpi = 240 if len(found) <= 8 else 128, 150, 28, 128
     width, height = name + side * len(marks), head + side * len(found)
     figure = Figure(figsize=(width / dpi, height / dpi), dpi=dpi, facecolor="white")

@@ -2,7 +2,7 @@
 
 images (n, 784) uint8. After every step a program calls clock.tick(sample), where sample(n) gives n images as
 uint8 (n, 784); tick keeps the time, takes samples when it is time to, and ends the program by raising. Every
-program has the images in memory. Each imports its library itself, for it runs in a process of its own.
+program has the images in memory. Each of npgan's peers imports its library itself, for it runs in a process of its own.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
+
+from npgan import GAN, set_threads
 
 Sample = Callable[[int], np.ndarray]
 
@@ -34,13 +36,9 @@ class Entry(NamedTuple):
 
 def npgan_with(**settings: Any) -> Entry:
     """GAN(**settings).fit(images): what `npgan train` does, without the files. A schedule ends with the seconds."""
-    from npgan import GAN
-
     config = GAN(**settings).config
 
     def program(images: np.ndarray, seed: int, clock: Clock) -> None:
-        from npgan import set_threads
-
         if threads := os.environ.get("OMP_NUM_THREADS"):  # as many as the other programs have
             set_threads(int(threads))
 

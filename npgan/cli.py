@@ -96,7 +96,6 @@ def train(args: argparse.Namespace) -> dict[str, Any]:
 def resumed(args: argparse.Namespace) -> tuple[Any, str, int, str]:
     """The GAN of --resume, the source of its data, the epoch at which it ends, and a word on its rate."""
     from .gan import GAN
-    from .regularise import falling
 
     changed = ["--" + name.replace("_", "-") for name in FIXED if getattr(args, name) is not None]
     if changed:
@@ -120,12 +119,18 @@ def resumed(args: argparse.Namespace) -> tuple[Any, str, int, str]:
     source = gan.data_.get("source") if args.data is None else args.data
     if source is None or (source == "" and args.data is None):
         raise CommandError(f"{args.resume} was trained on images in memory; give them with --data PATH")
-    decay, done = gan.config["lr_decay"], gan.epoch_ / epochs
-    again = ""
-    if end is not None and end < epochs and falling(gan.epoch_ / end, decay) < falling(done, decay):
-        now = " and ".join(f"{falling(done, decay) * lr:.2g}" for lr in dict.fromkeys(gan.config["lr"]))
-        again = f"; its end is later now, so the learning rate is {now} again, and falls to 0 once more"
-    return gan, source, epochs, again
+    return gan, source, epochs, risen(gan, end or epochs, epochs)
+
+
+def risen(gan: Any, before: int, now: int) -> str:
+    """What is to be said of the learning rate of a run that ends at epoch `now`, not `before`; or nothing."""
+    from .regularise import falling
+
+    was, becomes = (falling(gan.epoch_ / epochs, gan.config["lr_decay"]) for epochs in (before, now))
+    if becomes <= was:
+        return ""
+    rates = " and ".join(f"{becomes * lr:.2g}" for lr in dict.fromkeys(gan.config["lr"]))
+    return f"; its end is later now, so the learning rate is {rates} again, and falls to 0 once more"
 
 
 def free_place(name: str) -> Path:

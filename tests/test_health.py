@@ -218,6 +218,7 @@ def test_what_was_recorded_of_good_relativistic_runs_gets_no_line():
         (0.580, 0.593, 1.388),
         (0.522, 0.666, 0.947),
         (0.521, 0.656, 0.751),
+        (0.5197, 0.658, 0.747),
     ):
         assert names(pairs(real, loss_D, loss_G), **PAIRED) == []
 
@@ -238,6 +239,7 @@ def test_what_was_recorded_of_good_relativistic_runs_gets_no_line():
         (pairs(0.6, [0.4, 0.8]), GOOD, ["oscillation"]),
         (pairs(0.503, 0.688, 0.702), GOOD, ["equilibrium"]),
         (pairs(0.518, 0.662, 0.742), GOOD, ["equilibrium"]),  # the default's last epoch on some seeds
+        (pairs(0.523, 0.670, 0.742), GOOD, []),  # D's answers alone are too far apart
         (pairs(0.503, 0.688, 0.702), GOOD._replace(spread=0.8), []),
         (pairs(0.503, 0.688, 0.702), GOOD._replace(spread=1.3), []),
         (pairs(0.503, 0.688, 0.702), GOOD._replace(distance=1.3), []),

@@ -52,9 +52,8 @@ OPTIONS = {
 every_option = pytest.mark.parametrize("options", OPTIONS.values(), ids=OPTIONS)
 
 
-PLAIN = dict(
-    loss="nonsaturating", lr=2e-4, lr_decay=0.0, beta1=0.5, beta2=0.999, penalty=None
-)  # without any option
+# Without any option.
+PLAIN = dict(loss="nonsaturating", lr=2e-4, lr_decay=0.0, beta1=0.5, beta2=0.999, penalty=None)
 
 
 def small(**changes):

@@ -17,9 +17,8 @@ import numpy as np
 from npgan import GAN, datasets, health, plot
 from npgan.datasets import Images
 
-PLAIN = dict(
-    loss="nonsaturating", beta1=0.5, beta2=0.999, average=0.999, penalty=None, lr_decay=0.0
-)  # both are named in full, whatever the defaults are
+# Both are named in full, whatever the defaults are.
+PLAIN = dict(loss="nonsaturating", beta1=0.5, beta2=0.999, average=0.999, penalty=None, lr_decay=0.0)
 PAIRS = dict(
     loss="relativistic", lr=5e-4, beta1=0.0, beta2=0.99, average=0.999, lr_decay=0.0, penalty="r1+r2",
     penalty_weight=0.2, penalty_every=16,
