@@ -1,4 +1,4 @@
-"""Matrix products of the default networks' shapes: npgan's kernels beside the BLAS of other libraries.
+"""Matrix products of the classic networks' shapes: npgan's kernels beside the BLAS of other libraries.
 
     python benchmarks/gemm.py [--batch 32 64 128 256] [--threads 1 2] [--cold] [--avx2] [--json FILE] [--shapes] [--page]
 

@@ -136,22 +136,29 @@ def samples(out: Path, programs: Programs) -> Iterator[tuple[str, str, float, Pa
                 yield program, folder.name, float(file.stem), file
 
 
+COMMON = ("judge", "real", "noise")  # the same beside every score, so the file has them once
+
+
 def score(out: Path, programs: Programs) -> None:
     from npgan.metrics import evaluate
 
     kept = out / "scores.json"
-    scores: dict[str, Any] = json.loads(kept.read_text()) if kept.exists() else {}
+    scores: dict[str, Any] = json.loads(kept.read_text()) if kept.exists() else {"samples": {}}
     for program, seed, seconds, file in samples(out, programs):
         name = f"{program}/{seed}/{seconds:g}"
-        if name in scores and scores[name]["written"] == os.path.getmtime(file):
+        if scores["samples"].get(name, {}).get("written") == os.path.getmtime(file):
             continue
         found = evaluate(np.load(file))
-        found.pop("histogram", None)
+        common = {key: found.pop(key) for key in COMMON}
+        if scores.setdefault("judge", common["judge"])["sha256"] != common["judge"]["sha256"]:
+            raise SystemExit(f"{kept} has the scores of another judge; remove it, and score again")
+        for key in ("histogram", "notes"):
+            found.pop(key, None)
         clock = json.loads((file.parent / "clock.json").read_text())
         steps = next(row["steps"] for row in clock if row["mark"] == seconds)
-        scores[name] = {**found, "steps": steps, "written": os.path.getmtime(file)}
+        scores["samples"][name] = {**found, "steps": steps, "written": os.path.getmtime(file)}
         narrate(f"{name}: Fréchet distance {found['frechet_distance']:.1f}")
-        kept.write_text(json.dumps(scores, indent=1) + "\n")
+        kept.write_text(json.dumps(scores | common, indent=1) + "\n")
 
 
 def curves(out: Path, programs: Programs) -> dict[str, dict[float, list[dict[str, Any]]]]:
@@ -160,11 +167,12 @@ def curves(out: Path, programs: Programs) -> dict[str, dict[float, list[dict[str
         scores = json.loads((out / "scores.json").read_text())
     except OSError:
         raise SystemExit(f"{out} has no scores.json; `quality.py score {out}` makes it") from None
+    common = {key: scores[key] for key in COMMON}
     found: dict[str, dict[float, list[dict[str, Any]]]] = {name: {} for name in programs}
-    for name, row in sorted(scores.items()):
+    for name, row in sorted(scores["samples"].items()):
         program, _, seconds = name.rsplit("/", 2)
         if program in found:
-            found[program].setdefault(float(seconds), []).append(row)
+            found[program].setdefault(float(seconds), []).append(row | common)
     return {program: by_second for program, by_second in found.items() if by_second}
 
 

@@ -315,11 +315,17 @@ def parser() -> argparse.ArgumentParser:
     part.add_argument("--d-steps", type=count, metavar="N", help="updates of D for each of G")
     part.add_argument("--seed", type=seed, metavar="N", help="the same seed gives the same bits")
     part = sub.add_argument_group("networks")
-    part.add_argument("--latent", type=count, metavar="N", help="numbers in z (100)")
+    part.add_argument("--latent", type=count, metavar="N", help="numbers in z (32)")
     part.add_argument(
-        "--hidden", type=count, nargs="+", metavar="N", help="widths of the generator's hidden layers"
+        "--hidden",
+        type=count,
+        nargs="+",
+        metavar="N",
+        help="widths of the generator's hidden layers (512 512 512)",
     )
-    part.add_argument("--hidden-D", type=count, nargs="+", metavar="N", help="widths of the discriminator's")
+    part.add_argument(
+        "--hidden-D", type=count, nargs="+", metavar="N", help="widths of the discriminator's (512 256)"
+    )
     part.add_argument(
         "--conditional", action="store_const", const=True, help="learn the labels, too: sample --digit 7"
     )

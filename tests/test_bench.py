@@ -89,7 +89,7 @@ def compare(names, said=None, machine=Machine):
 # ---- the problem ----
 
 
-def test_the_problem_is_the_same_every_time_and_has_the_default_networks():
+def test_the_problem_is_the_same_every_time_and_has_the_classic_networks():
     one, two = problem(3), problem(3)
     assert all(np.array_equal(one[name], two[name]) for name in one)
     G, D = (

@@ -489,10 +489,12 @@ def test_the_help_names_the_defaults(capsys):
     with pytest.raises(SystemExit):
         main(["train", "--help"])
     shown = " ".join(capsys.readouterr().out.split())
-    found = dict(re.findall(r"--([a-z0-9-]+) (?:(?!--)[^(])*\(([0-9][0-9.e-]*)\)", shown))
-    assert {"lr", "lr-decay", "beta1", "beta2", "batch", "latent", "epochs"} <= set(found)
+    found = dict(re.findall(r"--([a-zA-Z0-9-]+) (?:(?!--)[^(])*\(([0-9][0-9. e-]*)\)", shown))
+    networks = {"latent", "hidden", "hidden-D"}
+    assert {"lr", "lr-decay", "beta1", "beta2", "batch", "epochs", *networks} <= set(found)
     for name, value in found.items():
-        assert float(value) == default[name.replace("-", "_")], name
+        said = [float(n) for n in value.split()]
+        assert said == np.ravel(default[name.replace("-", "_")]).tolist(), name
 
 
 def test_resume_needs_no_config_where_the_epochs_are_given(zoo, tmp_path, capsys):

@@ -1,4 +1,7 @@
-"""What every peer computes: the default networks, one step of D and one of G, and how much work that is."""
+"""What every peer computes: one step of D and one of G, and how much work that is.
+
+The networks are the classic ones of MLP GANs, which `Generator()` and `Discriminator()` are.
+"""
 
 from __future__ import annotations
 
