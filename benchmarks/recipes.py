@@ -3,7 +3,7 @@
     python benchmarks/recipes.py rates OUT      # steps per second of each, on all cores of a quiet machine
     python benchmarks/recipes.py train OUT [--seconds 60 180] [--seeds 0 1 2] [--recipes default ...] [--jobs 2]
     python benchmarks/recipes.py score OUT      # of every .npy there: OUT/scores.json
-    python benchmarks/recipes.py table OUT      # Markdown; --page writes it into docs/recipes.md
+    python benchmarks/recipes.py table OUT      # Markdown; --page writes it into docs/recipes.md, and docs/recipes.json
     python benchmarks/recipes.py plot OUT DIR   # DIR/recipes.png (distances), DIR/recipes_samples.png
 
 A GAN's weights after n steps have the same bits on any number of threads. So the rate is measured once, with all
@@ -16,12 +16,14 @@ from __future__ import annotations
 
 import argparse
 import json
+import shutil
 import statistics
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+from page import PAGE
 from quality import curves, narrate, publish, run_one, runs, score, table, train_one
 from quality_programs import npgan_with
 
@@ -209,6 +211,8 @@ def main() -> None:
             print(table(args.out, programs) + "\n")
             if args.page:
                 publish(args.out, programs, "recipes.md", part)
+        if args.page:
+            shutil.copyfile(args.out / "scores.json", PAGE.with_name("recipes.json"))
     else:
         from quality_pictures import gallery, ranking
 
