@@ -24,7 +24,6 @@ COLOURS = (
     "#000000",
     "#f0e442",
 )  # Okabe and Ito 2008
-DIGITS = 4  # a cell shows DIGITS x DIGITS samples
 
 
 def draw(out: Path, found: dict[str, Any], pictures: Path, name: str) -> None:
@@ -100,26 +99,31 @@ def ranking(found: dict[str, Any]) -> Figure:
     return figure
 
 
-def gallery(out: Path, found: dict[str, Any]) -> Figure:
-    """A row per program, a column per time; the samples are the first that the program drew, not chosen."""
+def gallery(out: Path, found: dict[str, Any], digits: tuple[int, int] = (4, 4), pixels: int = 60) -> Figure:
+    """A row per program, a column per time; the samples are the first that the program drew, not chosen.
+
+    digits: rows and columns of samples in a cell, each `pixels` wide.
+    """
     marks = sorted({s for by_second in found.values() for s in by_second})
-    side, name, head, dpi = 240 if len(found) <= 8 else 128, 150, 28, 128
-    width, height = name + side * len(marks), head + side * len(found)
+    high, wide = digits[0] * pixels, digits[1] * pixels
+    name, head, gap, dpi = 150, 28, 6, 128
+    width, height = name + (wide + gap) * len(marks), head + (high + gap) * len(found)
     figure = Figure(figsize=(width / dpi, height / dpi), dpi=dpi, facecolor="white")
     FigureCanvasAgg(figure)
     for column, seconds in enumerate(marks):
-        x = (name + side * (column + 0.5)) / width
+        x = (name + (wide + gap) * column + wide / 2) / width
         figure.text(x, 1 - head / 2 / height, f"{seconds:g} s", ha="center", va="center", fontsize=9)
     for row, program in enumerate(found):
-        y = 1 - (head + side * (row + 0.5)) / height
-        figure.text(6 / width, y, textwrap.fill(program, 16), va="center", fontsize=9)
+        bottom = 1 - (head + (high + gap) * row + high) / height
+        y = bottom + high / 2 / height
+        figure.text(6 / width, y, textwrap.fill(program, 20), va="center", fontsize=8)
         for column, seconds in enumerate(marks):
             file = out / program / "seed0" / f"{seconds:g}.npy"
             if not file.exists():
                 continue
-            images = np.load(file)[: DIGITS * DIGITS]
-            x = (name + side * column) / width
-            axes = figure.add_axes((x, y - side / 2 / height, side / width, side / height))
-            axes.imshow(plot.tile(images, DIGITS), cmap="gray", vmin=0, vmax=255, interpolation="nearest")
+            images = np.load(file)[: digits[0] * digits[1]]
+            x = (name + (wide + gap) * column) / width
+            axes = figure.add_axes((x, bottom, wide / width, high / height))
+            axes.imshow(plot.tile(images, digits[1]), cmap="gray", vmin=0, vmax=255, interpolation="nearest")
             axes.set_axis_off()
     return figure

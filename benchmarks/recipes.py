@@ -219,7 +219,7 @@ def main() -> None:
         found = curves(args.out, {name: PROGRAMS[name] for name in RECIPES})
         args.pictures.mkdir(parents=True, exist_ok=True)
         plot.save(ranking(found), args.pictures / "recipes.png")
-        plot.save(gallery(args.out, found), args.pictures / "recipes_samples.png")
+        plot.save(gallery(args.out, found, digits=(2, 10), pixels=30), args.pictures / "recipes_samples.png")
 
 
 if __name__ == "__main__":
