@@ -143,7 +143,7 @@ def score(out: Path, programs: Programs) -> None:
     from npgan.metrics import evaluate
 
     kept = out / "scores.json"
-    scores: dict[str, Any] = json.loads(kept.read_text()) if kept.exists() else {"samples": {}}
+    scores = read(kept) if kept.exists() else {"samples": {}}
     for program, seed, seconds, file in samples(out, programs):
         name = f"{program}/{seed}/{seconds:g}"
         if scores["samples"].get(name, {}).get("written") == os.path.getmtime(file):
@@ -161,12 +161,20 @@ def score(out: Path, programs: Programs) -> None:
         kept.write_text(json.dumps(scores | common, indent=1) + "\n")
 
 
-def curves(out: Path, programs: Programs) -> dict[str, dict[float, list[dict[str, Any]]]]:
-    """program -> seconds -> the scores of every seed."""
+def read(kept: Path) -> dict[str, Any]:
+    """A file of scores."""
     try:
-        scores = json.loads((out / "scores.json").read_text())
+        scores: dict[str, Any] = json.loads(kept.read_text())
     except OSError:
-        raise SystemExit(f"{out} has no scores.json; `quality.py score {out}` makes it") from None
+        raise SystemExit(f"{kept} is not there; the action `score` makes it") from None
+    if "samples" not in scores:
+        raise SystemExit(f"{kept} is of an older form; remove it, and score again")
+    return scores
+
+
+def curves(kept: Path, programs: Programs) -> dict[str, dict[float, list[dict[str, Any]]]]:
+    """program -> seconds -> the scores of every seed."""
+    scores = read(kept)
     common = {key: scores[key] for key in COMMON}
     found: dict[str, dict[float, list[dict[str, Any]]]] = {name: {} for name in programs}
     for name, row in sorted(scores["samples"].items()):
@@ -187,9 +195,9 @@ def distance(rows: list[dict[str, Any]]) -> str:
     return f"{median(rows, 'frechet_distance'):.1f}{span}"
 
 
-def table(out: Path, programs: Programs) -> str:
+def table(kept: Path, programs: Programs) -> str:
     """Fréchet distances over the seconds; beside them the other scores after the last that all have in common."""
-    found = curves(out, programs)
+    found = curves(kept, programs)
     marks = sorted({seconds for rows in found.values() for seconds in rows})
     common = [s for s in marks if all(s in by_second for by_second in found.values())]
     if not common:
@@ -203,8 +211,11 @@ def table(out: Path, programs: Programs) -> str:
         "|---" * (8 + len(marks)) + "|",
     ]  # fmt: skip
     for program, by_second in found.items():
-        cells = [distance(by_second[s]) if s in by_second else "–" for s in marks]
         end = by_second[last]
+        cells = [distance(by_second[s]) if s in by_second else "–" for s in marks]
+        for i, s in enumerate(marks):
+            if s in by_second and len(by_second[s]) != len(end):
+                cells[i] += f", {len(by_second[s])} seeds" if len(by_second[s]) > 1 else ", 1 seed"
         rate = median(end, "steps") / last
         lines.append(
             f"| {program} | {len(end)} | {rate:.0f} | "
@@ -224,12 +235,12 @@ def table(out: Path, programs: Programs) -> str:
 # ---- the command ----
 
 
-def publish(out: Path, programs: Programs, page: str, part: str) -> None:
+def publish(kept: Path, programs: Programs, page: str, part: str) -> None:
     """Write the table into docs/PAGE."""
     from page import PAGE, machine, put
 
     peers = sorted({entry.package for entry in programs.values()} - {"npgan"})
-    put(part, f"{table(out, programs)}\n\n{machine(*peers)}", PAGE.with_name(page))
+    put(part, f"{table(kept, programs)}\n\n{machine(*peers)}", PAGE.with_name(page))
 
 
 def main() -> None:
@@ -259,13 +270,13 @@ def main() -> None:
     elif args.action == "score":
         score(args.out, PROGRAMS)
     elif args.action == "table":
-        print(table(args.out, PROGRAMS))
+        print(table(args.out / "scores.json", PROGRAMS))
         if args.page:
-            publish(args.out, PROGRAMS, "benchmarks.md", "quality")
+            publish(args.out / "scores.json", PROGRAMS, "benchmarks.md", "quality")
     else:
         from quality_pictures import draw
 
-        draw(args.out, curves(args.out, PROGRAMS), args.pictures, "quality")
+        draw(args.out, curves(args.out / "scores.json", PROGRAMS), args.pictures)
 
 
 if __name__ == "__main__":

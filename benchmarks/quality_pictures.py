@@ -1,4 +1,4 @@
-"""The pictures of quality.py: the curves, and what each program draws after so many seconds."""
+"""The pictures of quality.py and recipes.py: distances over the seconds, and what each program draws after them."""
 
 from __future__ import annotations
 
@@ -26,12 +26,11 @@ COLOURS = (
 )  # Okabe and Ito 2008
 
 
-def draw(out: Path, found: dict[str, Any], pictures: Path, name: str) -> None:
-    """NAME.png and NAME_samples.png.    found: program -> seconds -> the scores of every seed"""
+def draw(out: Path, found: dict[str, Any], pictures: Path) -> None:
+    """quality.png and quality_samples.png.    found: program -> seconds -> the scores of every seed"""
     pictures.mkdir(parents=True, exist_ok=True)
-    several = {program: by_second for program, by_second in found.items() if len(by_second) > 1}
-    plot.save(distances(several or found), pictures / f"{name}.png")
-    plot.save(gallery(out, found), pictures / f"{name}_samples.png")
+    plot.save(distances(found), pictures / "quality.png")
+    plot.save(gallery(out, found), pictures / "quality_samples.png")
 
 
 def distances(found: dict[str, Any]) -> Figure:

@@ -400,7 +400,9 @@ def parser() -> argparse.ArgumentParser:
     )
     sub.add_argument("--seed", type=seed, default=0, metavar="N", help="the same seed gives the same verdict")
 
-    sub = command(bench, "time the training step, beside the libraries that are installed here")
+    sub = command(
+        bench, "time the training step of classic networks, beside the libraries that are installed here"
+    )
     sub.add_argument("--batch", type=count, nargs="+", default=[32, 64, 128], metavar="N", help="batch sizes")
     sub.add_argument("--rounds", type=count, default=20, metavar="N", help="turns of each (default: 20)")
     sub.add_argument(

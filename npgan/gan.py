@@ -34,7 +34,7 @@ from .train import check_finite
 class Generator(Network):
     """z (B, latent) -> image (B, out).  Dense and LeakyReLU(0.2) in turn; tanh at the end, or "linear".
 
-    The default widths are those of most published MLP GANs, which the benchmarks time. GAN()'s draw better.
+    The default widths are classic ones, which `npgan bench` times; GAN() has others (docs/recipes.md).
     """
 
     def __init__(self, latent: int = 100, hidden: Sequence[int] = (256, 512, 1024), out: int = 784,

@@ -249,7 +249,7 @@ def close_to_rounding(ours, theirs):
     assert np.abs(ours - theirs).max() < 2e-5 * np.abs(theirs).max()
 
 
-def test_whole_gradients_of_the_default_networks_equal_pytorchs():
+def test_whole_gradients_of_the_classic_networks_equal_pytorchs():
     torch = pytest.importorskip("torch")
     G, D = Generator(rng=0), Discriminator(rng=1)
     rng = np.random.default_rng(2)

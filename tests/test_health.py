@@ -206,7 +206,7 @@ def pairs(real, loss_D=0.6, loss_G=1.1, n=10):
 
 def test_what_was_recorded_of_good_relativistic_runs_gets_no_line():
     """Small networks at several rates, with and without a penalty; the ring; 5e-4 constant, 2nd and 16th epoch;
-    the default's 2nd, 12th and last epoch."""
+    the rate that falls, 2nd, 12th and last epoch, all with the classic generator."""
     for real, loss_D, loss_G in (
         (0.667, 0.446, 1.525),
         (0.698, 0.449, 2.078),
@@ -238,7 +238,7 @@ def test_what_was_recorded_of_good_relativistic_runs_gets_no_line():
         (pairs(0.57), GOOD._replace(spread=0.2, distance=2.0), ["collapse"]),  # D has its lead
         (pairs(0.6, [0.4, 0.8]), GOOD, ["oscillation"]),
         (pairs(0.503, 0.688, 0.702), GOOD, ["equilibrium"]),
-        (pairs(0.518, 0.662, 0.742), GOOD, ["equilibrium"]),  # the default's last epoch on some seeds
+        (pairs(0.518, 0.662, 0.742), GOOD, ["equilibrium"]),  # the last epoch of some good runs
         (pairs(0.523, 0.670, 0.742), GOOD, []),  # D's answers alone are too far apart
         (pairs(0.503, 0.688, 0.702), GOOD._replace(spread=0.8), []),
         (pairs(0.503, 0.688, 0.702), GOOD._replace(spread=1.3), []),

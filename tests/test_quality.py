@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import sys
 from pathlib import Path
 
@@ -147,12 +146,12 @@ PROGRAMS = {"a": Entry("npgan", None), "b": Entry("npgan", None), "c": Entry("np
 
 def test_the_table_has_medians_ranges_and_what_is_missing(out):
     quality.score(out, PROGRAMS)
-    head, _, titles, _, *rows = quality.table(out, PROGRAMS).splitlines()
+    head, _, titles, _, *rows = quality.table(out / "scores.json", PROGRAMS).splitlines()
     assert head.startswith("Fréchet distance in the features of judge (real images 10.0, noise 2000), median")
     assert head.endswith("the columns behind it after 60 s:")  # the last that all have
     assert titles.startswith("| program | seeds | steps/s | 60 s | 180 s | confident |")
     assert rows == [
-        "| a | 3 | 10 | 2.0 (1.0 to 6.0) | 4.0 | 85% | 10 | 8.0% | 0.70 | 0.80 |",
+        "| a | 3 | 10 | 2.0 (1.0 to 6.0) | 4.0, 1 seed | 85% | 10 | 8.0% | 0.70 | 0.80 |",
         "| b | 1 | 10 | 5.0 | – | 85% | 10 | 8.0% | 0.70 | 0.80 |",
     ]
 
@@ -162,10 +161,25 @@ def test_a_file_is_scored_again_only_if_it_was_written_again(out, monkeypatch):
     monkeypatch.setattr("npgan.metrics.evaluate", lambda images: scored(9.0))
     os.utime(out / "b/seed0/60.npy", (1, 1))
     quality.score(out, PROGRAMS)
-    found = quality.curves(out, PROGRAMS)
+    found = quality.curves(out / "scores.json", PROGRAMS)
     assert [row["frechet_distance"] for row in found["a"][60]] == [6, 1, 2]
     assert [row["frechet_distance"] for row in found["b"][60]] == [9]
     assert found["b"][60][0]["real"] == REAL
+
+
+def test_the_page_keeps_the_scores_that_an_out_has_not(out):
+    quality.score(out, {"a": PROGRAMS["a"]})
+    page = out / "page.json"
+    page.write_text((out / "scores.json").read_text())
+    (out / "scores.json").unlink()
+    quality.score(out, {"b": PROGRAMS["b"]})
+    found = quality.curves(recipes.added(out / "scores.json", page), PROGRAMS)
+    assert [len(found["a"][60]), len(found["a"][180]), len(found["b"][60])] == [3, 1, 1]
+    (out / "scores.json").write_text('{"b/seed0/60": {}}')
+    with pytest.raises(SystemExit, match="older form"):
+        quality.score(out, PROGRAMS)
+    with pytest.raises(SystemExit, match="is not there; the action `score` makes it"):
+        quality.curves(out / "none.json", PROGRAMS)
 
 
 def test_scores_of_two_judges_are_not_mixed(out, monkeypatch):
@@ -177,7 +191,7 @@ def test_scores_of_two_judges_are_not_mixed(out, monkeypatch):
 
 def test_the_ranking_has_the_best_on_top_and_the_gallery_a_row_for_each(out):
     quality.score(out, PROGRAMS)
-    found = quality.curves(out, PROGRAMS)
+    found = quality.curves(out / "scores.json", PROGRAMS)
     (axes,) = quality_pictures.ranking(found).axes
     assert [label.get_text() for label in axes.get_yticklabels()] == ["b", "a"]  # b has no 180 s
     assert axes.get_ylim()[0] < 0 < 1 < axes.get_ylim()[1]
@@ -196,8 +210,9 @@ def test_each_recipe_has_one_name_and_the_default_is_the_default():
 
 
 @pytest.mark.parametrize(("part", "names"), [("recipes", recipes.RECIPES), ("screened", recipes.SCREENED)])
-def test_the_page_on_recipes_says_what_its_scores_say(tmp_path, part, names):
-    shutil.copy(ROOT / "docs" / "recipes.json", tmp_path / "scores.json")
+def test_the_page_on_recipes_says_what_its_scores_say(part, names):
     page = (ROOT / "docs" / "recipes.md").read_text(encoding="utf-8")
     shown = page.partition(f"<!-- {part}: begin -->\n")[2].partition(f"<!-- {part}: end -->")[0]
-    assert shown.startswith(quality.table(tmp_path, {name: recipes.PROGRAMS[name] for name in names}) + "\n")
+    assert shown.startswith(
+        quality.table(ROOT / "docs" / "recipes.json", {name: recipes.PROGRAMS[name] for name in names}) + "\n"
+    )
