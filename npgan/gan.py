@@ -128,7 +128,7 @@ class GAN:
     int gives the same bits. After fit: generator_, discriminator_, average_, history_, epoch_, shape_, and
     classes_, which is empty unless the GAN is conditional.
 
-    The defaults are the best of those tried (docs/recipes.md); npgan.regularise has the papers.
+    The defaults are among the best of those tried (docs/recipes.md); npgan.regularise has the papers.
     penalty: "r1", "r2", "r1+r2", "wgan_gp" or None, on D's slope, times penalty_weight (γ or λ; r1, r2: 1,
     r1+r2: 0.2, wgan_gp: 10), every penalty_every steps of D (16; wgan_gp: 1).
     lr_decay: over this share of the run, at its end, lr falls linearly to 0. A fit after a complete one makes
