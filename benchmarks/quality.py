@@ -188,11 +188,12 @@ def median(rows: list[dict[str, Any]], key: str) -> float:
     return float(np.median([row[key] for row in rows]))
 
 
-def distance(rows: list[dict[str, Any]]) -> str:
-    """The median, and where there are several seeds their range."""
+def distance(rows: list[dict[str, Any]], seeds: int) -> str:
+    """The median; their range, where there are several seeds; how many, where they are not as many as seeds."""
     all_of_them = sorted(row["frechet_distance"] for row in rows)
     span = f" ({all_of_them[0]:.1f} to {all_of_them[-1]:.1f})" if len(rows) > 1 else ""
-    return f"{median(rows, 'frechet_distance'):.1f}{span}"
+    count = "" if len(rows) == seeds else f", {len(rows)} seed{'s' if len(rows) > 1 else ''}"
+    return f"{median(rows, 'frechet_distance'):.1f}{span}{count}"
 
 
 def table(kept: Path, programs: Programs) -> str:
@@ -212,10 +213,7 @@ def table(kept: Path, programs: Programs) -> str:
     ]  # fmt: skip
     for program, by_second in found.items():
         end = by_second[last]
-        cells = [distance(by_second[s]) if s in by_second else "–" for s in marks]
-        for i, s in enumerate(marks):
-            if s in by_second and len(by_second[s]) != len(end):
-                cells[i] += f", {len(by_second[s])} seeds" if len(by_second[s]) > 1 else ", 1 seed"
+        cells = [distance(by_second[s], len(end)) if s in by_second else "–" for s in marks]
         rate = median(end, "steps") / last
         lines.append(
             f"| {program} | {len(end)} | {rate:.0f} | "

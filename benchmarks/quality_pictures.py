@@ -24,6 +24,7 @@ COLOURS = (
     "#000000",
     "#f0e442",
 )  # Okabe and Ito 2008
+EDGE = 60  # the largest distance that a ranking has room for
 
 
 def draw(out: Path, found: dict[str, Any], pictures: Path) -> None:
@@ -64,36 +65,33 @@ def distances(found: dict[str, Any]) -> Figure:
     return figure
 
 
-def ranking(found: dict[str, Any], limit: float = 60) -> Figure:
+def ranking(found: dict[str, Any]) -> Figure:
     """A row per program, the best after the longest time on top: a dot per seed, a bar at the median.
 
-    What is beyond limit stands at the edge as an arrow.
+    What is beyond EDGE stands there as an arrow.
     """
     marks = sorted({s for by_second in found.values() for s in by_second})
-    values = {
-        program: {s: [row["frechet_distance"] for row in by_second.get(s, [])] for s in marks}
-        for program, by_second in found.items()
-    }
-    order = lambda program: [np.median(values[program][s] or [np.inf]) for s in reversed(marks)]
-    rows = sorted(found, key=order, reverse=True)
+    distances_of = lambda program, s: [row["frechet_distance"] for row in found[program].get(s, [])]
+    middle = lambda program, s: np.median(distances_of(program, s) or [np.inf])
+    rows = sorted(found, key=lambda program: [middle(program, s) for s in reversed(marks)], reverse=True)
     figure = Figure(figsize=(6.4, 1.0 + 0.26 * len(rows)), dpi=160, layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()
     for s, colour, lift in zip(marks, COLOURS, np.linspace(0.15, -0.15, len(marks)), strict=False):
         for height, program in enumerate(rows):
-            for value in values[program][s]:
-                x, mark, size = (value, "o", 3) if value < limit else (limit, ">", 6)
+            for value in distances_of(program, s):
+                x, mark, size = (value, "o", 3) if value < EDGE else (EDGE, ">", 6)
                 axes.plot(x, height + lift, mark, color=colour, ms=size, alpha=0.6, mew=0, clip_on=False)
-            if values[program][s] and np.median(values[program][s]) < limit:
-                axes.plot(np.median(values[program][s]), height + lift, "|", color=colour, ms=8, mew=2)
+            if middle(program, s) < EDGE:
+                axes.plot(middle(program, s), height + lift, "|", color=colour, ms=8, mew=2)
         axes.plot([], [], "o", color=colour, ms=4, label=f"{s:g} s")
     real = next(iter(found[rows[0]].values()))[0]["real"]["frechet_distance"]
     axes.axvline(real, color="#8a8a8a", lw=1, ls=":")
     axes.annotate("real images", (real, 1), (0, 3), ("data", "axes fraction"), "offset points",
                   ha="center", color="#8a8a8a", fontsize=7)  # fmt: skip
-    axes.set(xscale="log", xlim=(None, limit), ylim=(-0.7, len(rows) - 0.3))
+    axes.set(xscale="log", xlim=(None, EDGE), ylim=(-0.7, len(rows) - 0.3))
     axes.set_xlabel("Fréchet distance in the judge's features", fontsize=8)
-    ticks = [x for x in (1, 2, 5, 10, 15, 20, 30, 40, 60, 100, 200) if real / 1.2 < x <= limit]
+    ticks = (10, 15, 20, 30, 40, EDGE)
     axes.set_xticks(ticks, [f"{x}" for x in ticks], fontsize=7)
     axes.set_xticks([], minor=True)
     axes.set_yticks(range(len(rows)), rows, fontsize=7)

@@ -2,20 +2,18 @@
 
 import json
 import os
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+import quality
+import quality_pictures
+import recipes
+from quality_programs import Entry, npgan_with
 
 from npgan import gan as gan_module
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "benchmarks"))
-quality = pytest.importorskip("quality", reason="the benchmarks are not here")
-import quality_pictures  # noqa: E402
-import recipes  # noqa: E402
-from quality_programs import Entry, npgan_with  # noqa: E402
+DOCS = Path(__file__).resolve().parents[1] / "docs"
 
 
 def drawn(n):
@@ -124,13 +122,13 @@ def scored(distance, sha256="0"):
 
 @pytest.fixture
 def out(tmp_path, monkeypatch):
-    """Scores 1, 2, 6 of program a after 60 s, 4 after 180 s; 5 of b after 60 s. A sample's score is its pixels'."""
+    """Scores 2, 3, 6 of program a after 60 s, 4 after 180 s; 1 of b after 60 s. A sample's score is its pixels'."""
     for name, value in (
         ("a/seed0/60", 6),
-        ("a/seed1/60", 1),
-        ("a/seed2/60", 2),
+        ("a/seed1/60", 2),
+        ("a/seed2/60", 3),
         ("a/seed0/180", 4),
-        ("b/seed0/60", 5),
+        ("b/seed0/60", 1),
     ):
         file = tmp_path / f"{name}.npy"
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -151,8 +149,8 @@ def test_the_table_has_medians_ranges_and_what_is_missing(out):
     assert head.endswith("the columns behind it after 60 s:")  # the last that all have
     assert titles.startswith("| program | seeds | steps/s | 60 s | 180 s | confident |")
     assert rows == [
-        "| a | 3 | 10 | 2.0 (1.0 to 6.0) | 4.0, 1 seed | 85% | 10 | 8.0% | 0.70 | 0.80 |",
-        "| b | 1 | 10 | 5.0 | – | 85% | 10 | 8.0% | 0.70 | 0.80 |",
+        "| a | 3 | 10 | 3.0 (2.0 to 6.0) | 4.0, 1 seed | 85% | 10 | 8.0% | 0.70 | 0.80 |",
+        "| b | 1 | 10 | 1.0 | – | 85% | 10 | 8.0% | 0.70 | 0.80 |",
     ]
 
 
@@ -162,22 +160,29 @@ def test_a_file_is_scored_again_only_if_it_was_written_again(out, monkeypatch):
     os.utime(out / "b/seed0/60.npy", (1, 1))
     quality.score(out, PROGRAMS)
     found = quality.curves(out / "scores.json", PROGRAMS)
-    assert [row["frechet_distance"] for row in found["a"][60]] == [6, 1, 2]
+    assert [row["frechet_distance"] for row in found["a"][60]] == [6, 2, 3]
     assert [row["frechet_distance"] for row in found["b"][60]] == [9]
     assert found["b"][60][0]["real"] == REAL
 
 
-def test_the_page_keeps_the_scores_that_an_out_has_not(out):
-    quality.score(out, {"a": PROGRAMS["a"]})
-    page = out / "page.json"
-    page.write_text((out / "scores.json").read_text())
-    (out / "scores.json").unlink()
-    quality.score(out, {"b": PROGRAMS["b"]})
-    found = quality.curves(recipes.added(out / "scores.json", page), PROGRAMS)
-    assert [len(found["a"][60]), len(found["a"][180]), len(found["b"][60])] == [3, 1, 1]
+def test_the_page_keeps_the_scores_of_its_judge_that_an_out_has_not(out, monkeypatch):
+    scores, page = out / "scores.json", out / "page.json"
+    quality.score(out, PROGRAMS)
+    scores.rename(page)
+    for judge, kept in (("0", ["a", "b"]), ("1", ["b"])):
+        monkeypatch.setattr("npgan.metrics.evaluate", lambda images, judge=judge: scored(9.0, judge))
+        scores.unlink(missing_ok=True)
+        quality.score(out, {"b": PROGRAMS["b"]})
+        found = quality.curves(recipes.added(scores, page), PROGRAMS)
+        assert list(found) == kept
+        assert [row["frechet_distance"] for row in found["b"][60]] == [9]  # and OUT's, where both have it
+
+
+def test_a_file_of_scores_that_cannot_be_read_costs_one_line(out):
     (out / "scores.json").write_text('{"b/seed0/60": {}}')
-    with pytest.raises(SystemExit, match="older form"):
-        quality.score(out, PROGRAMS)
+    for action in (quality.score, lambda out, programs: quality.curves(out / "scores.json", programs)):
+        with pytest.raises(SystemExit, match="older form"):
+            action(out, PROGRAMS)
     with pytest.raises(SystemExit, match="is not there; the action `score` makes it"):
         quality.curves(out / "none.json", PROGRAMS)
 
@@ -189,12 +194,15 @@ def test_scores_of_two_judges_are_not_mixed(out, monkeypatch):
         quality.score(out, PROGRAMS)
 
 
-def test_the_ranking_has_the_best_on_top_and_the_gallery_a_row_for_each(out):
+def test_the_ranking_has_the_best_on_top_and_the_gallery_a_row_for_each(out, monkeypatch):
     quality.score(out, PROGRAMS)
     found = quality.curves(out / "scores.json", PROGRAMS)
+    monkeypatch.setattr(quality_pictures, "EDGE", 5.5)
     (axes,) = quality_pictures.ranking(found).axes
     assert [label.get_text() for label in axes.get_yticklabels()] == ["b", "a"]  # b has no 180 s
-    assert axes.get_ylim()[0] < 0 < 1 < axes.get_ylim()[1]
+    shown = {(line.get_marker(), *line.get_xdata()) for line in axes.lines if len(line.get_xdata()) == 1}
+    a = {("o", 2), ("o", 3), (">", 5.5), ("|", 3), ("o", 4), ("|", 4)}  # 6 is beyond the edge
+    assert shown == a | {("o", 1), ("|", 1)}
     figure = quality_pictures.gallery(out, found, digits=(1, 1), pixels=10)
     assert len(figure.axes) == 3
 
@@ -211,8 +219,7 @@ def test_each_recipe_has_one_name_and_the_default_is_the_default():
 
 @pytest.mark.parametrize(("part", "names"), [("recipes", recipes.RECIPES), ("screened", recipes.SCREENED)])
 def test_the_page_on_recipes_says_what_its_scores_say(part, names):
-    page = (ROOT / "docs" / "recipes.md").read_text(encoding="utf-8")
+    page = (DOCS / "recipes.md").read_text(encoding="utf-8")
     shown = page.partition(f"<!-- {part}: begin -->\n")[2].partition(f"<!-- {part}: end -->")[0]
-    assert shown.startswith(
-        quality.table(ROOT / "docs" / "recipes.json", {name: recipes.PROGRAMS[name] for name in names}) + "\n"
-    )
+    programs = {name: recipes.PROGRAMS[name] for name in names}
+    assert shown.startswith(quality.table(DOCS / "recipes.json", programs) + "\n")
