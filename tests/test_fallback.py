@@ -89,6 +89,24 @@ def test_a_damaged_cache_costs_one_warning(tmp_path):
         child(tmp_path)
 
 
+def test_what_was_compiled_is_kept_outside_the_package_where_it_can_be(tmp_path):
+    """pip leaves behind what it did not install: a folder npgan without a package hid the editable install."""
+    code = "from npgan.kernels import compiled\nprint(compiled.__file__)\nprint(compiled.product._cache.cache_path)"
+    file = tmp_path / "file"
+    file.write_text("")
+    for home, inside in ((tmp_path, False), (file, True)):
+        source, cache = child(
+            tmp_path,
+            code,
+            NUMBA_CACHE_DIR="",
+            HOME=str(home),
+            XDG_CACHE_HOME=str(home),
+            LOCALAPPDATA=str(home),
+        )[0].splitlines()
+        assert (Path(source).parent in Path(cache).parents) == inside
+        assert (tmp_path in Path(cache).parents) != inside
+
+
 def test_an_unwritable_cache_costs_one_warning(tmp_path):
     (tmp_path / "cache").write_text("a file where the folder should be")
     # Numba then looks for another folder; take those away, too.

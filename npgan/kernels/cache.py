@@ -6,7 +6,7 @@ first call (numba issues 4908 and 10434). Here each of them means: compile again
 
 import logging
 
-from numba.core.caching import FunctionCache, NullCache
+from numba.core.caching import CompileResultCacheImpl, FunctionCache, NullCache
 
 log = logging.getLogger("npgan")
 warned = False
@@ -24,7 +24,19 @@ def warn(error):
         )
 
 
+class OutsideThePackage(CompileResultCacheImpl):
+    """Beside the sources only where no other folder can be written.
+
+    pip leaves behind what it did not install, and a folder npgan that is left among the installed packages
+    hides an editable install from every program that does not start in the clone.
+    """
+
+    _locator_classes = sorted(CompileResultCacheImpl._locator_classes, key=lambda it: "InTree" in it.__name__)
+
+
 class ForgivingCache(FunctionCache):
+    _impl_class = OutsideThePackage
+
     @classmethod
     def of(cls, function):
         try:
