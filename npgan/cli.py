@@ -84,7 +84,9 @@ def train(args: argparse.Namespace) -> dict[str, Any]:
             f"training diverged at {error}; {last_good}. A smaller --lr helps most often."
         ) from None
     except KeyboardInterrupt:
-        if kept.exists():
+        if gan.epoch_ and gan.epoch_ == end_of(out):
+            narrate(f"stopped, but all epochs were done: they are in {out}")
+        elif kept.exists():
             narrate(f"stopped and saved; npgan train --resume {out} goes on from here")
         raise
     from .run import results
@@ -105,10 +107,7 @@ def resumed(args: argparse.Namespace) -> tuple[Any, str, int, str]:
     if args.resume.is_file():
         raise CommandError(f"{args.resume} is a file; --resume takes the directory of a run")
     gan = GAN.load(args.resume)
-    try:
-        end = int(json.loads((args.resume / "config.json").read_text())["epochs"])
-    except (OSError, ValueError, KeyError, TypeError):
-        end = None
+    end = end_of(args.resume)
     epochs = args.epochs or end
     if epochs is None:
         raise CommandError(f"{args.resume / 'config.json'} does not say how many epochs; give --epochs N")
@@ -120,6 +119,14 @@ def resumed(args: argparse.Namespace) -> tuple[Any, str, int, str]:
     if source is None or (source == "" and args.data is None):
         raise CommandError(f"{args.resume} was trained on images in memory; give them with --data PATH")
     return gan, source, epochs, risen(gan, end or epochs, epochs)
+
+
+def end_of(run: Path) -> int | None:
+    """The epoch at which a run's directory says that it ends, if it does."""
+    try:
+        return int(json.loads((run / "config.json").read_text())["epochs"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
 
 
 def risen(gan: Any, before: int, now: int) -> str:

@@ -271,7 +271,7 @@ class GAN:
         (n, d). labels: (n,) whole numbers for a conditional GAN, if images is an array. out: a directory for
         the run's files; without it nothing is written. callbacks get a train.State after each epoch. Raises
         ValueError on data that do not fit, FloatingPointError at a step that is not finite; Ctrl-C completes
-        the step and raises KeyboardInterrupt.
+        the step, or the pictures at the end, and raises KeyboardInterrupt.
         lr_decay and instance_noise follow the share of the run that is done, and the run ends where this fit
         does: the same end after an interruption gives the same bits; with a later one the place that was
         reached is a smaller share of the run, and lr and the noise rise to what they are there.
@@ -311,11 +311,16 @@ class GAN:
         except train.Interrupted:
             if directory is not None:
                 directory.save()
+                if self.epoch_ == self.end_[0]:
+                    directory.finish()
             raise
         finally:
             self.end_ = None  # a step by hand has no end, and no schedule
         if directory is not None:
-            directory.finish()
+            with train.interruptible() as interrupted:
+                directory.finish()
+            if interrupted():
+                raise train.Interrupted
         return self
 
     def generate(self, z: np.ndarray, labels: Any = None) -> np.ndarray:

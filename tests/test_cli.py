@@ -452,6 +452,12 @@ def test_ctrl_c_saves_and_resume_ends_with_the_same_bits(step, zoo, tmp_path, mo
     assert contents(out) == contents(zoo / "run")
 
 
+def test_ctrl_c_during_the_last_pictures_says_that_the_run_is_complete(zoo, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("npgan.run.RunDirectory.finish", lambda self: signal.raise_signal(signal.SIGINT))
+    assert main(["train", "--data", str(zoo / "images.npy"), *train_small(2), "--out", str(tmp_path)]) == 130
+    assert capsys.readouterr() == ("", f"stopped, but all epochs were done: they are in {tmp_path}\n")
+
+
 def test_ctrl_c_before_training_began_saves_nothing(tmp_path, monkeypatch, capsys):
     def interrupted(source):
         raise KeyboardInterrupt

@@ -326,6 +326,33 @@ def test_an_interrupted_run_ends_with_the_same_pictures(tmp_path, done, monkeypa
     assert contents(tmp_path) == contents(done[1])
 
 
+@pytest.mark.parametrize("moment", ["after_epoch", "finish"])
+def test_ctrl_c_at_the_end_of_a_run_leaves_it_whole(moment, tmp_path, done, monkeypatch):
+    """In the last epoch's callbacks, or while the pictures of the whole run are drawn."""
+    method = getattr(RunDirectory, moment)
+
+    def wrapped(self, *args):
+        if self.gan.epoch_ == 3:
+            ctrl_c()
+        method(self, *args)
+
+    monkeypatch.setattr(RunDirectory, moment, wrapped)
+    with pytest.raises(KeyboardInterrupt):
+        fit(small(), 3, tmp_path)
+    assert contents(tmp_path) == contents(done[1])
+
+
+def test_a_second_ctrl_c_does_not_wait_for_the_pictures(tmp_path, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(
+        RunDirectory, "finish", lambda *_: (ctrl_c(), drawn.append(1), ctrl_c(), drawn.append(2))
+    )
+    with pytest.raises(KeyboardInterrupt):
+        fit(small(), 1, tmp_path)
+    assert drawn == [1]
+    assert GAN.load(tmp_path).epoch_ == 1
+
+
 def test_a_second_ctrl_c_does_not_save_a_torn_step(tmp_path, no_pictures, monkeypatch):
     fit(small(), 1, tmp_path)
     before = contents(tmp_path)
