@@ -6,6 +6,7 @@ block, invisible on the page, steer the test:
 
     <!-- test: skip -->                      do not run this block
     <!-- test: epochs=20 -> epochs=1 -->     run it with this replacement
+    <!-- test: printed -->                   what the page's Python prints, but for its numbers
 """
 
 import ast
@@ -88,13 +89,22 @@ def registry():
     autograd.PRIMITIVES.update(before)
 
 
+def words(text):
+    """The text without its numbers, whose last digits are the machine's, and with single spaces."""
+    return " ".join(re.sub(r"-?\d[\d.]*(e[-+]\d+)?", "#", text).split())
+
+
 @pytest.mark.parametrize("page", [page for page in PAGES if any(runnable(page))], ids=name)
-def test_python_runs(page, registry, tmp_path, monkeypatch):
+def test_python_runs(page, registry, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)  # for the files that it writes
     namespace = {"__name__": "__main__"}
     for line, code in runnable(page):
         # The empty lines in front let a traceback name the page's own line.
         exec(compile("\n" * (line - 1) + code, str(page), "exec"), namespace)
+    printed = words(capsys.readouterr().out)
+    for block in blocks(page):
+        if "printed" in block.directives:
+            assert words(block.text) in printed, f"{name(page)}, line {block.line}: printed was {printed}"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name)
