@@ -43,7 +43,8 @@ class UsageError(CommandError):
 
 def train(args: argparse.Namespace) -> dict[str, Any]:
     from . import datasets
-    from .gan import GAN, crc32_of
+    from .gan import GAN, same_data
+    from .train import Interrupted
 
     if args.resume is not None:
         gan, source, epochs, again = resumed(args)
@@ -66,7 +67,7 @@ def train(args: argparse.Namespace) -> dict[str, Any]:
                 f"{out} already holds a run; --resume {out} continues it, or give another --out"
             )
     data = datasets.load(source)
-    if args.resume is not None and args.data is None and crc32_of(data) != gan.data_["crc32"]:
+    if args.resume is not None and args.data is None and not same_data(gan.data_, data):
         raise CommandError(
             f"{source} has changed since {args.resume} began; --data {source} trains on with it"
         )
@@ -83,11 +84,15 @@ def train(args: argparse.Namespace) -> dict[str, Any]:
         raise CommandError(
             f"training diverged at {error}; {last_good}. A smaller --lr helps most often."
         ) from None
-    except KeyboardInterrupt:
-        if gan.epoch_ and gan.epoch_ == end_of(out):
+    except Interrupted:
+        if gan.epoch_ == end_of(out):
             narrate(f"stopped, but all epochs were done: they are in {out}")
-        elif kept.exists():
+        else:
             narrate(f"stopped and saved; npgan train --resume {out} goes on from here")
+        raise
+    except KeyboardInterrupt:  # a second one, or one before the first step
+        if kept.exists():
+            narrate(f"stopped at once; the last saved state is {kept}")
         raise
     from .run import results
 
@@ -190,6 +195,10 @@ def evaluate(args: argparse.Namespace) -> dict[str, Any]:
     from .metrics import report
     from .metrics.command import score
 
+    if not args.target.exists():
+        raise CommandError(
+            f"{args.target} does not exist; expected a .npy file of images, or the directory of a run"
+        )
     out = args.out or (args.target if args.target.is_dir() else args.target.parent) / "evaluation.png"
     if out.suffix.lower() != ".png" or not out.parent.is_dir():
         raise CommandError(f"--out is a name that ends in .png, in a folder that exists; got {out}")
@@ -216,7 +225,7 @@ def info(args: argparse.Namespace) -> dict[str, Any]:
 
     import numpy as np
 
-    kernels.use_kernels(os.environ.get("NPGAN_KERNELS") or "auto")
+    kernels.choose()
     found: dict[str, Any] = {"npgan": __version__, "python": platform.python_version()}
     for package in ("numpy", "numba", "matplotlib", "tqdm"):
         try:

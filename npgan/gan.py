@@ -128,7 +128,8 @@ class GAN:
     int gives the same bits. After fit: generator_, discriminator_, average_, history_, epoch_, shape_, and
     classes_, which is empty unless the GAN is conditional.
 
-    The defaults are among the best of those tried (docs/recipes.md); npgan.regularise has the papers.
+    The defaults are among the best of those tried (docs/recipes.md); the papers stand in npgan.losses and
+    npgan.regularise.
     penalty: "r1", "r2", "r1+r2", "wgan_gp" or None, on D's slope, times penalty_weight (γ or λ; r1, r2: 1,
     r1+r2: 0.2, wgan_gp: 10), every penalty_every steps of D (16; wgan_gp: 1).
     lr_decay: over this share of the run, at its end, lr falls linearly to 0. A fit after a complete one makes
@@ -276,32 +277,17 @@ class GAN:
         does: the same end after an interruption gives the same bits; with a later one the place that was
         reached is a smaller share of the run, and lr and the noise rise to what they are there.
         """
-        if labels is not None and (isinstance(images, Images) or not self.config["conditional"]):
-            raise ValueError("labels=... is for GAN(conditional=True), and for images in a plain array")
-        data = images if isinstance(images, Images) else in_memory(images, labels)
-        classes = classes_of(data, self.classes_) if self.config["conditional"] else []
         if not is_count(epochs):
             raise ValueError(f"epochs must be a whole number of 1 or more, got {epochs!r}")
-        if self.batch > len(data.images):
-            times = f" x {self.config['d_steps']} d_steps" if self.config["d_steps"] > 1 else ""
-            raise ValueError(
-                f"batch is {self.config['batch']}{times}, but there are only {len(data.images)} images"
-            )
-        pixels = data.images.dtype == np.uint8
-        if self.shape_ is not None and (self.shape_ != data.shape or self.pixels_ != pixels):
-            raise ValueError(f"this GAN was started on images of shape {self.shape_}, got {data.shape}")
-        if self.position_ and self.data_["crc32"] != crc32_of(data):
-            raise ValueError(
-                f"an epoch on {self.data_['name']} was interrupted; it needs the same images to go on"
-            )
-        self.data_ = dict(name=data.name, source=data.source, count=len(data.images), crc32=crc32_of(data))
-        fresh = self.shape_ is None
-        if fresh:
-            self.start(data.shape, pixels, classes)
+        data, classes = self.accepted(images, labels)
+        before = self.shape_, self.classes_, self.data_
         try:
+            if self.shape_ is None:
+                self.start(data.shape, data.images.dtype == np.uint8, classes)
+            self.data_ = marks(data, learnt=bool(classes))
             directory = None if out is None else RunDirectory(out, self, data, self.epoch_ + epochs)
-        except OSError:
-            self.shape_ = None if fresh else self.shape_  # nothing was trained: as if fit had not been called
+        except BaseException:  # nothing was trained: as if fit had not been called
+            self.shape_, self.classes_, self.data_ = before
             raise
         self.end_ = (self.epoch_ + epochs, len(data.images) // self.batch)
         watchers = [*callbacks] if directory is None else [directory.after_epoch, *callbacks]
@@ -322,6 +308,27 @@ class GAN:
             if interrupted():
                 raise train.Interrupted
         return self
+
+    def accepted(self, images: Any, labels: Any) -> tuple[Images, list[int]]:
+        """The data as a dataset, and the classes to learn; ValueError where this GAN cannot take them."""
+        if labels is not None and (isinstance(images, Images) or not self.config["conditional"]):
+            raise ValueError("labels=... is for GAN(conditional=True), and for images in a plain array")
+        data = images if isinstance(images, Images) else in_memory(images, labels)
+        classes = classes_of(data, self.classes_) if self.config["conditional"] else []
+        if self.batch > len(data.images):
+            times = f" x {self.config['d_steps']} d_steps" if self.config["d_steps"] > 1 else ""
+            raise ValueError(
+                f"batch is {self.config['batch']}{times}, but there are only {len(data.images)} images"
+            )
+        pixels = data.images.dtype == np.uint8
+        if self.shape_ is not None and (self.shape_ != data.shape or self.pixels_ != pixels):
+            raise ValueError(f"this GAN was started on images of shape {self.shape_}, got {data.shape}")
+        if self.position_ and not same_data(self.data_, data):
+            what = "images and labels" if classes else "images"
+            raise ValueError(
+                f"an epoch on {self.data_['name']} was interrupted; it needs the same {what} to go on"
+            )
+        return data, classes
 
     def generate(self, z: np.ndarray, labels: Any = None) -> np.ndarray:
         """The images (n, *shape) that the averaged generator makes of z (n, latent); uint8, or points.
@@ -404,6 +411,22 @@ class GAN:
 def crc32_of(data: Images) -> int:
     """A fingerprint of the images, to see that a run goes on with those it began with."""
     return zlib.crc32(np.ascontiguousarray(data.images).data)
+
+
+def crc32_of_labels(data: Images) -> int:
+    return zlib.crc32(np.asarray([] if data.labels is None else data.labels, np.int64).tobytes())
+
+
+def marks(data: Images, learnt: bool) -> dict[str, Any]:
+    """What a GAN remembers of its data; of the labels only if they are learnt."""
+    found = dict(name=data.name, source=data.source, count=len(data.images), crc32=crc32_of(data))
+    return {**found, "crc32_labels": crc32_of_labels(data)} if learnt else found
+
+
+def same_data(known: dict[str, Any], data: Images) -> bool:
+    """Whether the images, and the labels that were learnt, are those of which `marks` is known."""
+    labels = known.get("crc32_labels")
+    return known["crc32"] == crc32_of(data) and labels in (None, crc32_of_labels(data))
 
 
 def in_memory(images: Any, labels: Any = None) -> Images:

@@ -177,8 +177,8 @@ def mean(x, axis=None, keepdims=False):
 
 @primitive
 def get(x, index):
-    """x[index] for integers, slices, None and ..., each element at most once."""
-    return x[index]
+    """x[index] for integers, slices, None and ...: what can name no element twice."""
+    return x[only_slices(index)]
 
 
 get.rules = (lambda g, y, x, index: put(g, index=index, shape=np.shape(x)),)
@@ -188,8 +188,16 @@ get.rules = (lambda g, y, x, index: put(g, index=index, shape=np.shape(x)),)
 def put(x, index, shape):
     """The inverse arrow of get: zeros of `shape`, with x at [index]."""
     out = np.zeros(shape, np.asarray(x).dtype)
-    out[index] = x
+    out[only_slices(index)] = x
     return out
+
+
+def only_slices(index):
+    """An array of integers could name an element twice, and put would keep one of its two gradients."""
+    for i in index if isinstance(index, tuple) else (index,):
+        if isinstance(i, bool) or not (i is None or i is Ellipsis or isinstance(i, (int, np.integer, slice))):
+            raise TypeError(f"a Tensor is indexed by integers and slices, got {type(i).__name__}")
+    return index
 
 
 put.rules = (lambda g, y, x, index, shape: get(g, index=index),)
@@ -420,11 +428,13 @@ def operator(function):
     return method
 
 
-def index_by_slices(x, index):
-    for i in index if isinstance(index, tuple) else (index,):
-        if not (i is None or i is Ellipsis or isinstance(i, (int, np.integer, slice))):
-            raise TypeError(f"a Tensor is indexed by integers and slices, got {type(i).__name__}")
-    return get(x, index=index)
+def reduction(function):
+    """function(x, axis, keepdims) as a method; np.sum(x) ends here too, with options of NumPy's own."""
+
+    def method(self, axis=None, keepdims=False, **numpys):
+        return np.asarray(self) if numpys else function(self, axis=axis, keepdims=keepdims)  # asarray refuses
+
+    return method
 
 
 for name, function in dict(add=add, sub=subtract, mul=multiply, truediv=divide, matmul=matmul).items():
@@ -433,8 +443,7 @@ for name, function in dict(add=add, sub=subtract, mul=multiply, truediv=divide, 
 Tensor.__pow__ = operator(lambda x, p: exp(p * log(x)) if isinstance(p, Tensor) else power(x, p))
 Tensor.__rpow__ = operator(lambda p, x: exp(p * (np.log(x) if np.ndim(x) else math.log(x))))
 Tensor.__neg__ = lambda x: negative(x)
-Tensor.__getitem__ = index_by_slices
-Tensor.sum = lambda x, axis=None, keepdims=False: sum(x, axis=axis, keepdims=keepdims)
-Tensor.mean = mean
+Tensor.__getitem__ = lambda x, index: get(x, index=index)
+Tensor.sum, Tensor.mean = reduction(sum), reduction(mean)
 Tensor.reshape = lambda x, *shape: reshape(x, shape=shape[0] if isinstance(shape[0], tuple) else shape)
 Tensor.T = property(lambda x: transpose(x))

@@ -147,6 +147,11 @@ def test_repr_says_what_it_is():
         (lambda x: bool(x), TypeError, "no truth value"),
         (lambda x: x[[0, 1]], TypeError, "integers and slices, got list"),
         (lambda x: x[np.array([True, False])], TypeError, "integers and slices"),
+        (lambda x: x[True], TypeError, "integers and slices"),
+        (lambda x: ops.get(x, index=[0, 0]), TypeError, "integers and slices"),
+        (lambda x: ops.put(x, index=[0, 0], shape=(3,)), TypeError, "integers and slices"),
+        (lambda x: np.sum(x), TypeError, "cannot see through"),
+        (lambda x: np.mean(x, axis=0), TypeError, "cannot see through"),
         (lambda x: x + "a", TypeError, "unsupported operand"),
         (lambda x: ops.leaky_relu(x, slope=-1.0), ValueError, "slope of 0 or more"),
         (

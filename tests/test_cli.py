@@ -16,6 +16,7 @@ from PIL import Image
 from npgan import GAN, __version__, checkpoint, datasets
 from npgan.cli import LOSSES, PENALTIES, main
 from npgan.datasets.idx import header
+from npgan.run import interpolate
 
 RNG = np.random.default_rng(0)
 IMAGES = RNG.integers(0, 256, (43, 3, 4), dtype=np.uint8)
@@ -197,8 +198,8 @@ WRONG = [
     (["evaluate", "run", "-n", "0"], 2, "-n"),
     (["evaluate", "run", "--seed", "x"], 2, "--seed"),
     (["evaluate", "absent"], 1, "absent does not exist"),
-    (["evaluate", "absent/x.npy"], 1, "exists"),
-    (["evaluate", "absent.npy"], 1, "no such file"),
+    (["evaluate", "absent/x.npy"], 1, "absent/x.npy does not exist"),
+    (["evaluate", "absent.npy"], 1, "absent.npy does not exist; expected a .npy file"),
     (["evaluate", "empty"], 1, "no checkpoint.npz"),
     (["evaluate", "file.txt"], 1, "file.txt"),
     (["evaluate", "corrupt"], 1, "corrupt/checkpoint.npz"),
@@ -458,6 +459,18 @@ def test_ctrl_c_during_the_last_pictures_says_that_the_run_is_complete(zoo, tmp_
     assert capsys.readouterr() == ("", f"stopped, but all epochs were done: they are in {tmp_path}\n")
 
 
+def test_a_second_ctrl_c_says_which_state_was_saved(zoo, tmp_path, monkeypatch, capsys):
+    def twice(gan):
+        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
+
+    after_step(monkeypatch, STEPS + 2, twice)
+    assert main(["train", "--data", str(zoo / "images.npy"), *train_small(2), "--out", str(tmp_path)]) == 130
+    kept = tmp_path / "checkpoint.npz"
+    assert capsys.readouterr() == ("", f"stopped at once; the last saved state is {kept}\n")
+    assert GAN.load(tmp_path).adam_G.t == STEPS
+
+
 def test_ctrl_c_before_training_began_saves_nothing(tmp_path, monkeypatch, capsys):
     def interrupted(source):
         raise KeyboardInterrupt
@@ -580,6 +593,15 @@ def test_interpolation_walks_from_one_image_to_another(zoo, tmp_path, capsys):
     assert cells(a, 12, 3, 4).shape == (8 * 12, 3, 4)
 
 
+def test_a_walk_in_one_dimension_goes_straight(zoo, monkeypatch):
+    gan, seen = GAN(latent=1, hidden=(4,), hidden_D=(4,), batch=8), []
+    gan.fit(IMAGES, epochs=1, progress=False)
+    monkeypatch.setattr(GAN, "generate", lambda self, z, labels: seen.append(z) or np.zeros((len(z), 3, 4)))
+    interpolate(gan)
+    walks, (a, b) = seen[0].reshape(8, 12), np.random.default_rng(0).standard_normal((2, 8), dtype=np.float32)
+    np.testing.assert_allclose(walks, np.linspace(a, b, 12, axis=1), atol=1e-5)
+
+
 def test_a_conditional_run_draws_the_digit_that_is_asked_for(zoo, tmp_path, capsys):
     data, out, npy, picture = zoo / "labelled.npz", tmp_path / "run", tmp_path / "a.npy", tmp_path / "a.png"
     found = run_json(capsys, "train", "--data", data, *train_small(1), "--conditional", "--out", out)
@@ -669,8 +691,8 @@ def test_help_names_every_command(capsys):
         main(["--help"])
     out, err = capsys.readouterr()
     assert (exit.value.code, err) == (0, "")
-    for name in ("train", "sample", "noise", "info"):
-        assert name in out
+    names = re.findall(r"^    (\w+)", out, re.M)
+    assert sorted(names) == ["bench", "evaluate", "gradcheck", "info", "noise", "sample", "train"]
 
 
 @pytest.mark.skipif(os.name != "posix", reason="pipes of Unix")

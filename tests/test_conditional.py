@@ -308,6 +308,22 @@ def test_more_labels_than_classes_are_refused():
         fit(small(), 1, images=images, labels=np.arange(1001))
 
 
+def test_an_interrupted_epoch_goes_on_only_with_the_same_labels(monkeypatch):
+    handler = signal.signal(signal.SIGINT, signal.default_int_handler)
+    step, gan = GAN.step, small()
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            GAN, "step", lambda self, *batch: signal.raise_signal(signal.SIGINT) or step(self, *batch)
+        )
+        with pytest.raises(KeyboardInterrupt):
+            fit(gan, 2)
+    signal.signal(signal.SIGINT, handler)
+    with pytest.raises(ValueError, match="needs the same images and labels"):
+        fit(gan, 2, labels=np.roll(LABELS, 1))
+    fit(gan, 2, labels=LABELS.astype(np.int16))
+    assert gan.epoch_ == 2
+
+
 def test_refused_labels_leave_the_gan_as_it_was(trained):
     kept = dict(trained.data_)
     with pytest.raises(ValueError, match="too"):

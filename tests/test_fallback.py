@@ -1,6 +1,7 @@
 """What happens where Numba is missing, broken, or cannot keep what it compiled; each in a process of its own."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -61,6 +62,19 @@ def test_the_environment_chooses(tmp_path):
     out, err = child(tmp_path, NPGAN_KERNELS="fast")
     assert out == "compiled"
     assert any("NPGAN_KERNELS=fast ignored" in line for line in err)
+
+
+@pytest.mark.parametrize(
+    ("environment", "words"),
+    [
+        ({"NPGAN_KERNELS": "fast"}, "NPGAN_KERNELS=fast ignored"),
+        ({"NPGAN_KERNELS": "compiled", "NUMBA_DISABLE_JIT": "1"}, "NUMBA_DISABLE_JIT is set"),
+    ],
+)
+def test_info_tells_even_where_something_is_wrong(tmp_path, environment, words):
+    out, err = child(tmp_path, "from npgan.cli import main\nassert main(['info']) == 0", **environment)
+    assert re.search(r"^kernels +\w+$", out, re.M)
+    assert any(words in line for line in err)
 
 
 def test_the_first_compile_says_so_and_the_next_start_is_silent(tmp_path):

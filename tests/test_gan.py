@@ -12,6 +12,7 @@ from npgan import (
     Generator,
     Tensor,
     bce_with_logits,
+    checkpoint,
     datasets,
     discriminator_step,
     evaluate,
@@ -465,7 +466,20 @@ def test_a_fit_that_fails_at_the_start_leaves_the_gan_as_it_was(points, tmp_path
     with pytest.raises(OSError, match="a_file"):
         gan.fit(points, epochs=1, out=tmp_path / "a_file" / "run", progress=False)
     assert gan.shape_ is None
-    gan.fit(np.zeros((64, 3)), epochs=1, progress=False)
+    gan.fit(np.zeros((64, 3)), epochs=1, out=tmp_path / "run", progress=False)
+    kept = dict(gan.data_)
+    (tmp_path / "cut").mkdir()
+    (tmp_path / "cut" / "checkpoint.npz").write_bytes(b"no zip")
+    (tmp_path / "other").mkdir()
+    checkpoint.save(tmp_path / "other" / "checkpoint.npz", {}, {"judge": "digits"})
+    for place, error in (("cut", checkpoint.CheckpointError), ("other", FileExistsError)):
+        fresh = small_gan()
+        with pytest.raises(error):
+            fresh.fit(points, epochs=1, out=tmp_path / place, progress=False)
+        assert (fresh.shape_, fresh.data_) == (None, {})
+        with pytest.raises(error):
+            gan.fit(np.ones((64, 3)), epochs=1, out=tmp_path / place, progress=False)
+        assert gan.data_ == kept
 
 
 def test_a_penalty_takes_what_a_network_takes():

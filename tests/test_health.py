@@ -93,7 +93,7 @@ def test_unseen_real_digits_measure_as_real():
 def test_some_digits_alone_leave_the_others_lost():
     data = digits(5000, 20_000)
     seen = measure(data.images[np.isin(data.labels, [0, 6])][:500], REAL)
-    assert set(seen.lost) >= {1, 2, 3, 4, 7, 8, 9} - {5}
+    assert set(seen.lost) >= {1, 2, 3, 4, 7, 8, 9}
     assert 0.6 < seen.lost_share < 0.9
 
 

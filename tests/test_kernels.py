@@ -171,6 +171,7 @@ def test_optimiser_kernels_agree_with_the_reference(dtype, n, t, seed):
     start[3] = abs(start[3])
     for name, count, hyper in (
         ("adam", 4, (1e-3, 0.5, 0.999, 1e-8, t)),
+        ("adam", 4, (1e-3, 0.0, 0.99, 1e-8, t)),
         ("sgd", 3, (1e-2, 0.9)),
         ("mix", 2, (0.99,)),
     ):

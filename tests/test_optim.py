@@ -45,16 +45,17 @@ def test_eps_stands_outside_the_root():
     np.testing.assert_allclose(theta, -1 / (1 + 0.5), rtol=1e-12)
 
 
-def test_adam_follows_the_algorithm_over_many_numbers():
+@pytest.mark.parametrize("beta1", [0.5, 0.0])
+def test_adam_follows_the_algorithm_over_many_numbers(beta1):
     rng = np.random.default_rng(0)
     theta = rng.standard_normal(1003)
-    adam, mine = Adam(theta, lr=3e-3, beta1=0.5, beta2=0.99), theta.copy()
+    adam, mine = Adam(theta, lr=3e-3, beta1=beta1, beta2=0.99), theta.copy()
     m = v = np.zeros(1003)
     for t in range(1, 31):
         g = rng.standard_normal(1003) * 10.0 ** rng.integers(-6, 3, 1003)
         adam.step(g)
-        m, v = 0.5 * m + 0.5 * g, 0.99 * v + 0.01 * g * g
-        mine -= 3e-3 * (m / (1 - 0.5**t)) / (np.sqrt(v / (1 - 0.99**t)) + 1e-8)
+        m, v = beta1 * m + (1 - beta1) * g, 0.99 * v + 0.01 * g * g
+        mine -= 3e-3 * (m / (1 - beta1**t)) / (np.sqrt(v / (1 - 0.99**t)) + 1e-8)
     np.testing.assert_allclose(theta, mine, rtol=1e-12, atol=1e-14)
 
 

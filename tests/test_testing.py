@@ -1,6 +1,7 @@
 """The gradient checker's public functions: styles, nesting, reports, power, the Taylor test, npgan's own, the command."""
 
 import json
+import sys
 import traceback
 import warnings
 
@@ -502,6 +503,7 @@ def nonsense(): return 3
 def nothing(): return []
 def needs(x): return None
 def raises(): return (lambda x: 1 / 0), (lambda x: x), (X,)
+def imports(): import helper_of_gradcheck as h; return h.case
 def option(): return (lambda x: np.sum(x**2)), (lambda x: 2 * x), (X,), {"foo": 1}
 number = 3
 """
@@ -527,6 +529,10 @@ def test_the_command(tmp_path, monkeypatch, capsys):
     places = [title.removeprefix("targets_of_gradcheck:nested") for title in json.loads(said.out)]
     assert (code, places) == (0, [" [0] [0]", " [0] [1]", " [1]"])
     assert run("silent")[0] == 0
+    (tmp_path / "helper_of_gradcheck.py").write_text("case = None\n")
+    before = list(sys.path)
+    assert run("imports")[0] == 0
+    assert sys.path == before
     code, said = run("asserts")
     assert (code, "my own words" in said.err) == (1, True)
     (tmp_path / "broken_target_of_gradcheck.py").write_text("def cases(:")

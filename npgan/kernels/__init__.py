@@ -90,13 +90,18 @@ def first_line(error: BaseException) -> str:
     return f"{type(error).__name__}: {text.splitlines()[0]}" if text else type(error).__name__
 
 
-def __getattr__(name: str):
-    """Runs only while no set is chosen (afterwards the kernels are plain attributes of this module)."""
-    if name not in NAMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+def choose() -> None:
+    """Take the kernels that NPGAN_KERNELS names; where they do not work, a warning and NumPy's."""
     wanted = os.environ.get("NPGAN_KERNELS", "auto") or "auto"
     if wanted not in ("auto", "compiled", "reference"):
         log.warning("npgan: warning: NPGAN_KERNELS=%s ignored; it may be auto, compiled or reference", wanted)
         wanted = "auto"
     use_kernels("auto" if wanted == "compiled" else wanted)
+
+
+def __getattr__(name: str):
+    """Runs only while no set is chosen (afterwards the kernels are plain attributes of this module)."""
+    if name not in NAMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    choose()
     return globals()[name]

@@ -26,7 +26,7 @@ def score(
     notes, labels = [], None
     if target.suffix == ".npy" and not target.is_dir():
         chosen, source = Judge.load(judge or "mnist"), home(data or "")
-        images = as_pixels(read_npy(existing(target)), chosen.shape, target.name)
+        images = as_pixels(read_npy(target), chosen.shape, target.name)
     else:
         gan = GAN.load(target)
         if not gan.pixels_:
@@ -50,12 +50,6 @@ def score(
     found, neighbours = examine(images, chosen, source, labels)
     found["notes"] = notes + found["notes"]
     return found, images[: found["n"]].reshape(-1, *chosen.shape), neighbours
-
-
-def existing(path: Path) -> Path:
-    if not path.is_file():
-        raise DataError(f"{path}: no such file; expected a .npy file of images, or the directory of a run")
-    return path
 
 
 def knowing(crc32: int | None) -> Judge:

@@ -31,32 +31,40 @@ def reports_of(target: str | None, seed: int = 0) -> Iterator[Report]:
     if target is None:
         yield from tqdm(check_own(seed), unit=" checks", leave=False, delay=2, disable=None)
         return
+    here = os.getcwd()
+    sys.path.insert(0, here)
+    try:
+        function = named(target)
+        try:
+            for one, place in listed(function()):
+                report = read(one, target, seed)
+                if place:
+                    report.title = f"{report.title or target}{place}"
+                yield report
+        except AssertionError as error:
+            yield Report(FAIL, [], str(error).splitlines() or ["an assertion failed"], title=target)
+        except Exception as error:  # a mistake in the user's own functions
+            raise ValueError(f"{target}: {told(error)}") from error
+    finally:
+        sys.path.remove(here)
+
+
+def named(target: str) -> Any:
+    """The function behind "module:function"."""
     module, _, name = target.partition(":")
     if not all(part.isidentifier() for part in [*module.split("."), *name.split(".")]):
         raise ValueError(f"expected module:function, as in tests.my_layers:cases, got {target!r}")
-    sys.path.insert(0, os.getcwd())
     try:
         function: Any = importlib.import_module(module)
         for part in name.split("."):
             function = getattr(function, part)
     except Exception as error:  # whatever the module raises while it is imported
         raise ValueError(f"{target} cannot be loaded: {told(error)}") from error
-    finally:
-        sys.path.remove(os.getcwd())
     if not callable(function):
         raise ValueError(f"{target} is {kind(function)}; it must be a function without arguments")
     if not accepts(function, 0):
         raise ValueError(f"{target} needs arguments; it must be a function without any")
-    try:
-        for one, place in listed(function()):
-            report = read(one, target, seed)
-            if place:
-                report.title = f"{report.title or target}{place}"
-            yield report
-    except AssertionError as error:
-        yield Report(FAIL, [], str(error).splitlines() or ["an assertion failed"], title=target)
-    except Exception as error:  # a mistake in the user's own functions
-        raise ValueError(f"{target}: {told(error)}") from error
+    return function
 
 
 def told(error: BaseException) -> str:
