@@ -142,6 +142,7 @@ def test_products_that_do_not_fit_are_refused():
             kernels.gemm(np.ones((3, 4)), np.ones((5, 6)), ta, tb)
 
 
+@pytest.mark.filterwarnings("ignore:invalid value")
 def test_nan_and_infinity_go_through_a_product():
     a, b = np.ones((9, 5), np.float32), np.ones((5, 40), np.float32)
     a[2, 3], a[4, 1] = np.nan, np.inf

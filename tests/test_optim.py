@@ -89,6 +89,7 @@ def test_state_restored_goes_on_with_the_same_bits(make):
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize("make", [Adam, SGD])
+@pytest.mark.filterwarnings("ignore:invalid value")
 def test_a_gradient_that_is_not_finite_is_named(make, bad):
     net = Network([Dense(3, 2, rng=0)])
     g = np.zeros(8, np.float32)
