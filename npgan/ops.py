@@ -175,6 +175,14 @@ def mean(x, axis=None, keepdims=False):
     return total / (math.prod(np.shape(x)) / max(math.prod(np.shape(total)), 1))
 
 
+def only_slices(index):
+    """An array of integers could name an element twice, and put would keep one of its two gradients."""
+    for i in index if isinstance(index, tuple) else (index,):
+        if isinstance(i, bool) or not (i is None or i is Ellipsis or isinstance(i, (int, np.integer, slice))):
+            raise TypeError(f"a Tensor is indexed by integers and slices, got {type(i).__name__}")
+    return index
+
+
 @primitive
 def get(x, index):
     """x[index] for integers, slices, None and ...: what can name no element twice."""
@@ -190,14 +198,6 @@ def put(x, index, shape):
     out = np.zeros(shape, np.asarray(x).dtype)
     out[only_slices(index)] = x
     return out
-
-
-def only_slices(index):
-    """An array of integers could name an element twice, and put would keep one of its two gradients."""
-    for i in index if isinstance(index, tuple) else (index,):
-        if isinstance(i, bool) or not (i is None or i is Ellipsis or isinstance(i, (int, np.integer, slice))):
-            raise TypeError(f"a Tensor is indexed by integers and slices, got {type(i).__name__}")
-    return index
 
 
 put.rules = (lambda g, y, x, index, shape: get(g, index=index),)
@@ -429,10 +429,12 @@ def operator(function):
 
 
 def reduction(function):
-    """function(x, axis, keepdims) as a method; np.sum(x) ends here too, with options of NumPy's own."""
+    """function(x, axis, keepdims) as a method. np.sum(x) calls it with an `out`, and hears of npgan.ops."""
 
-    def method(self, axis=None, keepdims=False, **numpys):
-        return np.asarray(self) if numpys else function(self, axis=axis, keepdims=keepdims)  # asarray refuses
+    def method(self, axis=None, keepdims=False, **more):
+        if "out" in more:
+            self.__array__()  # which raises, and says why
+        return function(self, axis=axis, keepdims=keepdims, **more)
 
     return method
 

@@ -152,6 +152,7 @@ def test_repr_says_what_it_is():
         (lambda x: ops.put(x, index=[0, 0], shape=(3,)), TypeError, "integers and slices"),
         (lambda x: np.sum(x), TypeError, "cannot see through"),
         (lambda x: np.mean(x, axis=0), TypeError, "cannot see through"),
+        (lambda x: x.sum(axes=0), TypeError, "axes"),
         (lambda x: x + "a", TypeError, "unsupported operand"),
         (lambda x: ops.leaky_relu(x, slope=-1.0), ValueError, "slope of 0 or more"),
         (

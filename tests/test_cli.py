@@ -24,14 +24,6 @@ SMALL = ["--latent", "3", "--hidden", "5", "--hidden-D", "4", "--batch", "8"]
 STEPS = 5  # of an epoch: 43 // 8
 
 
-@pytest.fixture(autouse=True)
-def ctrl_c_raises():
-    """As in a terminal, even where the tests were started in the background."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
-
-
 @pytest.fixture(scope="module")
 def zoo(tmp_path_factory):
     """Data, a run of two epochs in "run", and whatever people may confuse with them."""
@@ -593,7 +585,7 @@ def test_interpolation_walks_from_one_image_to_another(zoo, tmp_path, capsys):
     assert cells(a, 12, 3, 4).shape == (8 * 12, 3, 4)
 
 
-def test_a_walk_in_one_dimension_goes_straight(zoo, monkeypatch):
+def test_a_walk_in_one_dimension_goes_straight(monkeypatch):
     gan, seen = GAN(latent=1, hidden=(4,), hidden_D=(4,), batch=8), []
     gan.fit(IMAGES, epochs=1, progress=False)
     monkeypatch.setattr(GAN, "generate", lambda self, z, labels: seen.append(z) or np.zeros((len(z), 3, 4)))

@@ -189,7 +189,6 @@ def test_noise_is_not_laid_on_labels(monkeypatch):
 def test_it_is_interrupted_at_every_step_and_ends_with_the_same_bits(options, tmp_path, monkeypatch):
     monkeypatch.setattr(RunDirectory, "draw", lambda *_: None)
     monkeypatch.setattr(RunDirectory, "finish", lambda *_: None)
-    handler = signal.signal(signal.SIGINT, signal.default_int_handler)
     fit(small(**options), 3, tmp_path / "once")
     step = GAN.step
 
@@ -206,7 +205,6 @@ def test_it_is_interrupted_at_every_step_and_ends_with_the_same_bits(options, tm
         except KeyboardInterrupt:
             stops += 1
             gan = GAN.load(tmp_path / "often")
-    signal.signal(signal.SIGINT, handler)
     assert stops >= 3 * STEPS
     for name in ("checkpoint.npz", "history.csv", "config.json"):
         assert (tmp_path / "often" / name).read_bytes() == (tmp_path / "once" / name).read_bytes()
@@ -309,7 +307,6 @@ def test_more_labels_than_classes_are_refused():
 
 
 def test_an_interrupted_epoch_goes_on_only_with_the_same_labels(monkeypatch):
-    handler = signal.signal(signal.SIGINT, signal.default_int_handler)
     step, gan = GAN.step, small()
     with monkeypatch.context() as patch:
         patch.setattr(
@@ -317,7 +314,6 @@ def test_an_interrupted_epoch_goes_on_only_with_the_same_labels(monkeypatch):
         )
         with pytest.raises(KeyboardInterrupt):
             fit(gan, 2)
-    signal.signal(signal.SIGINT, handler)
     with pytest.raises(ValueError, match="needs the same images and labels"):
         fit(gan, 2, labels=np.roll(LABELS, 1))
     fit(gan, 2, labels=LABELS.astype(np.int16))

@@ -466,7 +466,7 @@ def test_a_fit_that_fails_at_the_start_leaves_the_gan_as_it_was(points, tmp_path
     with pytest.raises(OSError, match="a_file"):
         gan.fit(points, epochs=1, out=tmp_path / "a_file" / "run", progress=False)
     assert gan.shape_ is None
-    gan.fit(np.zeros((64, 3)), epochs=1, out=tmp_path / "run", progress=False)
+    gan.fit(np.zeros((64, 3)), epochs=1, progress=False)
     kept = dict(gan.data_)
     (tmp_path / "cut").mkdir()
     (tmp_path / "cut" / "checkpoint.npz").write_bytes(b"no zip")

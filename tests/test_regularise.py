@@ -64,13 +64,6 @@ def fit(gan, epochs, out=None, images=IMAGES):
     return gan.fit(images, epochs=epochs, out=out, progress=False)
 
 
-@pytest.fixture(autouse=True)
-def ctrl_c_raises():
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
-
-
 @pytest.fixture
 def no_pictures(monkeypatch):
     monkeypatch.setattr(RunDirectory, "draw", lambda *_: None)

@@ -34,15 +34,6 @@ def fit(gan, epochs, out=None, images=IMAGES, **more):
     return gan.fit(images, epochs=epochs, out=out, **{"progress": False, **more})
 
 
-@pytest.fixture(autouse=True)
-def ctrl_c_raises():
-    """As in a terminal, even where the tests were started in the background; and as it was, afterwards."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
-    signal.signal(signal.SIGINT, before)
-
-
 @pytest.fixture
 def no_pictures(monkeypatch):
     """They cost most of a tiny run's time."""
