@@ -36,7 +36,9 @@ from npgan.bench.step import Machine
 
 FORMS, FUSED = ("NN", "NT", "TN"), ("NN+", "NT+", "TN+")
 SAMPLE, WARM = 4e-3, 8e-3  # seconds of a sample, and of calls before it that are not timed
-ASLEEP = 0.05  # seconds, after which the threads of NumPy's BLAS, which made the check, no longer spin
+ASLEEP = (
+    0.05  # seconds, after which the threads of NumPy's BLAS, which made the check, no longer spin
+)
 PASSES = 3  # over all shapes, so that a disturbed minute does not decide about one of them
 COLD = 32e6  # bytes of copies that --cold goes through
 PEERS = {"npgan": "numba", "numpy": "numpy", "scipy": "scipy", "torch": "torch", "jax": "jax"}
@@ -109,7 +111,9 @@ class Worker:
         elif isinstance(result, tuple):
             result = result[0]
         right = expected(one.kind, x)
-        error = float(np.abs(np.asarray(result).reshape(right.shape) - right).max() / np.abs(right).max())
+        error = float(
+            np.abs(np.asarray(result).reshape(right.shape) - right).max() / np.abs(right).max()
+        )
         if not error < 1e-5:
             return {"error": f"{one} is wrong by {error:.1e}"}
         time.sleep(ASLEEP)
@@ -149,7 +153,9 @@ def narrate(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
 
-def started(names: list[str], threads: int, caches: Path, avx2: bool) -> Iterator[tuple[str, Child]]:
+def started(
+    names: list[str], threads: int, caches: Path, avx2: bool
+) -> Iterator[tuple[str, Child]]:
     for name in names:
         more = AVX2[name] if avx2 else {}
         try:
@@ -232,7 +238,9 @@ def summary(runs: list[dict[str, Any]]) -> str:
     for run in runs:
         peak = run["peak_gflops"]
         counted = [
-            r for r in run["rows"] if r["batch"] >= 64 and min(r["shape"][1:]) > 1 and r["shape"][0] in FORMS
+            r
+            for r in run["rows"]
+            if r["batch"] >= 64 and min(r["shape"][1:]) > 1 and r["shape"][0] in FORMS
         ]
         cells = []
         for name in names:
@@ -296,10 +304,16 @@ def main() -> None:
     parser.add_argument("--peers", nargs="+", choices=PEERS, default=list(PEERS))
     parser.add_argument("--rounds", type=int, default=5, help="turns in each pass")
     parser.add_argument("--cold", action="store_true")
-    parser.add_argument("--avx2", action="store_true", help="npgan against NumPy, both on AVX2 code")
-    parser.add_argument("--shapes", action="store_true", help="print every shape, not only the worst")
+    parser.add_argument(
+        "--avx2", action="store_true", help="npgan against NumPy, both on AVX2 code"
+    )
+    parser.add_argument(
+        "--shapes", action="store_true", help="print every shape, not only the worst"
+    )
     parser.add_argument("--json", type=Path)
-    parser.add_argument("--page", action="store_true", help="write the report into docs/benchmarks.md")
+    parser.add_argument(
+        "--page", action="store_true", help="write the report into docs/benchmarks.md"
+    )
     args = parser.parse_args()
     names = ["npgan", *(name for name in args.peers if name != "npgan")]
     if args.avx2:
@@ -312,7 +326,8 @@ def main() -> None:
     counts: list[int | None] = [*dict.fromkeys(args.threads)] if args.threads else [1, None]
     with tempfile.TemporaryDirectory() as caches:
         runs = [
-            compare(names, args.batch, n, args.rounds, args.cold, args.avx2, Path(caches)) for n in counts
+            compare(names, args.batch, n, args.rounds, args.cold, args.avx2, Path(caches))
+            for n in counts
         ]
     results = {"cold": args.cold, "avx2": args.avx2, "runs": runs}
     print(report(results, args.shapes))

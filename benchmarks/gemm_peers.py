@@ -96,7 +96,9 @@ def in_torch() -> Bind:
     torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
 
     def bind(kind: str, x: dict[str, Any]) -> Callable[[], Any]:
-        a, b, out, bias, y, sums = (torch.from_numpy(x[n]) for n in ("a", "b", "out", "bias", "y", "sums"))
+        a, b, out, bias, y, sums = (
+            torch.from_numpy(x[n]) for n in ("a", "b", "out", "bias", "y", "sums")
+        )
 
         def affine_leaky() -> None:
             torch.addmm(bias, a, b, out=out)
@@ -137,7 +139,10 @@ def in_jax() -> Bind:
     jitted = {kind: jax.jit(function) for kind, function in functions.items()}
 
     def bind(kind: str, x: dict[str, Any]) -> Callable[[], Any]:
-        function, arrays = jitted[kind], [jax.device_put(x[name]) for name in ("a", "b", "bias", "y")]
+        function, arrays = (
+            jitted[kind],
+            [jax.device_put(x[name]) for name in ("a", "b", "bias", "y")],
+        )
         return lambda: jax.block_until_ready(function(*arrays))
 
     return bind

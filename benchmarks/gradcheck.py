@@ -54,9 +54,18 @@ def e1(dtype: str, scale: float, large: bool = False) -> dict[str, Any]:
     """Detection: of the bugs above the size for this dtype, how many each checker reports."""
     bugs = []
     for case in [mnist_layer(0, dtype)] if large else cases(0, dtype):
-        bugs += [p for p in planted(at_scale(case, dtype, scale), arguments=large) if p.size >= DTYPES[dtype]]
+        bugs += [
+            p
+            for p in planted(at_scale(case, dtype, scale), arguments=large)
+            if p.size >= DTYPES[dtype]
+        ]
     if large:  # torch's slow mode and scipy go entry by entry: hours
-        slow = ("torch gradcheck", "torch, scaled tolerances", "scipy check_grad", "scipy, scaled tolerance")
+        slow = (
+            "torch gradcheck",
+            "torch, scaled tolerances",
+            "scipy check_grad",
+            "scipy, scaled tolerance",
+        )
         chosen = {name: check for name, check in checkers().items() if name not in slow}
     else:
         chosen = checkers()
@@ -99,14 +108,21 @@ def e2(regime: str, ours_seeds: int = 15, peer_seeds: int = 4) -> dict[str, Any]
         for seed in range(ours_seeds):
             for case in REGIMES[regime](seed):
                 verdicts[
-                    check_gradients(case.forward, case.backward, case.args, style="dout", seed=seed).verdict
+                    check_gradients(
+                        case.forward, case.backward, case.args, style="dout", seed=seed
+                    ).verdict
                 ] += 1
         for seed in range(peer_seeds):
             for case in REGIMES[regime](seed):
                 n += 1
                 for name, check in list(checkers().items())[1:]:
                     alarms[name] += judged(check, case, case.backward)
-    return {"ours": dict(verdicts), "checks": ours_seeds * 15, "peers": dict(alarms), "peer_checks": n}
+    return {
+        "ours": dict(verdicts),
+        "checks": ours_seeds * 15,
+        "peers": dict(alarms),
+        "peer_checks": n,
+    }
 
 
 def e3() -> dict[str, Any]:
@@ -118,7 +134,9 @@ def e3() -> dict[str, Any]:
                 case = at_scale(case, dtype, scale)
                 tried += 1
                 zeros = lambda g, *args: tuple(np.zeros_like(a) for a in args)
-                passes += check_gradients(case.forward, zeros, case.args, style="dout").verdict == PASS
+                passes += (
+                    check_gradients(case.forward, zeros, case.args, style="dout").verdict == PASS
+                )
         for case in [*cases(2, dtype), mnist_layer(2, dtype)]:
             case = at_scale(case, dtype, 1.0)
             report = check_gradients(
@@ -139,10 +157,15 @@ def smallest_caught(case: Any, k: int, row: Any) -> float:
     def caught(size: float) -> bool:
         def backward(d: Any, *args: Any) -> Any:
             gradients = [np.array(a, np.float64) for a in case.backward(d, *args)]
-            gradients[k][spot] += size * row.size * np.ravel(d)[0] / np.ravel(dout)[0]  # linear in dout
+            gradients[k][spot] += (
+                size * row.size * np.ravel(d)[0] / np.ravel(dout)[0]
+            )  # linear in dout
             return tuple(gradients)
 
-        return check_gradients(case.forward, backward, case.args, style="dout", dout=dout).verdict == FAIL
+        return (
+            check_gradients(case.forward, backward, case.args, style="dout", dout=dout).verdict
+            == FAIL
+        )
 
     low, high = row.power / 1e3, row.power * 1e3
     for _ in range(9):
@@ -169,7 +192,9 @@ def e4() -> dict[str, Any]:
                     misses.append(f"{dtype} {case.name}: {p.bug.name} -> {hint}")
                 if p.argument is not None and p.bug.name != "two gradients swapped":
                     count["arguments"] += 1
-                    count["argument right"] += [report.arguments.index(r) for r in rows] == [p.argument]
+                    count["argument right"] += [report.arguments.index(r) for r in rows] == [
+                        p.argument
+                    ]
                 if p.index is not None:
                     count["indices"] += 1
                     count["index right"] += bool(rows) and rows[0].index == p.index
@@ -188,7 +213,10 @@ def e5() -> dict[str, Any]:
         return min(times)
 
     case = mnist_layer()
-    D, x = Discriminator(rng=0), np.random.default_rng(0).standard_normal((64, 784)).astype(np.float32)
+    D, x = (
+        Discriminator(rng=0),
+        np.random.default_rng(0).standard_normal((64, 784)).astype(np.float32),
+    )
     forward = time.perf_counter()
     for _ in range(20):
         case.forward(*case.args)
@@ -207,7 +235,12 @@ def e6() -> list[dict[str, Any]]:
         for bug in REAL:
             report = check_gradients(bug.func, bug.grad, bug.args, style=bug.style)
             found.append(
-                {"url": bug.url, "what": bug.what, "verdict": report.verdict, "hint": report.summary()}
+                {
+                    "url": bug.url,
+                    "what": bug.what,
+                    "verdict": report.verdict,
+                    "hint": report.summary(),
+                }
             )
     return found
 
@@ -239,7 +272,9 @@ def main() -> None:
     exact = [name for name in args.pieces if name in PIECES]
     begun = tuple(name for name in args.pieces if name not in PIECES)
     chosen = [
-        name for name in PIECES if not args.pieces or name in exact or (begun and name.startswith(begun))
+        name
+        for name in PIECES
+        if not args.pieces or name in exact or (begun and name.startswith(begun))
     ]
     if args.command == "list":
         print("\n".join(chosen))
@@ -250,7 +285,9 @@ def main() -> None:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 found = PIECES[name]()
-            (args.out / f"{name}.json").write_text(json.dumps(found, indent=1, default=float) + "\n")
+            (args.out / f"{name}.json").write_text(
+                json.dumps(found, indent=1, default=float) + "\n"
+            )
             print(f"{name}: {time.perf_counter() - start:.0f} s", flush=True)
     else:
         write(

@@ -226,7 +226,9 @@ def scaled(case: Case, s: float) -> Case:
 
 def shifted(case: Case, by: float) -> Case:
     """The output plus a large number."""
-    return Case(case.name, lambda *a: case.forward(*a) + a[0].dtype.type(by), case.backward, case.args)
+    return Case(
+        case.name, lambda *a: case.forward(*a) + a[0].dtype.type(by), case.backward, case.args
+    )
 
 
 def locked(case: Case) -> Case:
@@ -262,7 +264,9 @@ def at_kinks(case: Case, seed: int, distance: float = 0.0) -> Case:
 
 REGIMES: dict[str, Callable[[int], list[Case]]] = {
     "normal": lambda s: cases(s),
-    "float32": lambda s: [locked(c) for c in cases(s, np.float32)] if s % 2 else cases(s, np.float32),
+    "float32": lambda s: (
+        [locked(c) for c in cases(s, np.float32)] if s % 2 else cases(s, np.float32)
+    ),
     "inputs x 1e3": lambda s: [c._replace(args=tuple(1e3 * a for a in c.args)) for c in cases(s)],
     "inputs x 1e-3": lambda s: [c._replace(args=tuple(1e-3 * a for a in c.args)) for c in cases(s)],
     "output + 1e6": lambda s: [shifted(c, 1e6) for c in cases(s)],
@@ -427,5 +431,10 @@ def planted(case: Case, seed: int = 0, arguments: bool = True) -> Iterator[Plant
                     index = tuple(int(j) for j in np.argwhere(gap)[0])
             if size > 1e-9:
                 yield Planted(
-                    case, bug, None if whole or bug.name == "a stale argument" else k, backward, size, index
+                    case,
+                    bug,
+                    None if whole or bug.name == "a stale argument" else k,
+                    backward,
+                    size,
+                    index,
                 )

@@ -23,7 +23,15 @@ SHAPES = "it reads only the shapes of its arguments, so there is nothing to keep
 EQUIVALENT = {  # (primitive, argument) of the mutant "off the tape" -> why it computes the same
     **{
         (name, 0): SHAPES
-        for name in ("add", "subtract", "negative", "reshape", "transpose", "broadcast_to", "sum_to")
+        for name in (
+            "add",
+            "subtract",
+            "negative",
+            "reshape",
+            "transpose",
+            "broadcast_to",
+            "sum_to",
+        )
     },
     **{(name, 0): SHAPES for name in ("sum", "column_sum", "dropout", "get", "put", "concatenate")},
     ("add", 1): SHAPES,
@@ -137,7 +145,10 @@ def compiled(root: ast.AST) -> Any:
         space = dict(vars(ops))
         exec(compile(ast.fix_missing_locations(ast.Module([root], [])), "<mutant>", "exec"), space)
         return space[root.name]
-    return eval(compile(ast.fix_missing_locations(ast.Expression(root)), "<mutant>", "eval"), dict(vars(ops)))
+    return eval(
+        compile(ast.fix_missing_locations(ast.Expression(root)), "<mutant>", "eval"),
+        dict(vars(ops)),
+    )
 
 
 def mutants() -> Iterator[tuple[Primitive, int, str, Any]]:
@@ -156,7 +167,12 @@ def mutants() -> Iterator[tuple[Primitive, int, str, Any]]:
         rule = right(i) if callable(right) else right[i]
         if rule is None or rule is ops.flat:
             continue
-        yield PRIMITIVES[name], i, "the sign of the whole", lambda *a, r=rule, **k: -1.0 * r(*a, **k)
+        yield (
+            PRIMITIVES[name],
+            i,
+            "the sign of the whole",
+            lambda *a, r=rule, **k: -1.0 * r(*a, **k),
+        )
         yield PRIMITIVES[name], i, "twice the whole", lambda *a, r=rule, **k: 2.0 * r(*a, **k)
         yield PRIMITIVES[name], i, "half the whole", lambda *a, r=rule, **k: 0.5 * r(*a, **k)
         yield PRIMITIVES[name], i, "zero for the whole", lambda *a, r=rule, **k: 0.0 * r(*a, **k)

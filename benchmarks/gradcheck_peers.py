@@ -43,20 +43,26 @@ def torch_gradcheck(fast: bool, scaled: bool) -> Checker:
             @staticmethod
             def forward(ctx: Any, *tensors: Any) -> Any:
                 ctx.save_for_backward(*tensors)
-                return torch.from_numpy(np.array(case.forward(*[t.detach().numpy() for t in tensors])))
+                return torch.from_numpy(
+                    np.array(case.forward(*[t.detach().numpy() for t in tensors]))
+                )
 
             @staticmethod
             def backward(ctx: Any, g: Any) -> Any:
                 args = [t.detach().numpy() for t in ctx.saved_tensors]
                 g = g.detach().numpy()
-                return tuple(torch.from_numpy(np.array(d)) for d in backward(g if g.ndim else g[()], *args))
+                return tuple(
+                    torch.from_numpy(np.array(d)) for d in backward(g if g.ndim else g[()], *args)
+                )
 
         tensors = [torch.tensor(a, requires_grad=True) for a in case.args]
         options: dict[str, Any] = {"fast_mode": fast}
         if scaled:
             options["atol"] = 1e-5 * size_of(case, dout)
             options["rtol"] = 1e-5
-        return not torch.autograd.gradcheck(Function.apply, tensors, raise_exception=False, **options)
+        return not torch.autograd.gradcheck(
+            Function.apply, tensors, raise_exception=False, **options
+        )
 
     return check
 
@@ -94,7 +100,8 @@ def autograd_check_grads(scaled: bool) -> Checker:
     def check(case: Any, backward: Callable, dout: Any) -> bool:
         f = primitive(case.forward)
         rules = [
-            lambda y, *args, k=k: lambda g: np.asarray(backward(g, *args)[k]) for k in range(len(case.args))
+            lambda y, *args, k=k: lambda g: np.asarray(backward(g, *args)[k])
+            for k in range(len(case.args))
         ]
         defvjp(f, *rules)
         kept = util.TOL, util.RTOL
@@ -130,7 +137,9 @@ def scipy_check_grad(scaled: bool) -> Checker:
             return float(np.sum(np.asarray(dout, np.float64) * case.forward(*split(theta))))
 
         def grad(theta: np.ndarray) -> np.ndarray:
-            return np.concatenate([np.ravel(g) for g in backward(dout, *split(theta))]).astype(np.float64)
+            return np.concatenate([np.ravel(g) for g in backward(dout, *split(theta))]).astype(
+                np.float64
+            )
 
         theta = np.concatenate([a.ravel() for a in case.args]).astype(np.float64)
         limit = 1e-5 * (np.linalg.norm(grad(theta)) if scaled else 1.0)

@@ -46,7 +46,9 @@ def e1_large(pieces: Pieces) -> str:
     found = begun_with("e1-large", pieces)
     if not found:
         return ""
-    checkers = max((p["caught"] for p in found.values()), key=len)  # not every peer has seen every piece
+    checkers = max(
+        (p["caught"] for p in found.values()), key=len
+    )  # not every peer has seen every piece
     brackets = any("alarms" in p for p in found.values())
     return f"""\
 **E1 on a layer of MNIST size** (64 x 784 times 784 x 128)\

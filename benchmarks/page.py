@@ -18,7 +18,9 @@ def put(part: str, text: str, page: Path = PAGE) -> None:
     pattern = rf"(<!-- {part}: begin -->\n).*?(<!-- {part}: end -->)"
     new, found = re.subn(pattern, lambda m: f"{m[1]}{text}\n{m[2]}", whole, flags=re.S)
     if found != 1:
-        raise SystemExit(f"{page} has {found} places for {part}; it needs one <!-- {part}: begin --> ... end")
+        raise SystemExit(
+            f"{page} has {found} places for {part}; it needs one <!-- {part}: begin --> ... end"
+        )
     page.write_text(new, encoding="utf-8")
 
 

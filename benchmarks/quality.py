@@ -54,7 +54,9 @@ class Clock:
         self.folder, self.schedule, self.rate = folder, sorted(schedule), rate
         self.began, self.paused, self.seconds, self.steps = 0.0, 0.0, 0.0, 0
         self.end = self.schedule[-1]
-        file = folder / "clock.json"  # an earlier run may have left marks that this one does not come by
+        file = (
+            folder / "clock.json"
+        )  # an earlier run may have left marks that this one does not come by
         self.kept: list[dict[str, float]] = json.loads(file.read_text()) if file.exists() else []
         self.kept = [row for row in self.kept if row["mark"] not in schedule]
 
@@ -85,7 +87,9 @@ def runs(entry: Entry, seconds: Sequence[float]) -> list[Sequence[float]]:
     return [[s] for s in seconds] if entry.scheduled else [seconds]
 
 
-def run_one(entry: Entry, folder: Path, seed: int, schedule: list[float], rate: float | None = None) -> None:
+def run_one(
+    entry: Entry, folder: Path, seed: int, schedule: list[float], rate: float | None = None
+) -> None:
     """In the program's own process."""
     from npgan import datasets
 
@@ -110,7 +114,9 @@ def train(args: argparse.Namespace, programs: Programs) -> None:
                 continue
             folder = args.out / program / f"seed{seed}"
             folder.mkdir(parents=True, exist_ok=True)
-            clean = environment(args.threads or available_cores(), args.out.resolve() / "caches", QUIET)
+            clean = environment(
+                args.threads or available_cores(), args.out.resolve() / "caches", QUIET
+            )
             for seconds in runs(programs[program], args.seconds):
                 words = [program, str(folder), "--seeds", str(seed)]
                 train_one(f"{program}, seed {seed}", words, seconds, clean)
@@ -121,7 +127,9 @@ def train_one(name: str, words: list[str], seconds: Sequence[float], clean: dict
     narrate(f"{name}: {max(seconds):g} s of training")
     command = [sys.executable, sys.argv[0], "run-one", *words, "--seconds", *map(str, seconds)]
     done = subprocess.run(command, env=clean, capture_output=True, text=True)
-    last = (done.stderr if done.returncode else done.stdout).strip().splitlines()[-1:] or ["no word"]
+    last = (done.stderr if done.returncode else done.stdout).strip().splitlines()[-1:] or [
+        "no word"
+    ]
     narrate(f"{name}: {'failed: ' if done.returncode else ''}{last[0]}")
 
 

@@ -73,7 +73,9 @@ def ranking(found: dict[str, Any]) -> Figure:
     marks = sorted({s for by_second in found.values() for s in by_second})
     distances_of = lambda program, s: [row["frechet_distance"] for row in found[program].get(s, [])]
     middle = lambda program, s: np.median(distances_of(program, s) or [np.inf])
-    rows = sorted(found, key=lambda program: [middle(program, s) for s in reversed(marks)], reverse=True)
+    rows = sorted(
+        found, key=lambda program: [middle(program, s) for s in reversed(marks)], reverse=True
+    )
     figure = Figure(figsize=(6.4, 1.0 + 0.26 * len(rows)), dpi=160, layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()
@@ -81,7 +83,9 @@ def ranking(found: dict[str, Any]) -> Figure:
         for height, program in enumerate(rows):
             for value in distances_of(program, s):
                 x, mark, size = (value, "o", 3) if value < EDGE else (EDGE, ">", 6)
-                axes.plot(x, height + lift, mark, color=colour, ms=size, alpha=0.6, mew=0, clip_on=False)
+                axes.plot(
+                    x, height + lift, mark, color=colour, ms=size, alpha=0.6, mew=0, clip_on=False
+                )
             if middle(program, s) < EDGE:
                 axes.plot(middle(program, s), height + lift, "|", color=colour, ms=8, mew=2)
         axes.plot([], [], "o", color=colour, ms=4, label=f"{s:g} s")
@@ -102,7 +106,9 @@ def ranking(found: dict[str, Any]) -> Figure:
     return figure
 
 
-def gallery(out: Path, found: dict[str, Any], digits: tuple[int, int] = (4, 4), pixels: int = 60) -> Figure:
+def gallery(
+    out: Path, found: dict[str, Any], digits: tuple[int, int] = (4, 4), pixels: int = 60
+) -> Figure:
     """A row per program, a column per time; the samples are the first that the program drew, not chosen.
 
     digits: rows and columns of samples in a cell, each `pixels` wide.
@@ -115,7 +121,9 @@ def gallery(out: Path, found: dict[str, Any], digits: tuple[int, int] = (4, 4), 
     FigureCanvasAgg(figure)
     for column, seconds in enumerate(marks):
         x = (name + (wide + gap) * column + wide / 2) / width
-        figure.text(x, 1 - head / 2 / height, f"{seconds:g} s", ha="center", va="center", fontsize=9)
+        figure.text(
+            x, 1 - head / 2 / height, f"{seconds:g} s", ha="center", va="center", fontsize=9
+        )
     for row, program in enumerate(found):
         bottom = 1 - (head + (high + gap) * row + high) / height
         y = bottom + high / 2 / height
@@ -127,6 +135,8 @@ def gallery(out: Path, found: dict[str, Any], digits: tuple[int, int] = (4, 4), 
             images = np.load(file)[: digits[0] * digits[1]]
             x = (name + (wide + gap) * column) / width
             axes = figure.add_axes((x, bottom, wide / width, high / height))
-            axes.imshow(plot.tile(images, digits[1]), cmap="gray", vmin=0, vmax=255, interpolation="nearest")
+            axes.imshow(
+                plot.tile(images, digits[1]), cmap="gray", vmin=0, vmax=255, interpolation="nearest"
+            )
             axes.set_axis_off()
     return figure

@@ -31,7 +31,9 @@ Program = Callable[[np.ndarray, int, Clock], None]
 class Entry(NamedTuple):
     package: str  # what the program needs
     program: Program
-    scheduled: bool = False  # what it does depends on when it ends, so each time is a run of its own
+    scheduled: bool = (
+        False  # what it does depends on when it ends, so each time is a run of its own
+    )
 
 
 def npgan_with(**settings: Any) -> Entry:
@@ -48,7 +50,9 @@ def npgan_with(**settings: Any) -> Entry:
                 clock.tick(lambda n: self.sample(n, rng=seed).reshape(n, -1))
                 return values
 
-            def done(self) -> float:  # in place of the share of the epochs: there are more than it will see
+            def done(
+                self,
+            ) -> float:  # in place of the share of the epochs: there are more than it will see
                 return clock.done()
 
         Timed(rng=seed, **settings).fit(images.reshape(-1, 28, 28), epochs=10_000, progress=False)
@@ -76,7 +80,9 @@ def pytorch_gan(images: np.ndarray, seed: int, clock: Clock) -> None:
         nn.Linear(512, 256), nn.LeakyReLU(0.2, inplace=True), nn.Linear(256, 1), nn.Sigmoid(),
     )  # fmt: skip
     bce = nn.BCELoss()
-    adam_G, adam_D = (torch.optim.Adam(net.parameters(), lr=2e-4, betas=(0.5, 0.999)) for net in (G, D))
+    adam_G, adam_D = (
+        torch.optim.Adam(net.parameters(), lr=2e-4, betas=(0.5, 0.999)) for net in (G, D)
+    )
     data = torch.from_numpy(images).float() / 127.5 - 1
 
     def sample(n: int) -> np.ndarray:
@@ -180,7 +186,9 @@ def autograd_gan(images: np.ndarray, seed: int, clock: Clock) -> None:
                 for i, g in enumerate(grads):
                     m, v = (0.1 * g + 0.9 * moments[i][0], 0.001 * g**2 + 0.999 * moments[i][1])
                     moments[i] = m, v
-                    net[i] = net[i] + sign * 0.01 * (m / (1 - 0.9**t)) / (np.sqrt(v / (1 - 0.999**t)) + 1e-8)
+                    net[i] = net[i] + sign * 0.01 * (m / (1 - 0.9**t)) / (
+                        np.sqrt(v / (1 - 0.999**t)) + 1e-8
+                    )
             clock.tick(lambda n: np.rint(255 * draw(G, n)).astype(np.uint8))
 
 

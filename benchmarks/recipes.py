@@ -30,7 +30,9 @@ from npgan import GAN, datasets, plot
 
 CONSTANT: dict[str, Any] = dict(lr=5e-4, lr_decay=0.0)
 FALLING: dict[str, Any] = dict(lr=1e-3, lr_decay=1.0)
-CLASSIC: dict[str, Any] = dict(latent=100, hidden=(256, 512, 1024))  # Generator(), the default before
+CLASSIC: dict[str, Any] = dict(
+    latent=100, hidden=(256, 512, 1024)
+)  # Generator(), the default before
 PLAIN: dict[str, Any] = dict(
     CLASSIC, loss="nonsaturating", penalty=None, lr=4e-4, lr_decay=0.0, beta1=0.5, beta2=0.999
 )
@@ -95,7 +97,9 @@ SCREENED: dict[str, dict[str, Any]] = {
     "classic, constant lr 8e-4": dict(CLASSIC, lr=8e-4, lr_decay=0.0),
     "classic, constant lr 5e-4, batch 32": dict(CLASSIC, **CONSTANT, batch=32),
     "classic, constant lr 8e-4, batch 128": dict(CLASSIC, lr=8e-4, lr_decay=0.0, batch=128),
-    "classic, constant lr 5e-4, penalty weight 0.05": dict(CLASSIC, **CONSTANT, penalty_weight=0.05),
+    "classic, constant lr 5e-4, penalty weight 0.05": dict(
+        CLASSIC, **CONSTANT, penalty_weight=0.05
+    ),
     "classic, constant lr 5e-4, penalty weight 1": dict(CLASSIC, **CONSTANT, penalty_weight=1.0),
     "classic, constant lr 5e-4, R1 alone": dict(CLASSIC, **CONSTANT, penalty="r1"),
     "classic, constant lr 5e-4, no penalty": dict(CLASSIC, **CONSTANT, penalty=None),
@@ -154,7 +158,9 @@ def train(args: argparse.Namespace) -> None:
     try:
         found = json.loads((args.out / "rates.json").read_text())
     except OSError:
-        raise SystemExit(f"{args.out} has no rates.json; `recipes.py rates {args.out}` makes it") from None
+        raise SystemExit(
+            f"{args.out} has no rates.json; `recipes.py rates {args.out}` makes it"
+        ) from None
 
     if unknown := [name for name in args.recipes if name not in found]:
         raise SystemExit(
@@ -169,7 +175,15 @@ def train(args: argparse.Namespace) -> None:
         clean = environment(threads, args.out.resolve() / "caches", {})
         for seconds in runs(PROGRAMS[name], args.seconds):
             if not all((folder / f"{second:g}.npy").exists() for second in seconds):
-                words = [str(folder), "--recipes", name, "--seeds", str(seed), "--rate", str(found[name])]
+                words = [
+                    str(folder),
+                    "--recipes",
+                    name,
+                    "--seeds",
+                    str(seed),
+                    "--rate",
+                    str(found[name]),
+                ]
                 train_one(f"{name}, seed {seed}", words, seconds, clean)
 
     with ThreadPoolExecutor(args.jobs) as pool:
@@ -193,12 +207,16 @@ def main() -> None:
         sub = actions.add_parser(action)
         sub.add_argument("out", type=Path)
         if action in ("rates", "train", "run-one"):
-            sub.add_argument("--recipes", nargs="+", choices=ALL, default=list(RECIPES), metavar="NAME")
+            sub.add_argument(
+                "--recipes", nargs="+", choices=ALL, default=list(RECIPES), metavar="NAME"
+            )
         if action in ("train", "run-one"):
             sub.add_argument("--seconds", type=float, nargs="+", default=[60, 180])
             sub.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
         if action == "train":
-            sub.add_argument("--jobs", type=int, default=1, help="so many at a time, which share the cores")
+            sub.add_argument(
+                "--jobs", type=int, default=1, help="so many at a time, which share the cores"
+            )
         if action == "run-one":
             sub.add_argument("--rate", type=float)
         if action == "plot":
@@ -232,7 +250,10 @@ def main() -> None:
         found = curves(args.out / "scores.json", {name: PROGRAMS[name] for name in RECIPES})
         args.pictures.mkdir(parents=True, exist_ok=True)
         plot.save(ranking(found), args.pictures / "recipes.png")
-        plot.save(gallery(args.out, found, digits=(2, 10), pixels=30), args.pictures / "recipes_samples.png")
+        plot.save(
+            gallery(args.out, found, digits=(2, 10), pixels=30),
+            args.pictures / "recipes_samples.png",
+        )
 
 
 if __name__ == "__main__":

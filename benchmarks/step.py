@@ -31,14 +31,21 @@ def main() -> None:
     parser.add_argument("--threads", type=int)
     parser.add_argument("--rounds", type=int, default=20)
     parser.add_argument("--json", type=Path, help="where to keep the result, too")
-    parser.add_argument("--page", action="store_true", help="write the table into docs/benchmarks.md")
+    parser.add_argument(
+        "--page", action="store_true", help="write the table into docs/benchmarks.md"
+    )
     args = parser.parse_args()
-    results = compare(installed(args.peers, narrate), args.batch, args.threads, args.rounds, narrate)
+    results = compare(
+        installed(args.peers, narrate), args.batch, args.threads, args.rounds, narrate
+    )
     print(table(results))
     if args.json:
         args.json.write_text(json.dumps(results, indent=2) + "\n")
     if args.page:
-        put("step", f"{machine('torch', 'jax', 'tensorflow', 'keras', 'tinygrad')}\n\n{table(results)}")
+        put(
+            "step",
+            f"{machine('torch', 'jax', 'tensorflow', 'keras', 'tinygrad')}\n\n{table(results)}",
+        )
 
 
 if __name__ == "__main__":

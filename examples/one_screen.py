@@ -16,7 +16,9 @@ def main(epochs=16, limit=None, out="one_screen.png"):
     rng = np.random.default_rng(0)
     images = npgan.datasets.mnist().images[:limit]  # (60000, 784) uint8
     G = Generator(latent=LATENT, hidden=(256, 512, 1024), out=784, rng=rng)  # z -> image, tanh
-    D = Discriminator(inputs=784, hidden=(512, 256), rng=rng)  # image -> logit, log p/(1-p) of "it is real"
+    D = Discriminator(
+        inputs=784, hidden=(512, 256), rng=rng
+    )  # image -> logit, log p/(1-p) of "it is real"
     adam_G, adam_D = Adam(G, lr=2e-4, beta1=0.5), Adam(D, lr=2e-4, beta1=0.5)
 
     # What D should answer to a batch of real images followed by one of fakes.

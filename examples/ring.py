@@ -21,7 +21,9 @@ def main(steps=6000, gamma=0.03, out="ring.png", rng=0):
     G = Generator(LATENT, hidden=(64, 64), out=2, rng=rng)
     D = Discriminator(2, hidden=(64, 64), rng=rng)
     adam_G, adam_D = Adam(G, lr=2e-3, beta1=0.5), Adam(D, lr=2e-3, beta1=0.5)
-    average = G.copy()  # G circles around its goal; the mean of its last few hundred selves is nearer
+    average = (
+        G.copy()
+    )  # G circles around its goal; the mean of its last few hundred selves is nearer
 
     for step in range(steps):
         real = data.images[rng.integers(len(data), size=BATCH)]
@@ -42,7 +44,10 @@ def main(steps=6000, gamma=0.03, out="ring.png", rng=0):
         average.theta += 0.002 * (G.theta - average.theta)
 
         if (step + 1) % 1000 == 0:
-            print(f"step {step + 1}/{steps}  loss D {loss_D:.3f}  loss G {loss_G:.3f}  (nats)", flush=True)
+            print(
+                f"step {step + 1}/{steps}  loss D {loss_D:.3f}  loss G {loss_G:.3f}  (nats)",
+                flush=True,
+            )
 
     fake = average(rng.standard_normal((2000, LATENT), dtype=np.float32))
     counts = near_each_mode(fake)
@@ -51,7 +56,9 @@ def main(steps=6000, gamma=0.03, out="ring.png", rng=0):
     print(f"{covered} of 8 modes covered, {counts.sum() / len(fake):.0%} of the points on a mode")
     title = f"{covered} of 8 modes covered after {steps} steps"
     score = lambda xy: sigmoid(D(xy))[:, 0]
-    npgan.plot.save(npgan.plot.surface(score, data.images[:400], fake[:400], extent=1.2, title=title), out)
+    npgan.plot.save(
+        npgan.plot.surface(score, data.images[:400], fake[:400], extent=1.2, title=title), out
+    )
     return covered
 
 

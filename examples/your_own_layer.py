@@ -92,7 +92,10 @@ def check(op, rng=0):
     where dL/dx and dL/ds are what the rules say: it asks whether the rules can be differentiated themselves.
     """
     rng = np.random.default_rng(rng)
-    x, s = rng.standard_normal((5, 3)), rng.uniform(0.5, 2.0, 3)  # float64: differences need its digits
+    x, s = (
+        rng.standard_normal((5, 3)),
+        rng.uniform(0.5, 2.0, 3),
+    )  # float64: differences need its digits
     w, v, u = *rng.standard_normal((2, 5, 3)), rng.standard_normal(3)
 
     def loss(x, s):
@@ -120,7 +123,9 @@ def check(op, rng=0):
 def train(steps=300, rng=0):
     """Fit sin(3x) with a network of swish layers. Returns the loss before and after, and the network."""
     rng = np.random.default_rng(rng)
-    net = Network([Dense(1, 32, rng=rng), Layer(swish, {"s": np.ones(32)}), Dense(32, 1, "glorot", rng)])
+    net = Network(
+        [Dense(1, 32, rng=rng), Layer(swish, {"s": np.ones(32)}), Dense(32, 1, "glorot", rng)]
+    )
     adam = npgan.Adam(net, lr=0.02)
     x = np.linspace(-2, 2, 128, dtype=np.float32)[:, None]
     target = np.sin(3 * x)

@@ -34,7 +34,19 @@ HOME = {name: module for module, names in HOMES.items() for name in names}
 __all__ = sorted([*HOME, *MODULES])
 
 if TYPE_CHECKING:
-    from . import checkpoint, datasets, kernels, layers, losses, metrics, ops, optim, plot, testing, train
+    from . import (
+        checkpoint,
+        datasets,
+        kernels,
+        layers,
+        losses,
+        metrics,
+        ops,
+        optim,
+        plot,
+        testing,
+        train,
+    )
     from .autograd import Tensor, grad, primitive
     from .checkpoint import CheckpointError
     from .gan import GAN, Discriminator, Generator, discriminator_step, generator_step

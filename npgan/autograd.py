@@ -51,22 +51,26 @@ class Tensor:
 
     if TYPE_CHECKING:  # ops.py attaches the operators, for they are primitives
         T: Tensor
-        __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = (
-            __matmul__
-        ) = __rmatmul__ = __pow__ = __rpow__ = __getitem__ = sum = mean = reshape = __neg__ = (
-            lambda self, *a, **k: self
-        )
+        __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = (
+            __rtruediv__
+        ) = __matmul__ = __rmatmul__ = __pow__ = __rpow__ = __getitem__ = sum = mean = reshape = (
+            __neg__
+        ) = lambda self, *a, **k: self
 
     def __len__(self) -> int:
         return len(self.data)
 
     def __repr__(self) -> str:
         origin = f", made by {self.made_by[0].__name__}" if self.made_by else ""
-        values = np.array2string(self.data, precision=6, threshold=20, separator=", ", prefix="Tensor(")
+        values = np.array2string(
+            self.data, precision=6, threshold=20, separator=", ", prefix="Tensor("
+        )
         return f"Tensor({values}, shape {self.shape}, {self.dtype}{origin})"
 
     def __array__(self, *_args: Any, **_kwargs: Any) -> np.ndarray:
-        raise TypeError("NumPy cannot see through a Tensor; use npgan.ops, or .data for the bare array")
+        raise TypeError(
+            "NumPy cannot see through a Tensor; use npgan.ops, or .data for the bare array"
+        )
 
     def __bool__(self) -> bool:
         raise TypeError("a Tensor has no truth value; compare its .data")
@@ -103,7 +107,13 @@ class Primitive:
 
     def rule(self, i: int) -> Callable:
         """The derivative by argument i; raises NotImplementedError where there is none."""
-        rule = self.rules(i) if callable(self.rules) else self.rules[i] if i < len(self.rules) else None
+        rule = (
+            self.rules(i)
+            if callable(self.rules)
+            else self.rules[i]
+            if i < len(self.rules)
+            else None
+        )
         if rule is None:
             raise NotImplementedError(
                 f"{self.__name__}() has no rule for its argument {i}; "
@@ -117,7 +127,9 @@ def primitive(function: Callable[..., np.ndarray]) -> Primitive:
     return Primitive(function)
 
 
-def grad(y: Tensor, xs: Tensor | Sequence[Tensor], create_graph: bool = False, unused: str = "raise") -> Any:
+def grad(
+    y: Tensor, xs: Tensor | Sequence[Tensor], create_graph: bool = False, unused: str = "raise"
+) -> Any:
     """dy/dx for each x in xs (one Tensor, or a sequence: then a list), y a scalar Tensor.
 
     Returns arrays; with create_graph=True Tensors, which can be differentiated again.
@@ -127,15 +139,21 @@ def grad(y: Tensor, xs: Tensor | Sequence[Tensor], create_graph: bool = False, u
     single = isinstance(xs, Tensor)
     wanted: list[Tensor] = [xs] if isinstance(xs, Tensor) else list(xs)
     if not all(isinstance(t, Tensor) for t in (y, *wanted)):
-        raise TypeError("grad(y, xs) needs Tensors; wrap the arrays you differentiate by: x = Tensor(x)")
+        raise TypeError(
+            "grad(y, xs) needs Tensors; wrap the arrays you differentiate by: x = Tensor(x)"
+        )
     if unused not in ("raise", "zero"):
         raise ValueError(f'unused is "raise" or "zero", got {unused!r}')
     if y.size != 1:
-        raise ValueError(f"grad() needs a scalar y, got shape {y.shape}; reduce it first: y.sum(), y.mean()")
+        raise ValueError(
+            f"grad() needs a scalar y, got shape {y.shape}; reduce it first: y.sum(), y.mean()"
+        )
 
     leads_to_x = follow(y, {x.number for x in wanted})
     gradients = {y.number: Tensor(np.ones_like(y.data)) if create_graph else np.ones_like(y.data)}
-    queue = [(-y.number, y)]  # youngest first; a node is here exactly once, since the dict had no entry
+    queue = [
+        (-y.number, y)
+    ]  # youngest first; a node is here exactly once, since the dict had no entry
     while queue:
         node = heapq.heappop(queue)[1]
         if node.made_by is None:
@@ -157,7 +175,9 @@ def grad(y: Tensor, xs: Tensor | Sequence[Tensor], create_graph: bool = False, u
 
     for i, x in enumerate(wanted):
         if x.number not in leads_to_x and unused != "zero":
-            raise ValueError(f"y does not depend on xs[{i}] ({x!r}); was it used as an array instead?")
+            raise ValueError(
+                f"y does not depend on xs[{i}] ({x!r}); was it used as an array instead?"
+            )
         if x.number not in gradients:
             zero = np.zeros_like(x.data)
             gradients[x.number] = Tensor(zero) if create_graph else zero
@@ -178,7 +198,9 @@ def follow(y: Tensor, targets: set[int]) -> set[int]:
                 seen[a.number] = a
                 stack.append(a)
     useful = set()
-    for number in sorted(seen):  # oldest first: a node leads to x if it is one or is made from one that does
+    for number in sorted(
+        seen
+    ):  # oldest first: a node leads to x if it is one or is made from one that does
         made_by = seen[number].made_by
         if number in targets or (
             made_by and any(isinstance(a, Tensor) and a.number in useful for a in made_by[1])

@@ -73,7 +73,9 @@ def load(path: str | os.PathLike[str]) -> tuple[dict[str, np.ndarray], dict[str,
     if path.is_dir():
         path = path / "checkpoint.npz"
         if not path.exists():
-            raise CheckpointError(f"{path.parent} holds no checkpoint.npz; is it the directory of a run?")
+            raise CheckpointError(
+                f"{path.parent} holds no checkpoint.npz; is it the directory of a run?"
+            )
     try:
         with open(path, "rb") as raw, NpzFile(raw, allow_pickle=False) as file:
             if damaged := file.zip.testzip():  # a header that shrinks its array would pass unseen
@@ -86,8 +88,12 @@ def load(path: str | os.PathLike[str]) -> tuple[dict[str, np.ndarray], dict[str,
         raise CheckpointError(f"{path} does not exist") from None
     except Exception as error:  # zipfile, zlib and NumPy raise a dozen types on a damaged file
         reason = str(error).partition("\n")[0] or type(error).__name__
-        raise CheckpointError(f"{path} cannot be read as a checkpoint of npgan ({reason})") from error
+        raise CheckpointError(
+            f"{path} cannot be read as a checkpoint of npgan ({reason})"
+        ) from error
     if not isinstance(meta, dict) or meta.get("format") != FORMAT:
         found = meta.get("format") if isinstance(meta, dict) else None
-        raise CheckpointError(f"{path} has checkpoint format {found}; this version of npgan reads {FORMAT}")
+        raise CheckpointError(
+            f"{path} has checkpoint format {found}; this version of npgan reads {FORMAT}"
+        )
     return arrays, meta

@@ -115,14 +115,18 @@ def resumed(args: argparse.Namespace) -> tuple[Any, str, int, str]:
     end = end_of(args.resume)
     epochs = args.epochs or end
     if epochs is None:
-        raise CommandError(f"{args.resume / 'config.json'} does not say how many epochs; give --epochs N")
+        raise CommandError(
+            f"{args.resume / 'config.json'} does not say how many epochs; give --epochs N"
+        )
     if epochs <= gan.epoch_:
         raise CommandError(
             f"{args.resume} has done its {gan.epoch_} epochs; --epochs {gan.epoch_ + 10} adds ten"
         )
     source = gan.data_.get("source") if args.data is None else args.data
     if source is None or (source == "" and args.data is None):
-        raise CommandError(f"{args.resume} was trained on images in memory; give them with --data PATH")
+        raise CommandError(
+            f"{args.resume} was trained on images in memory; give them with --data PATH"
+        )
     return gan, source, epochs, risen(gan, end or epochs, epochs)
 
 
@@ -138,11 +142,15 @@ def risen(gan: Any, before: int, now: int) -> str:
     """What is to be said of the learning rate of a run that ends at epoch `now`, not `before`; or nothing."""
     from .regularise import falling
 
-    was, becomes = (falling(gan.epoch_ / epochs, gan.config["lr_decay"]) for epochs in (before, now))
+    was, becomes = (
+        falling(gan.epoch_ / epochs, gan.config["lr_decay"]) for epochs in (before, now)
+    )
     if becomes <= was:
         return ""
     rates = " and ".join(f"{becomes * lr:.2g}" for lr in dict.fromkeys(gan.config["lr"]))
-    return f"; its end is later now, so the learning rate is {rates} again, and falls to 0 once more"
+    return (
+        f"; its end is later now, so the learning rate is {rates} again, and falls to 0 once more"
+    )
 
 
 def free_place(name: str) -> Path:
@@ -165,7 +173,9 @@ def sample(args: argparse.Namespace) -> dict[str, Any]:
     if args.interpolate and args.digit is not None:
         raise UsageError("--interpolate walks through every class; it goes without --digit")
     if args.digit is not None and not gan.classes_:
-        raise CommandError(f"{args.run} was trained without labels; npgan train --conditional learns them")
+        raise CommandError(
+            f"{args.run} was trained without labels; npgan train --conditional learns them"
+        )
     out = args.out or (None if args.npy else Path("samples.png"))
     results: dict[str, Any] = {"run": str(args.run), "epoch": gan.epoch_}
     if args.interpolate:
@@ -177,7 +187,9 @@ def sample(args: argparse.Namespace) -> dict[str, Any]:
         plot.save(plot.interpolation(interpolate(gan, rng=args.seed)), picture_of)
         return {**results, "picture": str(picture_of)}
     if out and not gan.pixels_ and gan.shape_ != (2,):
-        raise CommandError("only images and points in a plane have a picture; --npy FILE.npy keeps others")
+        raise CommandError(
+            "only images and points in a plane have a picture; --npy FILE.npy keeps others"
+        )
     images = gan.sample(args.n, args.seed, args.digit)
     if args.npy:
         with open(args.npy, "wb") as file:  # np.save alone would add .npy to another name
@@ -199,7 +211,9 @@ def evaluate(args: argparse.Namespace) -> dict[str, Any]:
         raise CommandError(
             f"{args.target} does not exist; expected a .npy file of images, or the directory of a run"
         )
-    out = args.out or (args.target if args.target.is_dir() else args.target.parent) / "evaluation.png"
+    out = (
+        args.out or (args.target if args.target.is_dir() else args.target.parent) / "evaluation.png"
+    )
     if out.suffix.lower() != ".png" or not out.parent.is_dir():
         raise CommandError(f"--out is a name that ends in .png, in a folder that exists; got {out}")
     found, images, neighbours = score(args.target, args.judge, args.data, args.n, args.seed)
@@ -261,12 +275,16 @@ def gradcheck(args: argparse.Namespace) -> dict[str, Any]:
     found, failed = {}, 0
     for report in reports_of(args.target, args.seed):
         failed += not report.passed
-        found[report.title or args.target or "check"] = report.to_dict() if args.json else report.summary()
+        found[report.title or args.target or "check"] = (
+            report.to_dict() if args.json else report.summary()
+        )
         if not report.passed or (args.target and not args.json):
             narrate(str(report))
     if failed:
         put_out(json.dumps(found) if args.json else table(found))
-        raise CommandError(f"{failed} of {len(found)} gradient checks did not pass; the reports are above")
+        raise CommandError(
+            f"{failed} of {len(found)} gradient checks did not pass; the reports are above"
+        )
     return found
 
 
@@ -292,7 +310,11 @@ def number(kind: type, low: float, high: float = float("inf"), ends: str = "[)")
         if not above or not (value < high or (ends[1] == "]" and value == high)):
             what = "a whole number" if kind is int else "a number"
             bound = f"of {low} or more" if ends[0] == "[" else f"above {low}"
-            upper = f" and {'at most' if ends[1] == ']' else 'below'} {high}" if high < float("inf") else ""
+            upper = (
+                f" and {'at most' if ends[1] == ']' else 'below'} {high}"
+                if high < float("inf")
+                else ""
+            )
             raise argparse.ArgumentTypeError(f"expected {what} {bound}{upper}, got {text!r}")
         return value
 
@@ -316,10 +338,15 @@ def parser() -> argparse.ArgumentParser:
     sub = command(train, "train a GAN and keep its pictures, history and checkpoint in a directory")
     part = sub.add_argument_group("data and files")
     part.add_argument(
-        "--data", metavar="PATH", help="mnist (built in), an IDX, .npy or .npz file, or a folder of images"
+        "--data",
+        metavar="PATH",
+        help="mnist (built in), an IDX, .npy or .npz file, or a folder of images",
     )
     part.add_argument(
-        "--out", type=Path, metavar="DIR", help="the run's directory (default: runs/NAME-1, -2, ...)"
+        "--out",
+        type=Path,
+        metavar="DIR",
+        help="the run's directory (default: runs/NAME-1, -2, ...)",
     )
     part.add_argument("--resume", type=Path, metavar="DIR", help="go on with the run in DIR")
     part.add_argument("--quiet", action="store_true", help="no progress")
@@ -340,12 +367,21 @@ def parser() -> argparse.ArgumentParser:
         help="widths of the generator's hidden layers (512 512 512)",
     )
     part.add_argument(
-        "--hidden-D", type=count, nargs="+", metavar="N", help="widths of the discriminator's (512 256)"
+        "--hidden-D",
+        type=count,
+        nargs="+",
+        metavar="N",
+        help="widths of the discriminator's (512 256)",
     )
     part.add_argument(
-        "--conditional", action="store_const", const=True, help="learn the labels, too: sample --digit 7"
+        "--conditional",
+        action="store_const",
+        const=True,
+        help="learn the labels, too: sample --digit 7",
     )
-    part.add_argument("--average", type=share, metavar="X", help="decay of the average of G's weights")
+    part.add_argument(
+        "--average", type=share, metavar="X", help="decay of the average of G's weights"
+    )
     part = sub.add_argument_group("loss and optimiser")
     part.add_argument("--loss", choices=LOSSES, help="which GAN loss (default: relativistic)")
     part.add_argument(
@@ -369,58 +405,109 @@ def parser() -> argparse.ArgumentParser:
         choices=[*PENALTIES, "none"],
         help="on its slope at real images, at fakes, at both, or between (default: r1+r2)",
     )
-    part.add_argument("--penalty-weight", type=rate, metavar="X", help="gamma of R1, R2; lambda of WGAN-GP")
+    part.add_argument(
+        "--penalty-weight", type=rate, metavar="X", help="gamma of R1, R2; lambda of WGAN-GP"
+    )
     part.add_argument(
         "--penalty-every", type=count, metavar="N", help="only every N updates, N times as strong"
     )
     part.add_argument(
-        "--smoothing", type=number(float, 0, 0.5), metavar="X", help="ask it for 1 - X at real images, not 1"
+        "--smoothing",
+        type=number(float, 0, 0.5),
+        metavar="X",
+        help="ask it for 1 - X at real images, not 1",
     )
     part.add_argument(
-        "--instance-noise", type=number(float, 0), metavar="STD", help="noise on all it sees, falling to 0"
+        "--instance-noise",
+        type=number(float, 0),
+        metavar="STD",
+        help="noise on all it sees, falling to 0",
     )
 
-    part.add_argument("--dropout", type=share, metavar="X", help="share of its hidden units left out")
+    part.add_argument(
+        "--dropout", type=share, metavar="X", help="share of its hidden units left out"
+    )
 
     sub = command(sample, "draw new images from a trained run")
-    sub.add_argument("run", type=Path, metavar="RUN", help="a run's directory, or its checkpoint.npz")
-    sub.add_argument("-n", type=count, default=64, help="how many (default: 64)")
-    sub.add_argument("--out", type=Path, metavar="FILE.png", help="the picture (default: samples.png)")
-    sub.add_argument("--npy", type=Path, metavar="FILE.npy", help="the images as an array, uint8 (n, h, w)")
     sub.add_argument(
-        "--digit", "--label", type=int, metavar="N", help="of this class alone (of a run with --conditional)"
+        "run", type=Path, metavar="RUN", help="a run's directory, or its checkpoint.npz"
     )
-    sub.add_argument("--interpolate", action="store_true", help="draw walks from one z to another instead")
+    sub.add_argument("-n", type=count, default=64, help="how many (default: 64)")
+    sub.add_argument(
+        "--out", type=Path, metavar="FILE.png", help="the picture (default: samples.png)"
+    )
+    sub.add_argument(
+        "--npy", type=Path, metavar="FILE.npy", help="the images as an array, uint8 (n, h, w)"
+    )
+    sub.add_argument(
+        "--digit",
+        "--label",
+        type=int,
+        metavar="N",
+        help="of this class alone (of a run with --conditional)",
+    )
+    sub.add_argument(
+        "--interpolate", action="store_true", help="draw walks from one z to another instead"
+    )
     sub.add_argument("--seed", type=seed, metavar="N", help="the same seed gives the same images")
 
-    sub = command(evaluate, "score a run's samples, or images in a .npy file, beside real images and noise")
-    sub.add_argument("target", type=Path, metavar="RUN|FILE.npy", help="a run's directory, or images")
-    sub.add_argument("-n", type=count, default=10_000, help="samples of the run to score (default: 10000)")
-    sub.add_argument(
-        "--judge", metavar="FILE.npz", help="mnist, fashion-mnist, or a file of tools/train_judge.py"
+    sub = command(
+        evaluate, "score a run's samples, or images in a .npy file, beside real images and noise"
     )
-    sub.add_argument("--data", metavar="PATH", help="where the images are that the judge was trained on")
     sub.add_argument(
-        "--out", type=Path, metavar="FILE.png", help="samples with the training images nearest to them"
+        "target", type=Path, metavar="RUN|FILE.npy", help="a run's directory, or images"
     )
-    sub.add_argument("--seed", type=seed, default=0, metavar="N", help="the same seed gives the same samples")
+    sub.add_argument(
+        "-n", type=count, default=10_000, help="samples of the run to score (default: 10000)"
+    )
+    sub.add_argument(
+        "--judge",
+        metavar="FILE.npz",
+        help="mnist, fashion-mnist, or a file of tools/train_judge.py",
+    )
+    sub.add_argument(
+        "--data", metavar="PATH", help="where the images are that the judge was trained on"
+    )
+    sub.add_argument(
+        "--out",
+        type=Path,
+        metavar="FILE.png",
+        help="samples with the training images nearest to them",
+    )
+    sub.add_argument(
+        "--seed", type=seed, default=0, metavar="N", help="the same seed gives the same samples"
+    )
 
     sub = command(noise, "draw random images: where every GAN starts")
     sub.add_argument("-n", type=count, default=64, help="how many (default: 64)")
-    sub.add_argument("--out", type=Path, default=Path("noise.png"), metavar="FILE.png", help="the picture")
+    sub.add_argument(
+        "--out", type=Path, default=Path("noise.png"), metavar="FILE.png", help="the picture"
+    )
     sub.add_argument("--seed", type=seed, metavar="N", help="the same seed gives the same noise")
 
-    sub = command(gradcheck, "compare gradients with measured slopes: npgan's own, or a function of yours")
-    sub.add_argument(
-        "target", nargs="?", metavar="MODULE:FUNCTION", help="a function that returns (func, grad, args)"
+    sub = command(
+        gradcheck, "compare gradients with measured slopes: npgan's own, or a function of yours"
     )
-    sub.add_argument("--seed", type=seed, default=0, metavar="N", help="the same seed gives the same verdict")
+    sub.add_argument(
+        "target",
+        nargs="?",
+        metavar="MODULE:FUNCTION",
+        help="a function that returns (func, grad, args)",
+    )
+    sub.add_argument(
+        "--seed", type=seed, default=0, metavar="N", help="the same seed gives the same verdict"
+    )
 
     sub = command(
-        bench, "time the training step of classic networks, beside the libraries that are installed here"
+        bench,
+        "time the training step of classic networks, beside the libraries that are installed here",
     )
-    sub.add_argument("--batch", type=count, nargs="+", default=[32, 64, 128], metavar="N", help="batch sizes")
-    sub.add_argument("--rounds", type=count, default=20, metavar="N", help="turns of each (default: 20)")
+    sub.add_argument(
+        "--batch", type=count, nargs="+", default=[32, 64, 128], metavar="N", help="batch sizes"
+    )
+    sub.add_argument(
+        "--rounds", type=count, default=20, metavar="N", help="turns of each (default: 20)"
+    )
     sub.add_argument(
         "--peers", nargs="+", choices=tuple(peers.PEERS), default=tuple(peers.PEERS), metavar="NAME",
         help=f"whom to compare with (default: all that are installed of {', '.join(peers.PEERS)})",
@@ -448,7 +535,12 @@ def put_out(text: str) -> None:
 
 def set_threads(n: int) -> None:
     """For our kernels; and for NumPy's BLAS, which reads its variables once, when NumPy is imported."""
-    for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"):
+    for variable in (
+        "OMP_NUM_THREADS",
+        "OPENBLAS_NUM_THREADS",
+        "MKL_NUM_THREADS",
+        "VECLIB_MAXIMUM_THREADS",
+    ):
         os.environ[variable] = str(n)
     kernels.set_threads(n)
 

@@ -42,7 +42,10 @@ class Generator(Network):
         rng = np.random.default_rng(rng)
         if output not in ("tanh", "linear"):
             raise ValueError(f'output is "tanh" or "linear", got {output!r}')
-        layers = [*tower(latent, hidden, rng), Dense(hidden[-1] if hidden else latent, out, "glorot", rng)]
+        layers = [
+            *tower(latent, hidden, rng),
+            Dense(hidden[-1] if hidden else latent, out, "glorot", rng),
+        ]
         super().__init__([*layers, Tanh()] if output == "tanh" else layers)
 
 
@@ -173,7 +176,9 @@ class GAN:
         self.shape_: tuple[int, ...] | None = None  # known, as the networks are, once there is data
         self.data_: dict[str, Any] = {}
         self.epoch_, self.position_ = 0, 0
-        self.end_: tuple[int, int] | None = None  # of the fit that is on: its last epoch, the steps of each
+        self.end_: tuple[int, int] | None = (
+            None  # of the fit that is on: its last epoch, the steps of each
+        )
         self.sums_: dict[str, float] = {}
         self.history_: dict[str, list[float]] = {}
 
@@ -215,7 +220,9 @@ class GAN:
         loss = smoothed(LOSSES[c["loss"]], c["smoothing"])
         rate = falling(self.done(), c["lr_decay"])
         self.adam_G.hyper["lr"], self.adam_D.hyper["lr"] = rate * c["lr"][0], rate * c["lr"][1]
-        values = dict.fromkeys(("loss_D", "D_real", "D_fake", *(["penalty"] if c["penalty"] else [])), 0.0)
+        values = dict.fromkeys(
+            ("loss_D", "D_real", "D_fake", *(["penalty"] if c["penalty"] else [])), 0.0
+        )
         y = one_hot(labels, self.classes_)
         ys = [None] * c["d_steps"] if y is None else np.split(y, c["d_steps"])
         with np.errstate(over="ignore", invalid="ignore"):  # check_finite names what went wrong
@@ -225,9 +232,14 @@ class GAN:
                 part, fake = self.shown(part, fake, y)
                 judge = thinned(D, c["dropout"], [c["rng"], 6, self.adam_D.t])
                 row = discriminator_step(judge, self.adam_D, part, fake, loss, self.penalty())
-                values = {name: value + row.get(name, 0.0) / c["d_steps"] for name, value in values.items()}
+                values = {
+                    name: value + row.get(name, 0.0) / c["d_steps"]
+                    for name, value in values.items()
+                }
             judge = thinned(D, c["dropout"], [c["rng"], 7, self.adam_G.t])
-            values |= generator_step(judge, self.adam_G, fake, before(pull_G, real.shape[1], y), loss, part)
+            values |= generator_step(
+                judge, self.adam_G, fake, before(pull_G, real.shape[1], y), loss, part
+            )
         # The first steps are far from the last ones' weights: let the average forget them sooner.
         decay = min(c["average"], (1 + self.adam_G.t) / (10 + self.adam_G.t))
         kernels.mix(self.average_.theta, G.theta, decay if c["average"] else 0.0)
@@ -235,7 +247,11 @@ class GAN:
 
     def done(self) -> float:
         """The share of the run that is done, in [0, 1): what every schedule is a function of."""
-        return 0.0 if self.end_ is None else (self.epoch_ + self.position_ / self.end_[1]) / self.end_[0]
+        return (
+            0.0
+            if self.end_ is None
+            else (self.epoch_ + self.position_ / self.end_[1]) / self.end_[0]
+        )
 
     def shown(
         self, real: np.ndarray, fake: np.ndarray, y: np.ndarray | None
@@ -292,7 +308,10 @@ class GAN:
         self.end_ = (self.epoch_ + epochs, len(data.images) // self.batch)
         watchers = [*callbacks] if directory is None else [directory.after_epoch, *callbacks]
         try:
-            labels, remarks = data.labels if classes else None, health.watch(data, lambda: self.stream(8))
+            labels, remarks = (
+                data.labels if classes else None,
+                health.watch(data, lambda: self.stream(8)),
+            )
             train.run(self, data.images, epochs, watchers, progress, labels, remarks)
         except train.Interrupted:
             if directory is not None:
@@ -312,7 +331,9 @@ class GAN:
     def accepted(self, images: Any, labels: Any) -> tuple[Images, list[int]]:
         """The data as a dataset, and the classes to learn; ValueError where this GAN cannot take them."""
         if labels is not None and (isinstance(images, Images) or not self.config["conditional"]):
-            raise ValueError("labels=... is for GAN(conditional=True), and for images in a plain array")
+            raise ValueError(
+                "labels=... is for GAN(conditional=True), and for images in a plain array"
+            )
         data = images if isinstance(images, Images) else in_memory(images, labels)
         classes = classes_of(data, self.classes_) if self.config["conditional"] else []
         if self.batch > len(data.images):
@@ -322,7 +343,9 @@ class GAN:
             )
         pixels = data.images.dtype == np.uint8
         if self.shape_ is not None and (self.shape_ != data.shape or self.pixels_ != pixels):
-            raise ValueError(f"this GAN was started on images of shape {self.shape_}, got {data.shape}")
+            raise ValueError(
+                f"this GAN was started on images of shape {self.shape_}, got {data.shape}"
+            )
         if self.position_ and not same_data(self.data_, data):
             what = "images and labels" if classes else "images"
             raise ValueError(
@@ -338,7 +361,9 @@ class GAN:
         if self.shape_ is None:
             raise RuntimeError("this GAN has no generator yet; fit it, or GAN.load() one")
         z = beside(z, one_hot(labels_for(len(z), labels, self.classes_), self.classes_))
-        pieces = [self.average_(z[i : i + 256]) for i in range(0, len(z), 256)]  # 256: bounded memory
+        pieces = [
+            self.average_(z[i : i + 256]) for i in range(0, len(z), 256)
+        ]  # 256: bounded memory
         x = np.concatenate([np.zeros((0, int(np.prod(self.shape_))), np.float32), *pieces])
         return (to_uint8(x) if self.pixels_ else x).reshape(-1, *self.shape_)
 
@@ -388,7 +413,11 @@ class GAN:
         try:
             gan = cls(**completed(meta["config"]))
             gan.start(meta["shape_"], meta["pixels_"], meta.get("classes_", []))
-            for name, net in (("G", gan.generator_), ("D", gan.discriminator_), ("average", gan.average_)):
+            for name, net in (
+                ("G", gan.generator_),
+                ("D", gan.discriminator_),
+                ("average", gan.average_),
+            ):
                 theta = arrays[f"theta_{name}"]
                 if theta.shape != net.theta.shape or not np.isfinite(theta).all():
                     raise ValueError(f"theta_{name} is not {net.theta.size:,} finite numbers")
@@ -400,7 +429,9 @@ class GAN:
                 setattr(gan, name, meta[name])
         except (KeyError, TypeError, ValueError) as error:
             reason = f"{error.args[0]} is missing" if isinstance(error, KeyError) else error
-            raise checkpoint.CheckpointError(f"{Path(path)} is not a whole checkpoint: {reason}") from error
+            raise checkpoint.CheckpointError(
+                f"{Path(path)} is not a whole checkpoint: {reason}"
+            ) from error
         return gan
 
     def __repr__(self) -> str:

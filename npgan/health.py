@@ -81,7 +81,12 @@ def chosen(data: Images, rng: np.random.Generator) -> Reals:
     np.fill_diagonal(square, np.inf)
     labels = None if data.labels is None else data.labels[rows]
     return Reals(
-        x, square.argmin(1), np.sqrt(square.min(1)), labels, len(data), data.images.dtype == np.uint8
+        x,
+        square.argmin(1),
+        np.sqrt(square.min(1)),
+        labels,
+        len(data),
+        data.images.dtype == np.uint8,
     )
 
 
@@ -120,7 +125,9 @@ def missing(labels: np.ndarray | None, nearest: np.ndarray) -> tuple[tuple[int, 
 
 def square_distances(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """|a - b|² of every row of a (n, d) and of b (m, d)."""
-    both = np.sum(a * a, axis=1)[:, None] + np.sum(b * b, axis=1) - 2 * kernels.gemm(a, b, False, True)
+    both = (
+        np.sum(a * a, axis=1)[:, None] + np.sum(b * b, axis=1) - 2 * kernels.gemm(a, b, False, True)
+    )
     return np.maximum(both, 0.0)
 
 
@@ -151,7 +158,11 @@ def diagnose(
     found: list[Finding] = []
     if config["loss"] in PROBABILITIES:
         last = {name: float(values[-1]) for name, values in means.items()}
-        found = strong(last, config) or weak(last, config, samples) or oscillation(means["loss_D"], config)
+        found = (
+            strong(last, config)
+            or weak(last, config, samples)
+            or oscillation(means["loss_D"], config)
+        )
         found = found or equilibrium(last, config, samples)
     return found if samples is None else found + collapse(samples, config) + memory(samples)
 
@@ -177,14 +188,18 @@ def collapse(samples: Samples, config: Mapping[str, Any]) -> list[Finding]:
     """Few classes, or one picture again and again."""
     if samples.lost_share >= LOST:
         classes = ", ".join(map(str, samples.lost[:4])) + (", ..." if len(samples.lost) > 4 else "")
-        what = f"next to no sample looks like class {classes} ({samples.lost_share:.0%} of the data)"
+        what = (
+            f"next to no sample looks like class {classes} ({samples.lost_share:.0%} of the data)"
+        )
     elif samples.spread < ALIKE:
         what = f"the samples are alike; their spread is {samples.spread:.0%} of the data's"
     elif samples.variety < FEW:
         what = f"the samples are variations of a few; their variety is {samples.variety:.0%} of the data's"
     else:
         return []
-    return [Finding("collapse", f"collapse: {what}. Try a smaller learning rate, or {steadier(config)}")]
+    return [
+        Finding("collapse", f"collapse: {what}. Try a smaller learning rate, or {steadier(config)}")
+    ]
 
 
 def memory(samples: Samples) -> list[Finding]:
@@ -212,10 +227,14 @@ def strong(last: Mapping[str, float], config: Mapping[str, Any]) -> list[Finding
         if config["loss"] == "minimax"
         else f"the generator hardly learns from it; try a smaller learning rate for D, or {steadier(config)}"
     )
-    return [Finding("D too strong", f"D too strong: it is almost never wrong ({answers}), and {flat}")]
+    return [
+        Finding("D too strong", f"D too strong: it is almost never wrong ({answers}), and {flat}")
+    ]
 
 
-def weak(last: Mapping[str, float], config: Mapping[str, Any], samples: Samples | None) -> list[Finding]:
+def weak(
+    last: Mapping[str, float], config: Mapping[str, Any], samples: Samples | None
+) -> list[Finding]:
     """D that cannot tell, is fooled, or has no answers any more, where samples are not good."""
     ahead, answers = lead(last)
     if samples is None or ahead >= BLIND:
@@ -229,7 +248,9 @@ def weak(last: Mapping[str, float], config: Mapping[str, Any], samples: Samples 
             advice = f"Try a smaller learning rate for D{less}"
         text += f", and the samples' spread is {samples.spread:.0%} of the data's"
     elif poor(samples):
-        text = f"it cannot tell real from generated ({answers}), yet the samples are not like the data"
+        text = (
+            f"it cannot tell real from generated ({answers}), yet the samples are not like the data"
+        )
     else:
         return []
     return [Finding("D too weak", f"D too weak: {text}. {advice}")]

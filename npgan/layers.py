@@ -26,7 +26,9 @@ from .autograd import Primitive, Tensor
 from .kernels import memory
 
 Pull = Callable[..., Any]
-NOT_KEPT = np.empty(0)  # the output of a Dense whose LeakyReLU was computed with it; no rule needs it
+NOT_KEPT = np.empty(
+    0
+)  # the output of a Dense whose LeakyReLU was computed with it; no rule needs it
 WRT = ("input", "params", "both")
 
 
@@ -63,7 +65,11 @@ class Layer:
     """
 
     def __init__(
-        self, op: Primitive, params: dict[str, Any] | None = None, dtype: Any = np.float32, **options
+        self,
+        op: Primitive,
+        params: dict[str, Any] | None = None,
+        dtype: Any = np.float32,
+        **options,
     ):
         self.op, self.options, self.owned = op, options, False
         arrays = {name: np.asarray(value, dtype) for name, value in (params or {}).items()}
@@ -124,7 +130,9 @@ class Dense(Layer):
     init is "he", "glorot", "normal" or a function (rng, inputs, outputs) -> W;  b starts at 0.
     """
 
-    def __init__(self, inputs: int, outputs: int, init: Any = "he", rng: Any = None, dtype: Any = np.float32):
+    def __init__(
+        self, inputs: int, outputs: int, init: Any = "he", rng: Any = None, dtype: Any = np.float32
+    ):
         for name, n in (("inputs", inputs), ("outputs", outputs)):
             if not isinstance(n, (int, np.integer)) or n < 1:
                 raise ValueError(f"Dense() needs a whole number of {name}, 1 or more; got {n!r}")
@@ -185,7 +193,9 @@ class Network:
             raise ValueError("Network() needs at least one layer")
         for layer in self.layers:
             if layer.owned or (layer.theta.size and self.layers.count(layer) > 1):
-                raise ValueError(f"{layer!r} belongs to a network already; make a new layer, or net.copy()")
+                raise ValueError(
+                    f"{layer!r} belongs to a network already; make a new layer, or net.copy()"
+                )
         for layer in self.layers:
             layer.owned = layer.theta.size > 0
         self.moves = 0  # how often an optimiser has moved theta; see forward
@@ -216,14 +226,20 @@ class Network:
         as their rules give, with less traffic. Raises RuntimeError from pull where an optimiser has moved
         the weights since: the gradient would mix two sets of weights. Call forward again.
         """
-        layers, moves, values = self.layers, self.moves, [self.cast(x)]  # values[i] goes into layer i
+        layers, moves, values = (
+            self.layers,
+            self.moves,
+            [self.cast(x)],
+        )  # values[i] goes into layer i
         for i, layer in enumerate(layers):
             layer.check(values[i])
             if self.pairs[i]:
                 values.append(NOT_KEPT)
             elif i > 0 and self.pairs[i - 1]:
                 values.append(
-                    kernels.affine_leaky(values[i - 1], *layers[i - 1].params.values(), **layer.options)
+                    kernels.affine_leaky(
+                        values[i - 1], *layers[i - 1].params.values(), **layer.options
+                    )
                 )
             else:
                 values.append(layer.op(values[i], *layer.params.values(), **layer.options))
@@ -232,9 +248,13 @@ class Network:
         def pull(g: np.ndarray, wrt: str = "both") -> Any:
             g = self.cast(g)  # a float64 gradient would turn every product behind it into float64
             if g.shape != y.shape:
-                raise ValueError(f"pull() got a gradient of shape {g.shape}, the output has {y.shape}")
+                raise ValueError(
+                    f"pull() got a gradient of shape {g.shape}, the output has {y.shape}"
+                )
             if moves != self.moves:
-                raise RuntimeError("the weights have moved since this forward pass; call forward again")
+                raise RuntimeError(
+                    "the weights have moved since this forward pass; call forward again"
+                )
             size = self.theta.size if check_wrt(wrt) != "input" else 0
             dtheta = memory.empty((size,), self.theta.dtype)
             i = len(layers)

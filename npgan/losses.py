@@ -101,7 +101,8 @@ relativistic = Loss(
 )
 
 LOSSES = {
-    loss.name: loss for loss in (nonsaturating, minimax, least_squares, hinge, wasserstein, relativistic)
+    loss.name: loss
+    for loss in (nonsaturating, minimax, least_squares, hinge, wasserstein, relativistic)
 }
 
 
@@ -147,7 +148,9 @@ def wgan_gp(
 ) -> tuple[float, np.ndarray]:
     """weight · E (|∇D(x)| - 1)², x on the lines from real to fake.    Gulrajani et al. 2017, eq. 3"""
     if np.shape(real) != np.shape(fake):
-        raise ValueError(f"wgan_gp() pairs real with fake images, got {np.shape(real)} and {np.shape(fake)}")
+        raise ValueError(
+            f"wgan_gp() pairs real with fake images, got {np.shape(real)} and {np.shape(fake)}"
+        )
     along = np.random.default_rng(rng).random((len(real), 1)).astype(real.dtype)
     tiny = float(np.finfo(real.dtype).tiny)  # |∇D| has no derivative where it is 0
     return slope_penalty(

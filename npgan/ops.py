@@ -16,7 +16,9 @@ import numpy as np
 from . import kernels
 from .autograd import Tensor, primitive
 
-flat = lambda g, y, *args, **options: None  # the rule of an argument whose derivative is zero where it exists
+flat = lambda g, y, *args, **options: (
+    None
+)  # the rule of an argument whose derivative is zero where it exists
 
 
 # ---- arithmetic; arguments broadcast as in NumPy, so a rule sums over what was stretched ----
@@ -83,7 +85,9 @@ negative.rules = (lambda g, y, x: negative(g),)
 def power(x, p):
     """x ** p for a fixed number p.    A Tensor as exponent: exp(p * log(x))."""
     if np.ndim(p) > 0:
-        raise TypeError(f"power() needs a number as exponent, got shape {np.shape(p)}; write exp(p * log(x))")
+        raise TypeError(
+            f"power() needs a number as exponent, got shape {np.shape(p)}; write exp(p * log(x))"
+        )
     return np.power(x, p)
 
 
@@ -127,7 +131,9 @@ def transpose(x, axes=None):
 
 
 transpose.rules = (
-    lambda g, y, x, axes=None: transpose(g, axes=axes and tuple(np.argsort([a % np.ndim(x) for a in axes]))),
+    lambda g, y, x, axes=None: transpose(
+        g, axes=axes and tuple(np.argsort([a % np.ndim(x) for a in axes]))
+    ),
 )
 
 
@@ -146,7 +152,9 @@ def sum_to(x, shape):
     if np.shape(x) == shape:
         return x
     extra = np.ndim(x) - len(shape)
-    stretched = tuple(i for i, n in enumerate(np.shape(x)) if i < extra or (shape[i - extra] == 1 and n != 1))
+    stretched = tuple(
+        i for i, n in enumerate(np.shape(x)) if i < extra or (shape[i - extra] == 1 and n != 1)
+    )
     return np.reshape(np.sum(x, axis=stretched), shape)
 
 
@@ -162,7 +170,9 @@ def sum(x, axis=None, keepdims=False):
 def spread(g, y, x, axis=None, keepdims=False):
     """The rule of sum: every summand gets g, so g is repeated along the axes that were summed away."""
     if axis is not None and not keepdims:
-        g = reshape(g, shape=np.sum(np.empty(np.shape(x), np.bool_), axis=axis, keepdims=True).shape)
+        g = reshape(
+            g, shape=np.sum(np.empty(np.shape(x), np.bool_), axis=axis, keepdims=True).shape
+        )
     return broadcast_to(g, shape=np.shape(x))
 
 
@@ -178,7 +188,9 @@ def mean(x, axis=None, keepdims=False):
 def only_slices(index):
     """An array of integers could name an element twice, and put would keep one of its two gradients."""
     for i in index if isinstance(index, tuple) else (index,):
-        if isinstance(i, bool) or not (i is None or i is Ellipsis or isinstance(i, (int, np.integer, slice))):
+        if isinstance(i, bool) or not (
+            i is None or i is Ellipsis or isinstance(i, (int, np.integer, slice))
+        ):
             raise TypeError(f"a Tensor is indexed by integers and slices, got {type(i).__name__}")
     return index
 
@@ -272,7 +284,9 @@ column_sum.rules = (lambda g, y, x: broadcast_to(g, shape=np.shape(x)),)
 def matmul(a, b):
     """a @ b for vectors and matrices."""
     if np.ndim(a) not in (1, 2) or np.ndim(b) not in (1, 2):
-        raise ValueError(f"matmul() takes vectors and matrices, got shapes {np.shape(a)} and {np.shape(b)}")
+        raise ValueError(
+            f"matmul() takes vectors and matrices, got shapes {np.shape(a)} and {np.shape(b)}"
+        )
     rows = reshape(a, shape=(1, -1)) if np.ndim(a) == 1 else a
     columns = reshape(b, shape=(-1, 1)) if np.ndim(b) == 1 else b
     return reshape(gemm(rows, columns), shape=np.shape(a)[:-1] + np.shape(b)[1:])
@@ -289,7 +303,9 @@ def leaky_relu(x, slope=0.2):
     return kernels.leaky_relu(x, slope)
 
 
-leaky_relu.rules = (lambda g, y, x, slope=0.2: leaky_gate(g, y, slope=slope),)  # y > 0 just where x > 0
+leaky_relu.rules = (
+    lambda g, y, x, slope=0.2: leaky_gate(g, y, slope=slope),
+)  # y > 0 just where x > 0
 
 
 @primitive
@@ -334,7 +350,10 @@ def sigmoid_gate(g, y):
     return kernels.sigmoid_gate(g, y)
 
 
-sigmoid_gate.rules = (lambda h, z, g, y: sigmoid_gate(h, y), lambda h, z, g, y: h * g * (1.0 - 2.0 * y))
+sigmoid_gate.rules = (
+    lambda h, z, g, y: sigmoid_gate(h, y),
+    lambda h, z, g, y: h * g * (1.0 - 2.0 * y),
+)
 
 
 @primitive
@@ -407,7 +426,9 @@ bce_with_logits.rules = (  # dL/dz is σ(z) - t, written as two terms that keep 
 def check_targets(answers, targets):
     """Targets may stretch to the answers, not the other way: (B,) against (B, 1) would be B² pairs."""
     if np.broadcast_shapes(np.shape(answers), np.shape(targets)) != np.shape(answers):
-        raise ValueError(f"targets of shape {np.shape(targets)} do not fit answers of {np.shape(answers)}")
+        raise ValueError(
+            f"targets of shape {np.shape(targets)} do not fit answers of {np.shape(answers)}"
+        )
 
 
 def softmax_cross_entropy(logits, targets):
@@ -439,7 +460,9 @@ def reduction(function):
     return method
 
 
-for name, function in dict(add=add, sub=subtract, mul=multiply, truediv=divide, matmul=matmul).items():
+for name, function in dict(
+    add=add, sub=subtract, mul=multiply, truediv=divide, matmul=matmul
+).items():
     setattr(Tensor, f"__{name}__", operator(function))
     setattr(Tensor, f"__r{name}__", operator(lambda b, a, function=function: function(a, b)))
 Tensor.__pow__ = operator(lambda x, p: exp(p * log(x)) if isinstance(p, Tensor) else power(x, p))
@@ -447,5 +470,7 @@ Tensor.__rpow__ = operator(lambda p, x: exp(p * (np.log(x) if np.ndim(x) else ma
 Tensor.__neg__ = lambda x: negative(x)
 Tensor.__getitem__ = lambda x, index: get(x, index=index)
 Tensor.sum, Tensor.mean = reduction(sum), reduction(mean)
-Tensor.reshape = lambda x, *shape: reshape(x, shape=shape[0] if isinstance(shape[0], tuple) else shape)
+Tensor.reshape = lambda x, *shape: reshape(
+    x, shape=shape[0] if isinstance(shape[0], tuple) else shape
+)
 Tensor.T = property(lambda x: transpose(x))

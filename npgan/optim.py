@@ -27,7 +27,9 @@ class Optimiser:
         self.net = target if isinstance(target, Network) else None
         theta = target.theta if isinstance(target, Network) else target
         if not isinstance(theta, np.ndarray) or theta.ndim != 1:
-            raise TypeError(f"{type(self).__name__}() moves a Network or a flat vector, got {target!r}")
+            raise TypeError(
+                f"{type(self).__name__}() moves a Network or a flat vector, got {target!r}"
+            )
         for name, value in hyper.items():
             low, high = (0, 1) if name in ("beta1", "beta2", "momentum") else (0, np.inf)
             if not low <= value < high or (name in ("lr", "eps") and value == 0):

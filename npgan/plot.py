@@ -29,7 +29,10 @@ DPI = 128  # a power of two: pixels / DPI * DPI is exact, so rounding never cost
 GUTTER = 72  # the grey between tiled images: apart from black and from white, and quieter than both
 CAPTION = 28  # pixels
 INK, FAINT = "#2b2b2b", "#8a8a8a"
-BLUE, RED = "#0072b2", "#d55e00"  # Okabe and Ito (2008): D and real data are blue, G and its fakes red
+BLUE, RED = (
+    "#0072b2",
+    "#d55e00",
+)  # Okabe and Ito (2008): D and real data are blue, G and its fakes red
 VERDICT = LinearSegmentedColormap.from_list("verdict", ["#e08a4a", "#f7f5f2", "#5aa2cf"])
 LEGEND: Any = {"ncols": 2, "frameon": False, "borderpad": 0, "fontsize": 9, "labelcolor": INK}
 LN2 = math.log(2)
@@ -67,12 +70,18 @@ def tile(images: ArrayLike, columns: int | None = None, pad: int = 2) -> Pixels:
     cells = np.full((rows * columns, h + pad, w + pad, *colour), GUTTER, np.uint8)
     cells[:n, pad:, pad:] = images
     cells = cells.reshape(rows, columns, h + pad, w + pad, *colour).swapaxes(1, 2)
-    picture = np.full((rows * (h + pad) + pad, columns * (w + pad) + pad, *colour), GUTTER, np.uint8)
-    picture[: rows * (h + pad), : columns * (w + pad)] = cells.reshape(rows * (h + pad), -1, *colour)
+    picture = np.full(
+        (rows * (h + pad) + pad, columns * (w + pad) + pad, *colour), GUTTER, np.uint8
+    )
+    picture[: rows * (h + pad), : columns * (w + pad)] = cells.reshape(
+        rows * (h + pad), -1, *colour
+    )
     return picture
 
 
-def grid(images: ArrayLike, columns: int | None = None, title: str | None = None, scale: int = 3) -> Figure:
+def grid(
+    images: ArrayLike, columns: int | None = None, title: str | None = None, scale: int = 3
+) -> Figure:
     """Show n images, tiled; each image pixel is exactly scale x scale pixels of the figure.
 
     images (n, h, w) or (n, h, w, 3) uint8. A title adds one slim line above the picture.
@@ -112,7 +121,9 @@ def points(samples: ArrayLike, real: ArrayLike | None = None, title: str | None 
     figure = _chart(640, 640)
     axes = _style(figure.add_subplot())
     if real is not None:
-        axes.plot(*_plane("points", "real", real), "o", color=BLUE, ms=5, mew=0, alpha=0.3, label="real")
+        axes.plot(
+            *_plane("points", "real", real), "o", color=BLUE, ms=5, mew=0, alpha=0.3, label="real"
+        )
     fake = _plane("points", "generated", samples)
     axes.plot(*fake, "o", color=RED, ms=3, mew=0, alpha=0.7, label="generated")
     axes.set_aspect("equal", adjustable="datalim")
@@ -150,7 +161,15 @@ def surface(
     if p.min() < 0.5 < p.max():
         axes.contour(x, y, p, levels=[0.5], colors=INK, linewidths=0.8)
     for name, cloud, colour in (("real", real, BLUE), ("generated", fake, RED)):
-        axes.plot(*_plane("surface", name, cloud), "o", color=colour, ms=4, mec="white", mew=0.5, label=name)
+        axes.plot(
+            *_plane("surface", name, cloud),
+            "o",
+            color=colour,
+            ms=4,
+            mec="white",
+            mew=0.5,
+            label=name,
+        )
     axes.set(xlim=(-extent, extent), ylim=(-extent, extent), aspect="equal")
     bar = figure.colorbar(filled, ax=axes, ticks=[0, 0.25, 0.5, 0.75, 1], shrink=0.8, aspect=28)
     bar.ax.spines[:].set_visible(False)
@@ -172,7 +191,9 @@ def losses(
     """
     epoch, loss_D, loss_G, D_real, D_fake = table = _table(history)
     figure = _chart(900, 680)
-    upper, lower = (_style(axes) for axes in figure.subplots(2, 1, sharex=True, height_ratios=(3, 2)))
+    upper, lower = (
+        _style(axes) for axes in figure.subplots(2, 1, sharex=True, height_ratios=(3, 2))
+    )
 
     if equilibrium is not None:
         if equilibrium[0] == equilibrium[1]:  # one line for both
@@ -217,7 +238,9 @@ def save(figure: Figure, path: str | os.PathLike[str]) -> None:
     Creates no directory. Raises OSError when the file cannot be written; an older one then stays as it was.
     """
     if not isinstance(figure, Figure):
-        raise ValueError(f"save() needs a Figure, such as grid() returns, got {type(figure).__name__}")
+        raise ValueError(
+            f"save() needs a Figure, such as grid() returns, got {type(figure).__name__}"
+        )
     _write("save", ".png", path, Image.fromarray(pixels(figure)), dpi=(figure.dpi, figure.dpi))
 
 
@@ -241,10 +264,21 @@ def animate(
     _images("animate", pictures)
     seconds = [seconds_per_frame] * (len(pictures) - 1) + [hold]
     if not 0.01 <= min(seconds) <= max(seconds) <= 655:
-        raise ValueError(f"a GIF frame lasts 0.01 to 655 s, got {seconds_per_frame!r} and hold={hold!r}")
+        raise ValueError(
+            f"a GIF frame lasts 0.01 to 655 s, got {seconds_per_frame!r} and hold={hold!r}"
+        )
     first, *others = (_gif_frame(picture, scale) for picture in pictures)
     duration = [10 * round(100 * s) for s in seconds]
-    _write("animate", ".gif", path, first, save_all=True, append_images=others, duration=duration, loop=0)
+    _write(
+        "animate",
+        ".gif",
+        path,
+        first,
+        save_all=True,
+        append_images=others,
+        duration=duration,
+        loop=0,
+    )
 
 
 def read(path: str | os.PathLike[str]) -> Pixels:
@@ -293,20 +327,30 @@ def _plane(caller: str, name: str, cloud: ArrayLike) -> NDArray[Any]:
     xy = np.asarray(cloud)
     if xy.shape[1:] != (2,) or xy.dtype.kind not in "fiu":
         hint = "grid() shows images, points are pairs of numbers"
-        raise ValueError(f"{caller}() needs {name} points of shape (n, 2), got {xy.dtype} {xy.shape}; {hint}")
+        raise ValueError(
+            f"{caller}() needs {name} points of shape (n, 2), got {xy.dtype} {xy.shape}; {hint}"
+        )
     return np.transpose(xy)
 
 
 def _table(history: Mapping[str, Sequence[float]]) -> NDArray[np.float64]:
     if not isinstance(history, Mapping) or not set(HISTORY) <= set(history):
-        found = f"the keys {', '.join(history)}" if isinstance(history, Mapping) else type(history).__name__
+        found = (
+            f"the keys {', '.join(history)}"
+            if isinstance(history, Mapping)
+            else type(history).__name__
+        )
         raise ValueError(f"losses() needs a dict of lists {', '.join(HISTORY)}, got {found}")
     lengths = {key: len(history[key]) for key in HISTORY}
     if len(set(lengths.values())) > 1 or not lengths["epoch"]:
-        raise ValueError(f"losses() needs lists of one length, one value per epoch, got lengths {lengths}")
+        raise ValueError(
+            f"losses() needs lists of one length, one value per epoch, got lengths {lengths}"
+        )
     table = np.array([history[key] for key in HISTORY], dtype=np.float64)
     if np.any(np.abs(table[3:] - 0.5) > 0.501):
-        raise ValueError("losses() needs D_real and D_fake in [0, 1]; if they are logits, apply the sigmoid")
+        raise ValueError(
+            "losses() needs D_real and D_fake in [0, 1]; if they are logits, apply the sigmoid"
+        )
     return table
 
 
@@ -364,10 +408,14 @@ def _finish(figure: Figure, title: str | None) -> Figure:
     return figure
 
 
-def _write(caller: str, suffix: str, path: str | os.PathLike[str], image: Image.Image, **how: Any) -> None:
+def _write(
+    caller: str, suffix: str, path: str | os.PathLike[str], image: Image.Image, **how: Any
+) -> None:
     path = os.fspath(path)
     if not path.lower().endswith(suffix):
-        raise ValueError(f"{caller}() writes {suffix} files, got {path!r}; give a name that ends in {suffix}")
+        raise ValueError(
+            f"{caller}() writes {suffix} files, got {path!r}; give a name that ends in {suffix}"
+        )
     buffer = io.BytesIO()
     image.save(buffer, suffix[1:], **how)
     temp = os.path.join(os.path.dirname(path), f".npgan-{secrets.token_hex(8)}.tmp")

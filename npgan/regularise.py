@@ -17,7 +17,9 @@ from . import ops
 from .layers import Layer, Network
 from .losses import Loss, call, least_squares, minimax, nonsaturating, r1, r2, wgan_gp
 
-Penalty = Callable[[Network, np.ndarray, np.ndarray], tuple[float, np.ndarray]]  # of (D, real, fake)
+Penalty = Callable[
+    [Network, np.ndarray, np.ndarray], tuple[float, np.ndarray]
+]  # of (D, real, fake)
 
 
 # ---- penalties on D's slope: (value, flat gradient), to be added to D's loss ----
@@ -45,7 +47,9 @@ PENALTIES = {
         lambda D, real, fake, weight, rng, pixels: r1_and_r2(D, real, fake, weight, pixels), 0.2, 16
     ),
     "wgan_gp": Kind(
-        lambda D, real, fake, weight, rng, pixels: wgan_gp(D, real, fake, rng, weight, pixels), 10.0, 1
+        lambda D, real, fake, weight, rng, pixels: wgan_gp(D, real, fake, rng, weight, pixels),
+        10.0,
+        1,
     ),
 }
 
@@ -61,7 +65,9 @@ def lazy_penalty(
     """
     if name is None or step % every:
         return None
-    return lambda D, real, fake: PENALTIES[name].function(D, real, fake, weight * every, rng, pixels)
+    return lambda D, real, fake: PENALTIES[name].function(
+        D, real, fake, weight * every, rng, pixels
+    )
 
 
 # ---- what D is asked for, and what it is shown ----
@@ -82,7 +88,9 @@ def smoothed(loss: Loss, smoothing: float) -> Loss:
         )
     if loss.name == least_squares.name:
         return loss._replace(
-            discriminator=lambda real, fake: 0.5 * ops.mean((real - target) ** 2) + 0.5 * ops.mean(fake**2),
+            discriminator=lambda real, fake: (
+                0.5 * ops.mean((real - target) ** 2) + 0.5 * ops.mean(fake**2)
+            ),
             equilibrium=None,
         )
     raise ValueError(

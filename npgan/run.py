@@ -38,7 +38,10 @@ class RunDirectory:
         kept = self.path / "checkpoint.npz"
         if kept.exists():
             _, meta = checkpoint.load(kept)
-            place = (meta.get("epoch_"), meta.get("position_"))  # another program's file may have none
+            place = (
+                meta.get("epoch_"),
+                meta.get("position_"),
+            )  # another program's file may have none
             if place != (gan.epoch_, gan.position_) or completed(meta["config"]) != gan.config:
                 raise FileExistsError(
                     f"{self.path} already holds another run; resume that one, or name a new place"
@@ -101,7 +104,14 @@ class RunDirectory:
             plot.save(plot.interpolation(interpolate(self.gan)), self.path / "interpolation.png")
 
 
-RESULTS = ("samples.png", "losses.png", "training.gif", "interpolation.png", "history.csv", "checkpoint.npz")
+RESULTS = (
+    "samples.png",
+    "losses.png",
+    "training.gif",
+    "interpolation.png",
+    "history.csv",
+    "checkpoint.npz",
+)
 
 
 def results(path: Path) -> list[Path]:
@@ -139,11 +149,15 @@ def interpolate(gan: GAN, rows: int | None = None, steps: int = 12, rng: Any = 0
     the generator was trained on.
     """
     rows = rows or len(columns_of(gan)) or 8
-    a, b = np.random.default_rng(rng).standard_normal((2, rows, 1, gan.config["latent"]), dtype=np.float32)
+    a, b = np.random.default_rng(rng).standard_normal(
+        (2, rows, 1, gan.config["latent"]), dtype=np.float32
+    )
     t = np.linspace(0, 1, steps, dtype=np.float32)[:, None]
     cosine = np.sum(a * b, -1) / (np.linalg.norm(a, axis=-1) * np.linalg.norm(b, axis=-1))
     angle = np.arccos(np.clip(cosine, -1, 1))[..., None]
-    on_a_line = np.sin(angle) < 1e-3  # with 0, as all are in one dimension: no circle leads from a to b
+    on_a_line = (
+        np.sin(angle) < 1e-3
+    )  # with 0, as all are in one dimension: no circle leads from a to b
     sine = np.where(on_a_line, 1, np.sin(angle))
     circle = (np.sin((1 - t) * angle) * a + np.sin(t * angle) * b) / sine
     z = np.where(on_a_line, (1 - t) * a + t * b, circle)

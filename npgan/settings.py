@@ -17,7 +17,19 @@ BEFORE: dict[str, Any] = dict(
 )  # fmt: skip
 
 
-ORDER = ("latent", "hidden", "hidden_D", "loss", "lr", "beta1", "beta2", "batch", "average", "rng", *BEFORE)
+ORDER = (
+    "latent",
+    "hidden",
+    "hidden_D",
+    "loss",
+    "lr",
+    "beta1",
+    "beta2",
+    "batch",
+    "average",
+    "rng",
+    *BEFORE,
+)
 
 
 def completed(config: dict[str, Any]) -> dict[str, Any]:
@@ -33,7 +45,9 @@ def checked(
     counts = {name: count(name, numbers[name]) for name in ("latent", "batch", "d_steps")}
     for name, sizes in (("hidden", hidden), ("hidden_D", hidden_D)):
         if not isinstance(sizes, Sequence) or not all(map(is_count, sizes)):
-            raise ValueError(f"{name} must be a sequence of layer widths of 1 or more, got {sizes!r}")
+            raise ValueError(
+                f"{name} must be a sequence of layer widths of 1 or more, got {sizes!r}"
+            )
     if loss not in LOSSES:
         raise ValueError(f"loss must be one of {', '.join(LOSSES)}; got {loss!r}")
     rates = list(lr) if isinstance(lr, (tuple, list)) else [lr, lr]
@@ -43,8 +57,12 @@ def checked(
         "average": share("average", numbers["average"], hint="0.999 averages over 1000 steps"),
         "beta1": share("beta1", numbers["beta1"]),
         "beta2": share("beta2", numbers["beta2"]),
-        "lr_decay": share("lr_decay", numbers["lr_decay"], closed=True, hint="0.5 decays over the last half"),
-        "dropout": share("dropout", numbers["dropout"], hint="0.3 leaves out 3 of 10 hidden units of D"),
+        "lr_decay": share(
+            "lr_decay", numbers["lr_decay"], closed=True, hint="0.5 decays over the last half"
+        ),
+        "dropout": share(
+            "dropout", numbers["dropout"], hint="0.3 leaves out 3 of 10 hidden units of D"
+        ),
         "smoothing": share("smoothing", smoothing, 0.5, hint="0.1 asks D for 0.9 at real images"),
     }
     smoothed(LOSSES[loss], shares["smoothing"])  # not every loss has a target to smooth
@@ -65,7 +83,9 @@ def checked(
 def penalty_settings(name: Any, weight: Any, every: int) -> dict[str, Any]:
     if name is None:
         if weight is not None or every not in (None, 1):
-            raise ValueError(f"penalty_weight and penalty_every need a penalty: {', '.join(PENALTIES)}")
+            raise ValueError(
+                f"penalty_weight and penalty_every need a penalty: {', '.join(PENALTIES)}"
+            )
         return {"penalty": None, "penalty_weight": None, "penalty_every": 1}
     if name not in PENALTIES:
         raise ValueError(f"penalty must be None or one of {', '.join(PENALTIES)}; got {name!r}")

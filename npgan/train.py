@@ -148,7 +148,9 @@ class Display:
         if self.lines and terminal:
             from tqdm import tqdm
 
-            self.bar = tqdm(total=total, unit="step", leave=False, dynamic_ncols=True, file=sys.stderr)
+            self.bar = tqdm(
+                total=total, unit="step", leave=False, dynamic_ncols=True, file=sys.stderr
+            )
 
     def __enter__(self) -> Display:
         return self

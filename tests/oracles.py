@@ -80,12 +80,23 @@ CASES = [
     Case("divide", ops.divide, lambda a, b: a / b, draw((3,), (2, 3)), "negative too"),
     Case("negative", ops.negative, lambda x: -x, draw((3, 2))),
     *(
-        Case("power", lambda x, p=p: ops.power(x, p), lambda x, p=p: x**p, draw((3, 2), **positive), f"p={p}")
+        Case(
+            "power",
+            lambda x, p=p: ops.power(x, p),
+            lambda x, p=p: x**p,
+            draw((3, 2), **positive),
+            f"p={p}",
+        )
         for p in (0, 1, 2, 3, -1, 0.5, -1.5)
     ),
     Case("exp", ops.exp, anp.exp, draw((3, 2))),
     Case("log", ops.log, anp.log, draw((3, 2), **positive)),
-    Case("reshape", lambda x: ops.reshape(x, shape=(2, -1)), lambda x: anp.reshape(x, (2, -1)), draw((4, 3))),
+    Case(
+        "reshape",
+        lambda x: ops.reshape(x, shape=(2, -1)),
+        lambda x: anp.reshape(x, (2, -1)),
+        draw((4, 3)),
+    ),
     Case("transpose", ops.transpose, anp.transpose, draw((4, 3))),
     Case(
         "transpose",
@@ -125,7 +136,10 @@ CASES = [
         for keep in (False, True)
     ),
     Case(
-        "get", lambda x: ops.get(x, index=(slice(None), slice(0, 3, 2))), lambda x: x[:, 0:3:2], draw((2, 4))
+        "get",
+        lambda x: ops.get(x, index=(slice(None), slice(0, 3, 2))),
+        lambda x: x[:, 0:3:2],
+        draw((2, 4)),
     ),
     Case("get", lambda x: ops.get(x, index=1), lambda x: x[1], draw((2, 4)), "one row"),
     Case(
@@ -148,13 +162,29 @@ CASES = [
         "negative axis",
     ),
     Case("gemm", ops.gemm, lambda a, b: a @ b, draw((3, 4), (4, 2)), "NN"),
-    Case("gemm", lambda a, b: ops.gemm(a, b, tb=True), lambda a, b: a @ b.T, draw((3, 4), (2, 4)), "NT"),
-    Case("gemm", lambda a, b: ops.gemm(a, b, ta=True), lambda a, b: a.T @ b, draw((4, 3), (4, 2)), "TN"),
+    Case(
+        "gemm",
+        lambda a, b: ops.gemm(a, b, tb=True),
+        lambda a, b: a @ b.T,
+        draw((3, 4), (2, 4)),
+        "NT",
+    ),
+    Case(
+        "gemm",
+        lambda a, b: ops.gemm(a, b, ta=True),
+        lambda a, b: a.T @ b,
+        draw((4, 3), (4, 2)),
+        "TN",
+    ),
     Case("affine", ops.affine, lambda x, W, b: x @ W + b, draw((3, 4), (4, 2), (2,))),
     Case("column_sum", ops.column_sum, lambda x: anp.sum(x, axis=0), draw((3, 4))),
     Case("leaky_relu", ops.leaky_relu, lambda x: gate(x, x), draw((4, 3))),
     Case(
-        "leaky_relu", lambda x: ops.leaky_relu(x, slope=0.0), lambda x: gate(x, x, 0.0), draw((4, 3)), "ReLU"
+        "leaky_relu",
+        lambda x: ops.leaky_relu(x, slope=0.0),
+        lambda x: gate(x, x, 0.0),
+        draw((4, 3)),
+        "ReLU",
     ),
     Case("leaky_gate", ops.leaky_gate, gate, draw((4, 3), (4, 3))),
     Case("tanh", ops.tanh, anp.tanh, draw((4, 3))),
@@ -187,13 +217,17 @@ CASES = [
 ]
 
 
-def first_order(f: Callable[..., Any], args: tuple[np.ndarray, ...], numpy: Any = np) -> Callable[..., Any]:
+def first_order(
+    f: Callable[..., Any], args: tuple[np.ndarray, ...], numpy: Any = np
+) -> Callable[..., Any]:
     """L = Σ c f(args), c fixed: so that dL/dy is no array of ones."""
     c = np.cos(np.arange(np.size(f(*args)), dtype=np.float64)).reshape(np.shape(f(*args))) + 1.5
     return lambda *a: numpy.sum(c * f(*a))
 
 
-def second_order(gradient: Callable[..., Any], args: tuple[np.ndarray, ...], numpy: Any = np) -> Any:
+def second_order(
+    gradient: Callable[..., Any], args: tuple[np.ndarray, ...], numpy: Any = np
+) -> Any:
     """H = Σ v · (dL/darg)², nonlinear in the gradient, so that linear primitives are seen at work, too."""
     weights = [np.sin(np.arange(a.size, dtype=np.float64) + 1).reshape(a.shape) + 1.5 for a in args]
 

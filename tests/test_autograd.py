@@ -116,7 +116,9 @@ def test_random_programs_agree_with_central_differences(choices, seed):
     scale = max(1.0, float(program(Tensor(x)).data))
     if scale < 1e3:
         expected = numerical(lambda: float(program(Tensor(x)).data), x)
-        np.testing.assert_allclose(grad(program(leaf), leaf), expected, rtol=1e-5, atol=1e-5 * scale)
+        np.testing.assert_allclose(
+            grad(program(leaf), leaf), expected, rtol=1e-5, atol=1e-5 * scale
+        )
 
 
 def test_numbers_and_integers():

@@ -93,7 +93,8 @@ def test_the_problem_is_the_same_every_time_and_has_the_classic_networks():
     one, two = problem(3), problem(3)
     assert all(np.array_equal(one[name], two[name]) for name in one)
     G, D = (
-        {n: p.default for n, p in signature(net).parameters.items()} for net in (Generator, Discriminator)
+        {n: p.default for n, p in signature(net).parameters.items()}
+        for net in (Generator, Discriminator)
     )
     assert sizes_of(weights_of(one, "G")) == [G["latent"], *G["hidden"], G["out"]]
     assert sizes_of(weights_of(one, "D")) == [D["inputs"], *D["hidden"], 1]
@@ -136,7 +137,9 @@ for i, expected in enumerate(yardstick(arrays)):
 
 def test_the_yardstick_is_npgans_own_step_in_float64():
     reference = {**os.environ, "NPGAN_KERNELS": "reference"}  # these need no compilation
-    done = subprocess.run([sys.executable, "-c", YARDSTICK], env=reference, capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-c", YARDSTICK], env=reference, capture_output=True, text=True
+    )
     assert done.returncode == 0, done.stderr
 
 
@@ -168,7 +171,9 @@ def test_npgan_and_numpy_are_compared(said, monkeypatch):
 
 def test_a_peer_that_computes_something_else_is_refused(plant):
     plant("no_second_forward")
-    with pytest.raises(step.DisagreementError, match=r"^no_second_forward computes G's loss .* at step "):
+    with pytest.raises(
+        step.DisagreementError, match=r"^no_second_forward computes G's loss .* at step "
+    ):
         compare(["numpy", "no_second_forward"])
 
 
@@ -195,7 +200,8 @@ def test_a_step_that_forgets_something_is_seen_within_the_steps_that_are_checked
 
 
 @pytest.mark.parametrize(
-    ("name", "reason"), [("breaks", "OSError: no such thing"), ("dies", "last words"), ("nowhere", "planted")]
+    ("name", "reason"),
+    [("breaks", "OSError: no such thing"), ("dies", "last words"), ("nowhere", "planted")],
 )
 def test_a_peer_that_fails_is_left_out_in_one_line(name, reason, plant, said):
     plant(name)
@@ -208,7 +214,9 @@ def test_a_peer_that_fails_is_left_out_in_one_line(name, reason, plant, said):
 
 def test_without_the_first_there_is_no_comparison(plant):
     plant("breaks")
-    with pytest.raises(ChildError, match="breaks, with which the others are compared, did not start"):
+    with pytest.raises(
+        ChildError, match="breaks, with which the others are compared, did not start"
+    ):
         compare(["breaks", "numpy"])
 
 
@@ -227,11 +235,19 @@ def test_a_package_that_is_missing_is_named(monkeypatch, said):
 
 
 def test_settings_from_outside_do_not_reach_a_peer(monkeypatch, tmp_path):
-    for name in ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE", "NUMBA_CPU_NAME", "XLA_FLAGS", "NPGAN_KERNELS"):
+    for name in (
+        "OPENBLAS_CORETYPE",
+        "OPENBLAS_L2_SIZE",
+        "NUMBA_CPU_NAME",
+        "XLA_FLAGS",
+        "NPGAN_KERNELS",
+    ):
         monkeypatch.setenv(name, "1")
     monkeypatch.setenv("PYTHONPATH", "mine")
     clean = environment(3, tmp_path, {"XLA_FLAGS": "ours"})
-    assert not {"OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE", "NUMBA_CPU_NAME", "NPGAN_KERNELS"} & set(clean)
+    assert not {"OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE", "NUMBA_CPU_NAME", "NPGAN_KERNELS"} & set(
+        clean
+    )
     assert clean["OPENBLAS_NUM_THREADS"] == clean["OMP_NUM_THREADS"] == "3"
     assert clean["NUMBA_CACHE_DIR"] == str(tmp_path)
     assert clean["XLA_FLAGS"] == "ours"
@@ -274,7 +290,9 @@ def test_a_child_that_is_not_asked_stands_still(tmp_path):
 def test_memory_is_the_childs_own():
     ballast = np.ones(40_000_000)  # 320 MB, which the child must not be charged with
     code = "from npgan.bench.child import peak_memory; print(peak_memory())"
-    alone = float(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout)
+    alone = float(
+        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout
+    )
     assert alone < 100 < ballast.nbytes / 1e6 < peak_memory()
 
 
@@ -286,7 +304,10 @@ def test_the_command_prints_the_table(monkeypatch, capsys):
 
     def compare(names, batches, threads, rounds, say):
         asked.append((names, batches, threads, rounds))
-        rows = {name: dict(median_ms=2.0, min_ms=1.0, median=1.0, min=1.0, gflops=50.0) for name in names}
+        rows = {
+            name: dict(median_ms=2.0, min_ms=1.0, median=1.0, min=1.0, gflops=50.0)
+            for name in names
+        }
         start = {name: dict(import_s=0.1, first_s=1.0) for name in names}
         return {"threads": 1, "peak_gflops": 200.0, "start": start, "batch": {"4": rows}}
 
@@ -324,4 +345,6 @@ def test_a_peer_that_computes_something_else_ends_the_command_in_one_line(monkey
 
     monkeypatch.setattr(step, "compare", compare)
     assert main(["bench", "--peers", "numpy"]) == 1
-    assert capsys.readouterr().err.splitlines()[1:] == ["npgan bench: numpy computes something else"]
+    assert capsys.readouterr().err.splitlines()[1:] == [
+        "npgan bench: numpy computes something else"
+    ]

@@ -23,10 +23,14 @@ KINDS = st.one_of(
     hnp.boolean_dtypes(),
 )
 ARRAYS = st.dictionaries(
-    NAMES, KINDS.flatmap(lambda kind: hnp.arrays(kind, hnp.array_shapes(min_dims=0, min_side=0))), max_size=4
+    NAMES,
+    KINDS.flatmap(lambda kind: hnp.arrays(kind, hnp.array_shapes(min_dims=0, min_side=0))),
+    max_size=4,
 )
 LEAVES = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text()
-META = st.dictionaries(st.text(), st.recursive(LEAVES, lambda v: st.lists(v) | st.dictionaries(st.text(), v)))
+META = st.dictionaries(
+    st.text(), st.recursive(LEAVES, lambda v: st.lists(v) | st.dictionaries(st.text(), v))
+)
 
 SMALL = {"theta": np.arange(6, dtype=np.float32), "t": np.array(3)}
 SMALL_META = {"epoch": 2, "history": {"loss": [0.1, 0.2]}}
@@ -35,7 +39,8 @@ SMALL_META = {"epoch": 2, "history": {"loss": [0.1, 0.2]}}
 def same(a, b):
     """The same names and, bit for bit, the same arrays."""
     return list(a) == list(b) and all(
-        (a[name].dtype, a[name].shape, a[name].tobytes()) == (b[name].dtype, b[name].shape, b[name].tobytes())
+        (a[name].dtype, a[name].shape, a[name].tobytes())
+        == (b[name].dtype, b[name].shape, b[name].tobytes())
         for name in a
     )
 
@@ -114,8 +119,12 @@ def refuse(code):
 
 
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EIO, 0])
-@pytest.mark.parametrize("call", ["tempfile.mkstemp", "os.fsync", "os.chmod", "os.replace", "numpy.savez"])
-def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path, small, monkeypatch, call, code):
+@pytest.mark.parametrize(
+    "call", ["tempfile.mkstemp", "os.fsync", "os.chmod", "os.replace", "numpy.savez"]
+)
+def test_a_failed_write_leaves_the_old_file_and_nothing_else(
+    tmp_path, small, monkeypatch, call, code
+):
     before = small.read_bytes()
     with monkeypatch.context() as patch:
         patch.setattr(call, refuse(code))
@@ -130,7 +139,9 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path, small, mo
 def test_a_disk_that_fills_up_half_way_leaves_the_old_file(tmp_path, small):
     resource = pytest.importorskip("resource")
     before, limits = small.read_bytes(), resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, limits[1]))  # Python ignores the signal SIGXFSZ
+    resource.setrlimit(
+        resource.RLIMIT_FSIZE, (100_000, limits[1])
+    )  # Python ignores the signal SIGXFSZ
     try:
         with pytest.raises(OSError, match=small.name):
             checkpoint.save(small, {"theta": np.zeros(100_000)}, {})
@@ -143,8 +154,12 @@ def test_a_disk_that_fills_up_half_way_leaves_the_old_file(tmp_path, small):
 def test_the_bytes_reach_the_disk_before_the_name(tmp_path, monkeypatch):
     calls = []
     fsync, replace = os.fsync, os.replace
-    monkeypatch.setattr(os, "fsync", lambda f: (calls.append(("fsync", os.fstat(f).st_size)), fsync(f)))
-    monkeypatch.setattr(os, "replace", lambda a, b: (calls.append(("replace", b.name)), replace(a, b)))
+    monkeypatch.setattr(
+        os, "fsync", lambda f: (calls.append(("fsync", os.fstat(f).st_size)), fsync(f))
+    )
+    monkeypatch.setattr(
+        os, "replace", lambda a, b: (calls.append(("replace", b.name)), replace(a, b))
+    )
     checkpoint.save(tmp_path / "a.npz", SMALL, {})
     assert calls == [("fsync", (tmp_path / "a.npz").stat().st_size), ("replace", "a.npz")]
 
@@ -249,7 +264,9 @@ def test_a_gan_comes_back_with_everything(tmp_path, trained):
     assert (tmp_path / "a.npz").read_bytes() == (tmp_path / "b.npz").read_bytes()
 
 
-@pytest.mark.parametrize("lacks", ["theta_G", "theta_D", "theta_average", "adam_G_m", "adam_D_v", "adam_G_t"])
+@pytest.mark.parametrize(
+    "lacks", ["theta_G", "theta_D", "theta_average", "adam_G_m", "adam_D_v", "adam_G_t"]
+)
 @pytest.mark.parametrize("how", ["missing", "too small", "another shape", "text"])
 def test_a_part_that_does_not_fit_is_named(tmp_path, trained, lacks, how):
     trained.save(tmp_path / "a.npz")
@@ -276,7 +293,8 @@ def test_weights_that_are_not_finite_are_refused(tmp_path, trained, bad):
 
 
 @pytest.mark.parametrize(
-    "name", ["config", "shape_", "pixels_", "data_", "epoch_", "position_", "sums_", "history_", "noise"]
+    "name",
+    ["config", "shape_", "pixels_", "data_", "epoch_", "position_", "sums_", "history_", "noise"],
 )
 def test_a_missing_entry_is_named(tmp_path, trained, name):
     trained.save(tmp_path / "a.npz")

@@ -40,7 +40,12 @@ def zoo(tmp_path_factory):
     (zoo / "cut.idx").write_bytes(header((43, 3, 4)) + bytes(100))
     (zoo / "file.txt").write_text("I am a file.\n")
     (zoo / "empty").mkdir()
-    assert main(["train", "--data", str(zoo / "images.npy"), "--out", str(zoo / "run"), *train_small(2)]) == 0
+    assert (
+        main(
+            ["train", "--data", str(zoo / "images.npy"), "--out", str(zoo / "run"), *train_small(2)]
+        )
+        == 0
+    )
 
     def variant(name, change):
         shutil.copytree(zoo / "run", zoo / name)
@@ -49,7 +54,10 @@ def zoo(tmp_path_factory):
         checkpoint.save(zoo / name / "checkpoint.npz", arrays, meta)
 
     variant("theta", lambda arrays, meta: arrays.update(theta_G=np.zeros(3, np.float32)))
-    variant("mid", lambda arrays, meta: meta.update(position_=2, sums_=dict.fromkeys(meta["sums_"], 1.0)))
+    variant(
+        "mid",
+        lambda arrays, meta: meta.update(position_=2, sums_=dict.fromkeys(meta["sums_"], 1.0)),
+    )
     variant("memory", lambda arrays, meta: meta["data_"].update(source=""))
     variant("no-config", lambda arrays, meta: None)
     (zoo / "no-config" / "config.json").unlink()
@@ -79,7 +87,9 @@ def train_small(epochs, *more):
 
 def contents(folder):
     """Every file below, with its bytes."""
-    return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
+    return {
+        str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()
+    }
 
 
 def run_json(capsys, *argv):
@@ -234,7 +244,11 @@ WRONG = [
     (["train", "--resume", "no-config"], 1, "--epochs"),
     (["train", "--resume", "bad-config"], 1, "--epochs"),
     # sample and noise
-    (["sample", "run", "--digit", "4"], 1, "run was trained without labels; npgan train --conditional"),
+    (
+        ["sample", "run", "--digit", "4"],
+        1,
+        "run was trained without labels; npgan train --conditional",
+    ),
     (["sample", "digits", "--digit", "7"], 1, "label must be one of 4 to 6; got 7"),
     (["sample", "absent"], 1, "absent"),
     (["sample", "empty"], 1, "no checkpoint.npz"),
@@ -274,7 +288,9 @@ def test_a_mistake_names_its_command(capsys):
         main(["train", "--epochs", "0"])
     assert main(["sample", "absent"]) == 1
     first, second = capsys.readouterr().err.splitlines()
-    assert first.startswith("npgan train: argument --epochs: expected a whole number of 1 or more, got '0'")
+    assert first.startswith(
+        "npgan train: argument --epochs: expected a whole number of 1 or more, got '0'"
+    )
     assert second == "npgan sample: absent does not exist"
 
 
@@ -289,8 +305,14 @@ def test_a_disk_that_is_full_costs_one_line(zoo, tmp_path, monkeypatch, capsys):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "replace", full)
-    assert main(["train", "--data", str(zoo / "images.npy"), *train_small(1), "--out", str(tmp_path)]) == 1
-    assert capsys.readouterr().err == f"npgan train: {tmp_path / 'config.json'}: No space left on device\n"
+    assert (
+        main(["train", "--data", str(zoo / "images.npy"), *train_small(1), "--out", str(tmp_path)])
+        == 1
+    )
+    assert (
+        capsys.readouterr().err
+        == f"npgan train: {tmp_path / 'config.json'}: No space left on device\n"
+    )
     assert contents(tmp_path) == {}
 
 
@@ -298,7 +320,16 @@ def test_a_disk_that_is_full_costs_one_line(zoo, tmp_path, monkeypatch, capsys):
 
 
 def test_train_prints_its_results_and_narrates_apart(zoo, tmp_path, capsys):
-    argv = ["train", "--data", str(zoo / "images.npy"), *SMALL, "--epochs", "2", "--out", str(tmp_path / "a")]
+    argv = [
+        "train",
+        "--data",
+        str(zoo / "images.npy"),
+        *SMALL,
+        "--epochs",
+        "2",
+        "--out",
+        str(tmp_path / "a"),
+    ]
     assert main(argv) == 0
     out, err = capsys.readouterr()
     rows = dict(line.split(maxsplit=1) for line in out.splitlines())
@@ -317,7 +348,9 @@ def test_train_says_as_json_where_everything_is(zoo, tmp_path, capsys):
     found = run_json(capsys, "train", "--data", zoo / "images.npy", *train_small(1), "--out", out)
     gan = GAN.load(out)
     assert found["run"] == str(out)
-    assert {name: found[name] for name in gan.history_} == {n: v[-1] for n, v in gan.history_.items()}
+    assert {name: found[name] for name in gan.history_} == {
+        n: v[-1] for n, v in gan.history_.items()
+    }
     for name in ("samples.png", "losses.png", "training.gif", "interpolation.png"):
         assert found[name] == str(out / name)
         with Image.open(found[name]) as picture:
@@ -325,16 +358,26 @@ def test_train_says_as_json_where_everything_is(zoo, tmp_path, capsys):
 
 
 def test_quiet_is_quiet(zoo, tmp_path, capsys):
-    main(["train", "--data", str(zoo / "images.npy"), *train_small(1), "--out", str(tmp_path / "a")])
+    main(
+        ["train", "--data", str(zoo / "images.npy"), *train_small(1), "--out", str(tmp_path / "a")]
+    )
     assert capsys.readouterr().err == ""
 
 
 def test_settings_reach_the_gan(zoo, tmp_path, capsys):
-    settings = (
-        "--latent 2 --hidden 6 7 --hidden-D 8 9 --loss hinge --lr 0.01 --batch 9 --average 0.5 --seed 7"
-    )
+    settings = "--latent 2 --hidden 6 7 --hidden-D 8 9 --loss hinge --lr 0.01 --batch 9 --average 0.5 --seed 7"
     out = tmp_path / "a"
-    run_json(capsys, "train", "--data", zoo / "images.npy", *settings.split(), "--epochs", 1, "--out", out)
+    run_json(
+        capsys,
+        "train",
+        "--data",
+        zoo / "images.npy",
+        *settings.split(),
+        "--epochs",
+        1,
+        "--out",
+        out,
+    )
     gan = GAN.load(out)
     assert gan.config == GAN(2, (6, 7), (8, 9), "hinge", 0.01, batch=9, average=0.5, rng=7).config
     assert gan.epoch_ == 1
@@ -350,7 +393,17 @@ def test_settings_that_steady_the_game_reach_the_gan_and_survive_a_resume(zoo, t
         penalty_weight=3, penalty_every=2, smoothing=0.1, instance_noise=0.2, dropout=0.3, loss="nonsaturating",
     )  # fmt: skip
     out = tmp_path / "a"
-    argv = ["train", "--data", zoo / "images.npy", *SMALL, *settings.split(), "--epochs", 1, "--out", out]
+    argv = [
+        "train",
+        "--data",
+        zoo / "images.npy",
+        *SMALL,
+        *settings.split(),
+        "--epochs",
+        1,
+        "--out",
+        out,
+    ]
     run_json(capsys, *argv)
     assert GAN.load(out).config == expected.config
     found = run_json(capsys, "train", "--resume", out, "--epochs", 2)
@@ -402,7 +455,9 @@ def test_divergence_names_step_and_tensor_and_what_is_kept(zoo, tmp_path, monkey
     assert GAN.load(tmp_path / "b").epoch_ == 1
 
 
-def test_divergence_in_the_first_epoch_keeps_what_ctrl_c_had_saved(zoo, tmp_path, monkeypatch, capsys):
+def test_divergence_in_the_first_epoch_keeps_what_ctrl_c_had_saved(
+    zoo, tmp_path, monkeypatch, capsys
+):
     with monkeypatch.context() as patch:
         after_step(patch, 2, lambda gan: signal.raise_signal(signal.SIGINT))
         main(["train", "--data", str(zoo / "images.npy"), *train_small(2), "--out", str(tmp_path)])
@@ -435,9 +490,15 @@ def test_ctrl_c_saves_and_resume_ends_with_the_same_bits(step, zoo, tmp_path, mo
     out = tmp_path / "a"
     with monkeypatch.context() as patch:
         after_step(patch, step, lambda gan: signal.raise_signal(signal.SIGINT))
-        assert main(["train", "--data", str(zoo / "images.npy"), *train_small(2), "--out", str(out)]) == 130
+        assert (
+            main(["train", "--data", str(zoo / "images.npy"), *train_small(2), "--out", str(out)])
+            == 130
+        )
     stdout, err = capsys.readouterr()
-    assert (stdout, err) == ("", f"stopped and saved; npgan train --resume {out} goes on from here\n")
+    assert (stdout, err) == (
+        "",
+        f"stopped and saved; npgan train --resume {out} goes on from here\n",
+    )
     assert GAN.load(out).adam_G.t == step
 
     found = run_json(capsys, "train", "--resume", out, "--quiet")
@@ -445,10 +506,20 @@ def test_ctrl_c_saves_and_resume_ends_with_the_same_bits(step, zoo, tmp_path, mo
     assert contents(out) == contents(zoo / "run")
 
 
-def test_ctrl_c_during_the_last_pictures_says_that_the_run_is_complete(zoo, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr("npgan.run.RunDirectory.finish", lambda self: signal.raise_signal(signal.SIGINT))
-    assert main(["train", "--data", str(zoo / "images.npy"), *train_small(2), "--out", str(tmp_path)]) == 130
-    assert capsys.readouterr() == ("", f"stopped, but all epochs were done: they are in {tmp_path}\n")
+def test_ctrl_c_during_the_last_pictures_says_that_the_run_is_complete(
+    zoo, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setattr(
+        "npgan.run.RunDirectory.finish", lambda self: signal.raise_signal(signal.SIGINT)
+    )
+    assert (
+        main(["train", "--data", str(zoo / "images.npy"), *train_small(2), "--out", str(tmp_path)])
+        == 130
+    )
+    assert capsys.readouterr() == (
+        "",
+        f"stopped, but all epochs were done: they are in {tmp_path}\n",
+    )
 
 
 def test_a_second_ctrl_c_says_which_state_was_saved(zoo, tmp_path, monkeypatch, capsys):
@@ -457,7 +528,10 @@ def test_a_second_ctrl_c_says_which_state_was_saved(zoo, tmp_path, monkeypatch, 
         signal.raise_signal(signal.SIGINT)
 
     after_step(monkeypatch, STEPS + 2, twice)
-    assert main(["train", "--data", str(zoo / "images.npy"), *train_small(2), "--out", str(tmp_path)]) == 130
+    assert (
+        main(["train", "--data", str(zoo / "images.npy"), *train_small(2), "--out", str(tmp_path)])
+        == 130
+    )
     kept = tmp_path / "checkpoint.npz"
     assert capsys.readouterr() == ("", f"stopped at once; the last saved state is {kept}\n")
     assert GAN.load(tmp_path).adam_G.t == STEPS
@@ -484,7 +558,9 @@ def test_resume_can_add_epochs(zoo, tmp_path, capsys):
     assert contents(longer) == contents(out)
 
 
-def test_more_epochs_for_a_finished_run_say_what_becomes_of_its_learning_rate(zoo, tmp_path, capsys):
+def test_more_epochs_for_a_finished_run_say_what_becomes_of_its_learning_rate(
+    zoo, tmp_path, capsys
+):
     shutil.copytree(zoo / "run", tmp_path / "a")  # two epochs; of three, two thirds are done
     assert main(["train", "--resume", str(tmp_path / "a"), "--epochs", "3"]) == 0
     heading = capsys.readouterr().err.splitlines()[0]
@@ -510,7 +586,10 @@ def test_the_help_names_the_defaults(capsys):
 
 def test_resume_needs_no_config_where_the_epochs_are_given(zoo, tmp_path, capsys):
     shutil.copytree(zoo / "no-config", tmp_path / "a")
-    assert run_json(capsys, "train", "--resume", tmp_path / "a", "--epochs", 3, "--quiet")["epoch"] == 3
+    assert (
+        run_json(capsys, "train", "--resume", tmp_path / "a", "--epochs", 3, "--quiet")["epoch"]
+        == 3
+    )
     assert (tmp_path / "a" / "config.json").exists()
 
 
@@ -518,7 +597,10 @@ def test_data_in_memory_can_be_named_on_resume(zoo, tmp_path, capsys):
     shutil.copytree(zoo / "memory", tmp_path / "a")
     data = ["--data", zoo / "images.npy"]
     assert (
-        run_json(capsys, "train", "--resume", tmp_path / "a", "--epochs", 3, *data, "--quiet")["epoch"] == 3
+        run_json(capsys, "train", "--resume", tmp_path / "a", "--epochs", 3, *data, "--quiet")[
+            "epoch"
+        ]
+        == 3
     )
 
 
@@ -553,7 +635,9 @@ def test_a_real_ctrl_c_in_a_real_process(zoo, tmp_path, capsys):
 
 def test_sample_draws_a_grid_and_keeps_the_array(zoo, tmp_path, capsys):
     picture, npy = tmp_path / "grid.png", tmp_path / "samples.data"
-    found = run_json(capsys, "sample", zoo / "run", "-n", 9, "--seed", 3, "--out", picture, "--npy", npy)
+    found = run_json(
+        capsys, "sample", zoo / "run", "-n", 9, "--seed", 3, "--out", picture, "--npy", npy
+    )
     assert found == {"run": str(zoo / "run"), "epoch": 2, "npy": str(npy), "picture": str(picture)}
     images = np.load(npy)
     assert (images.shape, images.dtype) == ((9, 3, 4), np.uint8)
@@ -588,25 +672,41 @@ def test_interpolation_walks_from_one_image_to_another(zoo, tmp_path, capsys):
 def test_a_walk_in_one_dimension_goes_straight(monkeypatch):
     gan, seen = GAN(latent=1, hidden=(4,), hidden_D=(4,), batch=8), []
     gan.fit(IMAGES, epochs=1, progress=False)
-    monkeypatch.setattr(GAN, "generate", lambda self, z, labels: seen.append(z) or np.zeros((len(z), 3, 4)))
+    monkeypatch.setattr(
+        GAN, "generate", lambda self, z, labels: seen.append(z) or np.zeros((len(z), 3, 4))
+    )
     interpolate(gan)
-    walks, (a, b) = seen[0].reshape(8, 12), np.random.default_rng(0).standard_normal((2, 8), dtype=np.float32)
+    walks, (a, b) = (
+        seen[0].reshape(8, 12),
+        np.random.default_rng(0).standard_normal((2, 8), dtype=np.float32),
+    )
     np.testing.assert_allclose(walks, np.linspace(a, b, 12, axis=1), atol=1e-5)
 
 
 def test_a_conditional_run_draws_the_digit_that_is_asked_for(zoo, tmp_path, capsys):
-    data, out, npy, picture = zoo / "labelled.npz", tmp_path / "run", tmp_path / "a.npy", tmp_path / "a.png"
-    found = run_json(capsys, "train", "--data", data, *train_small(1), "--conditional", "--out", out)
+    data, out, npy, picture = (
+        zoo / "labelled.npz",
+        tmp_path / "run",
+        tmp_path / "a.npy",
+        tmp_path / "a.png",
+    )
+    found = run_json(
+        capsys, "train", "--data", data, *train_small(1), "--conditional", "--out", out
+    )
     assert cells(found["samples.png"], 3, 3, 4).shape == (8 * 3, 3, 4)
     assert run_json(capsys, "train", "--resume", out, "--epochs", 2, "--quiet")["epoch"] == 2
-    run_json(capsys, "sample", out, "--digit", 5, "-n", 9, "--seed", 1, "--npy", npy, "--out", picture)
+    run_json(
+        capsys, "sample", out, "--digit", 5, "-n", 9, "--seed", 1, "--npy", npy, "--out", picture
+    )
     gan = GAN.load(out)
     assert np.array_equal(np.load(npy), gan.sample(9, 1, label=5))
     assert np.array_equal(cells(picture, 3, 3, 4), gan.sample(9, 1, label=5))
     run_json(capsys, "sample", out, "--label", 5, "-n", 9, "--seed", 1, "--npy", tmp_path / "b.npy")
     assert np.array_equal(np.load(tmp_path / "b.npy"), np.load(npy))
     run_json(capsys, "sample", out, "-n", 12, "--seed", 1, "--out", picture)
-    assert np.array_equal(cells(picture, 3, 3, 4), gan.sample(12, 1))  # a column for each of 4, 5, 6
+    assert np.array_equal(
+        cells(picture, 3, 3, 4), gan.sample(12, 1)
+    )  # a column for each of 4, 5, 6
 
 
 def test_points_in_space_can_be_sampled_as_an_array(zoo, tmp_path, capsys):
@@ -643,10 +743,22 @@ def test_info_names_versions_kernels_and_machine(capsys):
     assert found["npgan"] == __version__
     assert found["numpy"] == np.__version__
     assert found["kernels"] in ("compiled", "reference")
-    for name in ("python", "numba", "matplotlib", "tqdm", "machine", "cpu features", "threads", "blas"):
+    for name in (
+        "python",
+        "numba",
+        "matplotlib",
+        "tqdm",
+        "machine",
+        "cpu features",
+        "threads",
+        "blas",
+    ):
         assert found[name]
     assert main(["info"]) == 0
-    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()][:2] == ["npgan", "python"]
+    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()][:2] == [
+        "npgan",
+        "python",
+    ]
 
 
 # ---- processes ----
@@ -665,7 +777,9 @@ print(sorted({name.partition(".")[0] for name in sys.modules} & set(sys.argv[1:]
 
 def test_help_and_usage_errors_import_nothing_heavy():
     heavy = ["numpy", "numba", "matplotlib", "PIL", "tqdm"]
-    run = subprocess.run([sys.executable, "-c", LIGHT, *heavy], capture_output=True, text=True, check=True)
+    run = subprocess.run(
+        [sys.executable, "-c", LIGHT, *heavy], capture_output=True, text=True, check=True
+    )
     assert run.stdout.splitlines()[-1] == "[]"
 
 
@@ -716,5 +830,7 @@ sys.exit(cli.main(["info", "--threads", "3", "--json"]))
 
 
 def test_threads_are_set_before_numpy_is_imported():
-    run = subprocess.run([sys.executable, "-c", THREADS], capture_output=True, text=True, check=True)
+    run = subprocess.run(
+        [sys.executable, "-c", THREADS], capture_output=True, text=True, check=True
+    )
     assert json.loads(run.stdout) == {"threads": "3", "numpy": False}

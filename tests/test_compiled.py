@@ -56,7 +56,9 @@ def guard_run():
     rng = np.random.default_rng(0)
     for trial in range(120):
         dtype = (np.float32, np.float64)[trial % 2]
-        m, k, n = (int(rng.choice([1, 2, 5, 7, 8, 9, 15, 16, 17, 31, 32, 33, 50])) for _ in range(3))
+        m, k, n = (
+            int(rng.choice([1, 2, 5, 7, 8, 9, 15, 16, 17, 31, 32, 33, 50])) for _ in range(3)
+        )
         at_end, kept = bool(trial // 2 % 2), []
 
         def guarded(*shape):
@@ -82,7 +84,9 @@ def guard_run():
     print("clean")
 
 
-@pytest.mark.skipif(not hasattr(mmap, "PROT_NONE") and sys.platform != "linux", reason="needs mprotect")
+@pytest.mark.skipif(
+    not hasattr(mmap, "PROT_NONE") and sys.platform != "linux", reason="needs mprotect"
+)
 @pytest.mark.skipif(sys.platform == "win32", reason="needs mprotect")
 def test_no_kernel_reads_or_writes_outside_its_arrays():
     code = "import test_compiled; test_compiled.guard_run()"
@@ -96,7 +100,12 @@ def test_no_kernel_reads_or_writes_outside_its_arrays():
     assert (done.returncode, done.stdout.strip()) == (0, "clean"), done.stderr[-500:]
 
 
-@given(st.integers(1, 70), st.integers(0, 70), st.integers(1, 70), st.sampled_from([np.float32, np.float64]))
+@given(
+    st.integers(1, 70),
+    st.integers(0, 70),
+    st.integers(1, 70),
+    st.sampled_from([np.float32, np.float64]),
+)
 def test_only_the_product_is_written(m, k, n, dtype):
     field = np.full((m + 2, n), 7.0, dtype)  # C lies in the middle of it
     compiled_out = field[1:-1]
@@ -133,9 +142,13 @@ print(compiled.SHAPE, compiled.team.threads, digest.hexdigest())
 
 
 def bits(threads, steps=12, **environment):
-    code = f"from npgan import set_threads; set_threads({threads})\n{BITS}".replace("STEPS", str(steps))
+    code = f"from npgan import set_threads; set_threads({threads})\n{BITS}".replace(
+        "STEPS", str(steps)
+    )
     env = {**os.environ, **environment}
-    done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True
+    )
     shape, _, digest = done.stdout.strip().rpartition(" ")
     return shape, digest
 
@@ -190,7 +203,10 @@ def test_rows_of_4096_bytes_are_copied_apart_for_every_product_anew(dtype):
     """Aᵀ B, whose columns of A lie 4096 bytes apart; the same bits as from a narrower A, which is read in place."""
     rng, wide = np.random.default_rng(0), 4096 // np.dtype(dtype).itemsize
     for _ in range(3):
-        a, b = rng.standard_normal((20, wide)).astype(dtype), rng.standard_normal((20, 300)).astype(dtype)
+        a, b = (
+            rng.standard_normal((20, wide)).astype(dtype),
+            rng.standard_normal((20, 300)).astype(dtype),
+        )
         narrow = kernels.gemm(np.ascontiguousarray(a[:, :-5]), b, ta=True)
         np.testing.assert_array_equal(kernels.gemm(a, b, ta=True)[:-5], narrow)
 
@@ -230,7 +246,10 @@ def test_jobs_of_many_shapes_in_quick_succession():
     cases = []
     for _ in range(12):
         m, k, n = (int(x) for x in rng.integers(100, 300, 3))
-        a, b = rng.standard_normal((m, k), dtype=np.float32), rng.standard_normal((k, n), dtype=np.float32)
+        a, b = (
+            rng.standard_normal((m, k), dtype=np.float32),
+            rng.standard_normal((k, n), dtype=np.float32),
+        )
         cases.append((a, b, None))
     set_threads(1)
     cases = [(a, b, kernels.gemm(a, b)) for a, b, _ in cases]
@@ -280,7 +299,9 @@ def test_a_helper_on_its_callers_core_leaves_it_and_sleeps_all_the_same(compiled
     threading.Event().wait(0.05)
     before = time.clock_gettime(clock)
     threading.Event().wait(0.3)
-    assert time.clock_gettime(clock) - before < 0.1  # of processor time: it has not asked again and again
+    assert (
+        time.clock_gettime(clock) - before < 0.1
+    )  # of processor time: it has not asked again and again
 
 
 def test_a_helper_that_may_not_leave_helps_where_it_is(compiled, one_core, monkeypatch):
@@ -354,7 +375,9 @@ def test_wrong_numbers_of_threads_are_refused(n):
         ("tanh", np.tanh),
         (
             "sigmoid",
-            lambda x: np.where(x > 0, 1 / (1 + np.exp(-abs(x))), np.exp(-abs(x)) / (1 + np.exp(-abs(x)))),
+            lambda x: np.where(
+                x > 0, 1 / (1 + np.exp(-abs(x))), np.exp(-abs(x)) / (1 + np.exp(-abs(x)))
+            ),
         ),
         ("softplus", lambda x: np.maximum(x, 0) + np.log1p(np.exp(-abs(x)))),
     ],
@@ -362,7 +385,10 @@ def test_wrong_numbers_of_threads_are_refused(n):
 def test_errors_in_units_of_the_last_place(name, truth, dtype):
     rng = np.random.default_rng(0)
     x = np.concatenate(
-        [rng.uniform(-40, 40, 40_000), rng.choice([-1, 1], 40_000) * 10.0 ** rng.uniform(-12, 2, 40_000)]
+        [
+            rng.uniform(-40, 40, 40_000),
+            rng.choice([-1, 1], 40_000) * 10.0 ** rng.uniform(-12, 2, 40_000),
+        ]
     )
     x = x.astype(dtype)
     exact = truth(x.astype(np.longdouble))
@@ -395,7 +421,9 @@ def test_arrays_that_do_not_fit_are_left_to_the_reference():
         kernels.affine(one(2, 3), one(3, 4), one(2))
     with pytest.raises(ValueError, match="mismatch"):
         kernels.gemm(one(2, 3), one(3, 4), out=one(6, 9))
-    np.testing.assert_array_equal(kernels.gemm_gate(one(4, 3), one(5, 3), one(1, 5), 0.2), np.full((4, 5), 3))
+    np.testing.assert_array_equal(
+        kernels.gemm_gate(one(4, 3), one(5, 3), one(1, 5), 0.2), np.full((4, 5), 3)
+    )
     out = one(2, 4)
     out.flags.writeable = False
     with pytest.raises(ValueError, match=r"read-only|writ"):

@@ -9,7 +9,18 @@ from oracles import numerical
 from PIL import Image
 
 import npgan.gan
-from npgan import GAN, SGD, Discriminator, Generator, checkpoint, datasets, generator_step, r1, r2, wgan_gp
+from npgan import (
+    GAN,
+    SGD,
+    Discriminator,
+    Generator,
+    checkpoint,
+    datasets,
+    generator_step,
+    r1,
+    r2,
+    wgan_gp,
+)
 from npgan.conditional import before, beside, classes_of, labels_for, one_hot, shortly
 from npgan.losses import nonsaturating
 from npgan.run import RunDirectory, interpolate
@@ -21,7 +32,9 @@ STEPS = 5  # of an epoch: 43 // 8
 
 
 def small(**changes):
-    return GAN(**{**dict(latent=3, hidden=(5,), hidden_D=(4,), batch=8, conditional=True), **changes})
+    return GAN(
+        **{**dict(latent=3, hidden=(5,), hidden_D=(4,), batch=8, conditional=True), **changes}
+    )
 
 
 def fit(gan, epochs, out=None, images=IMAGES, labels=LABELS, **more):
@@ -37,7 +50,9 @@ def trained():
 
 
 def test_one_hot_has_its_one_in_the_column_of_the_class():
-    np.testing.assert_array_equal(one_hot(np.array([5, 3, 8]), [3, 5, 8]), [[0, 1, 0], [1, 0, 0], [0, 0, 1]])
+    np.testing.assert_array_equal(
+        one_hot(np.array([5, 3, 8]), [3, 5, 8]), [[0, 1, 0], [1, 0, 0], [0, 0, 1]]
+    )
     assert one_hot(np.array([5]), [3, 5]).dtype == np.float32
     assert one_hot(None, []) is None
 
@@ -91,7 +106,9 @@ class Recorder(SGD):
 
 def test_the_generators_gradient_past_the_label():
     G, D, _, z, y = tiny()
-    expected = numerical(lambda: float(nonsaturating.generator(None, D(beside(G(beside(z, y)), y)))), G.theta)
+    expected = numerical(
+        lambda: float(nonsaturating.generator(None, D(beside(G(beside(z, y)), y)))), G.theta
+    )
     fake, pull_G = G.forward(beside(z, y))
     optimiser = Recorder(G)
     generator_step(D, optimiser, beside(fake, y), before(pull_G, 6, y))
@@ -127,7 +144,10 @@ def test_a_gans_penalty_does_not_depend_on_the_labels_slope(name):
     """D's weights at the label change the logits here, but no slope by the image: a single linear layer."""
     gan = small(hidden_D=(), penalty=name)
     gan.start((3, 4), classes=[3, 5, 8])
-    D, real = gan.discriminator_, beside(np.zeros((2, 12), np.float32), np.eye(3, dtype=np.float32)[:2])
+    D, real = (
+        gan.discriminator_,
+        beside(np.zeros((2, 12), np.float32), np.eye(3, dtype=np.float32)[:2]),
+    )
     before_value = gan.penalty()(D, real, real)[0]
     D.layers[0].params["W"][12:] += 5
     assert gan.penalty()(D, real, real)[0] == before_value
@@ -186,7 +206,9 @@ def test_noise_is_not_laid_on_labels(monkeypatch):
         dict(penalty="wgan_gp", instance_noise=0.1, d_steps=2, batch=4),
     ],
 )
-def test_it_is_interrupted_at_every_step_and_ends_with_the_same_bits(options, tmp_path, monkeypatch):
+def test_it_is_interrupted_at_every_step_and_ends_with_the_same_bits(
+    options, tmp_path, monkeypatch
+):
     monkeypatch.setattr(RunDirectory, "draw", lambda *_: None)
     monkeypatch.setattr(RunDirectory, "finish", lambda *_: None)
     fit(small(**options), 3, tmp_path / "once")
@@ -213,7 +235,15 @@ def test_it_is_interrupted_at_every_step_and_ends_with_the_same_bits(options, tm
 def test_it_learns_what_a_label_means():
     """Eight modes on a ring: after training, a sample lies nearest to the mode that was asked for."""
     data = datasets.ring(4000, rng=0)
-    gan = GAN(latent=4, hidden=(32, 32), hidden_D=(32, 32), lr=1e-3, batch=64, average=0.99, conditional=True)
+    gan = GAN(
+        latent=4,
+        hidden=(32, 32),
+        hidden_D=(32, 32),
+        lr=1e-3,
+        batch=64,
+        average=0.99,
+        conditional=True,
+    )
     gan.fit(data, epochs=25, progress=False)
     asked = np.arange(800) % 8
     points = gan.sample(800, rng=0, label=asked)
@@ -249,7 +279,9 @@ def test_it_comes_back_from_its_checkpoint(trained, tmp_path):
 
 
 def test_the_picture_has_a_column_for_each_class_and_a_row_for_each_z(trained, tmp_path):
-    run = RunDirectory(tmp_path, trained, datasets.Images("x", IMAGES.reshape(43, 12), LABELS, (3, 4)), 1)
+    run = RunDirectory(
+        tmp_path, trained, datasets.Images("x", IMAGES.reshape(43, 12), LABELS, (3, 4)), 1
+    )
     run.draw(tmp_path / "a.png", None)
     with Image.open(tmp_path / "a.png") as picture:
         grid = np.asarray(picture)[::3, ::3, 0][2:, 2:]
@@ -264,7 +296,9 @@ def test_the_picture_has_a_column_for_each_class_and_a_row_for_each_z(trained, t
 def test_a_walk_keeps_its_class(trained, monkeypatch):
     asked, generate = [], GAN.generate
     monkeypatch.setattr(
-        GAN, "generate", lambda self, z, labels=None: (asked.append(labels), generate(self, z, labels))[1]
+        GAN,
+        "generate",
+        lambda self, z, labels=None: (asked.append(labels), generate(self, z, labels))[1],
     )
     assert interpolate(trained).shape == (3, 12, 3, 4)
     np.testing.assert_array_equal(asked[0].reshape(3, 12), np.repeat([[3], [5], [8]], 12, axis=1))
@@ -310,7 +344,9 @@ def test_an_interrupted_epoch_goes_on_only_with_the_same_labels(monkeypatch):
     step, gan = GAN.step, small()
     with monkeypatch.context() as patch:
         patch.setattr(
-            GAN, "step", lambda self, *batch: signal.raise_signal(signal.SIGINT) or step(self, *batch)
+            GAN,
+            "step",
+            lambda self, *batch: signal.raise_signal(signal.SIGINT) or step(self, *batch),
         )
         with pytest.raises(KeyboardInterrupt):
             fit(gan, 2)

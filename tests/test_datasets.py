@@ -17,7 +17,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from npgan.datasets import DataError, Images, batches, embedded, load, mnist, ring, to_uint8, to_unit
+from npgan.datasets import (
+    DataError,
+    Images,
+    batches,
+    embedded,
+    load,
+    mnist,
+    ring,
+    to_uint8,
+    to_unit,
+)
 from npgan.datasets.idx import header, read_idx
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -78,7 +88,10 @@ class TestEmbeddedMnist:
         data = mnist(split)
         length = n.to_bytes(4, "big")
         images = (
-            bytes.fromhex("00000803") + length + bytes.fromhex("0000001c 0000001c") + data.images.tobytes()
+            bytes.fromhex("00000803")
+            + length
+            + bytes.fromhex("0000001c 0000001c")
+            + data.images.tobytes()
         )
         labels = bytes.fromhex("00000801") + length + data.labels.tobytes()
         assert hashlib.sha256(images).hexdigest().startswith(images_sha)
@@ -221,7 +234,9 @@ class TestBuild:
 class TestIdx:
     @settings(max_examples=60, deadline=None)
     @given(
-        array=hnp.arrays(np.uint8, hnp.array_shapes(min_dims=1, max_dims=4, min_side=0, max_side=9)),
+        array=hnp.arrays(
+            np.uint8, hnp.array_shapes(min_dims=1, max_dims=4, min_side=0, max_side=9)
+        ),
         suffix=st.sampled_from(["", ".gz"]),
     )
     def test_round_trip(self, tmp_path_factory, array, suffix):
@@ -354,7 +369,10 @@ class TestLoadIdx:
     def test_several_sets(self, folder):
         write_idx(folder / "emnist-train-images-idx3-ubyte.gz", pixels(5, 4, 3))
         names = "emnist-train-images-idx3-ubyte, train-images-idx3-ubyte"
-        assert complaint(load, folder) == f"{folder}: holds several train sets ({names}); name one file"
+        assert (
+            complaint(load, folder)
+            == f"{folder}: holds several train sets ({names}); name one file"
+        )
 
     def test_missing_split(self, folder):
         (folder / "t10k-images-idx3-ubyte.gz").unlink()
@@ -365,7 +383,10 @@ class TestLoadIdx:
     def test_labels_that_do_not_fit(self, folder):
         write_idx(folder / "train-labels-idx1-ubyte.gz", np.arange(4, dtype=np.uint8))
         text = complaint(load, folder)
-        assert "labels of train-images-idx3-ubyte.gz: expected one whole number for each of 5 images" in text
+        assert (
+            "labels of train-images-idx3-ubyte.gz: expected one whole number for each of 5 images"
+            in text
+        )
         assert "got (4,) uint8" in text
 
     def test_sizes_that_differ_between_splits(self, folder):
@@ -375,14 +396,18 @@ class TestLoadIdx:
         )
 
     def test_labels_file_is_not_images(self, folder):
-        assert "holds an array of shape (5,)" in complaint(load, folder / "train-labels-idx1-ubyte.gz")
+        assert "holds an array of shape (5,)" in complaint(
+            load, folder / "train-labels-idx1-ubyte.gz"
+        )
 
     @pytest.mark.parametrize("shape", [(0, 28, 28), (3, 0, 28)])
     def test_no_images(self, tmp_path, shape):
         path = write_idx(tmp_path / "train-images-idx3-ubyte", np.zeros(shape, np.uint8))
         assert "holds no images" in complaint(load, path)
 
-    @pytest.mark.skipif(not FASHION.is_dir(), reason="Debian's dataset-fashion-mnist is not installed")
+    @pytest.mark.skipif(
+        not FASHION.is_dir(), reason="Debian's dataset-fashion-mnist is not installed"
+    )
     def test_real_fashion_mnist(self):
         data, test = load(FASHION), load(FASHION, "test")
         assert data.images.shape == (60_000, 784)
@@ -452,7 +477,10 @@ class TestArrays:
     @pytest.mark.parametrize(
         ("values", "words"),
         [
-            ([-1.01, 1], "values run from -1.01 to 1; expected pixels in [0, 1], [-1, 1] or [0, 255]"),
+            (
+                [-1.01, 1],
+                "values run from -1.01 to 1; expected pixels in [0, 1], [-1, 1] or [0, 255]",
+            ),
             ([-0.5, 200], "values run from -0.5 to 200"),
             ([0, 255.5], "values run from 0 to 255.5"),
             ([0, np.nan], "holds NaN or infinite values"),
@@ -478,7 +506,9 @@ class TestArrays:
 
     @pytest.mark.parametrize("value", [np.nan, np.inf, 1e39])
     def test_points_must_be_finite_float32(self, save, value):
-        assert "expected finite numbers (float32)" in complaint(load, save(np.array([[0.0, value]])))
+        assert "expected finite numbers (float32)" in complaint(
+            load, save(np.array([[0.0, value]]))
+        )
 
     @pytest.mark.parametrize(
         ("array", "words"),
@@ -531,7 +561,12 @@ class TestArrays:
 class TestNpz:
     @pytest.mark.parametrize(
         ("x", "y"),
-        [("images", "labels"), ("x_train", "y_train"), ("train_images", "train_labels"), ("x", "y")],
+        [
+            ("images", "labels"),
+            ("x_train", "y_train"),
+            ("train_images", "train_labels"),
+            ("x", "y"),
+        ],
     )
     def test_names(self, tmp_path, x, y):
         path = tmp_path / "a.npz"
@@ -555,7 +590,9 @@ class TestNpz:
         assert load(path).labels.dtype == np.uint8
 
     def test_labels_of_one_split_only(self, tmp_path):
-        np.savez(tmp_path / "a.npz", x_train=pixels(3, 4), y_train=np.arange(3), x_test=pixels(2, 4))
+        np.savez(
+            tmp_path / "a.npz", x_train=pixels(3, 4), y_train=np.arange(3), x_test=pixels(2, 4)
+        )
         data = load(tmp_path / "a.npz", "all")
         assert len(data) == 5
         assert data.labels is None
@@ -565,7 +602,9 @@ class TestNpz:
         assert load(tmp_path / "a.npz").labels is None
         np.savez(tmp_path / "b.npz", faces=pixels(3, 4))
         assert len(load(tmp_path / "b.npz", "all")) == 3
-        assert "no test images under x_test or test_images" in complaint(load, tmp_path / "b.npz", "test")
+        assert "no test images under x_test or test_images" in complaint(
+            load, tmp_path / "b.npz", "test"
+        )
 
     def test_no_images(self, tmp_path):
         np.savez(tmp_path / "a.npz", foo=pixels(3, 4), bar=pixels(3, 4))
@@ -578,7 +617,9 @@ class TestNpz:
     @pytest.mark.parametrize("labels", [np.arange(2), np.arange(3.0), np.eye(3, dtype=int)])
     def test_bad_labels(self, tmp_path, labels):
         np.savez(tmp_path / "a.npz", images=pixels(3, 4), labels=labels)
-        assert "labels of a.npz[images]: expected one whole number" in complaint(load, tmp_path / "a.npz")
+        assert "labels of a.npz[images]: expected one whole number" in complaint(
+            load, tmp_path / "a.npz"
+        )
 
     def test_negative_labels_keep_their_sign(self, tmp_path):
         np.savez(tmp_path / "a.npz", images=pixels(2, 4), labels=np.array([-1, 1], np.int8))
@@ -651,7 +692,9 @@ class TestFolder:
         assert complaint(load, tmp_path).startswith(words)
 
     def test_transparent_palette_and_16_bits(self, tmp_path, image):
-        image.fromarray(np.full((2, 2, 3), 9, np.uint8)).convert("P").save(tmp_path / "a.png", transparency=0)
+        image.fromarray(np.full((2, 2, 3), 9, np.uint8)).convert("P").save(
+            tmp_path / "a.png", transparency=0
+        )
         assert "a.png is transparent" in complaint(load, tmp_path)
         image.fromarray(np.full((2, 2), 999, np.uint16)).save(tmp_path / "a.png")
         assert "a.png is I;16" in complaint(load, tmp_path)
@@ -680,7 +723,9 @@ class TestLoadMistakes:
         (tmp_path / "fashion").mkdir()
         text = complaint(load, tmp_path / "fashon")
         assert text == f"{tmp_path / 'fashon'}: no such file or folder; did you mean fashion?"
-        assert 'the built-in set is called "mnist"' in complaint(load, tmp_path / "nowhere" / "MNIST")
+        assert 'the built-in set is called "mnist"' in complaint(
+            load, tmp_path / "nowhere" / "MNIST"
+        )
         assert "did you mean mnist?" in complaint(load, "minst")
 
     def test_nothing_usable(self, tmp_path):
@@ -786,7 +831,9 @@ class TestPixels:
             to_uint8, np.array([0, np.nan])
         )
         assert "got uint8; are they pixels already?" in complaint(to_uint8, np.zeros(2, np.uint8))
-        assert "got float32; are they in [-1, 1] already?" in complaint(to_unit, np.zeros(2, np.float32))
+        assert "got float32; are they in [-1, 1] already?" in complaint(
+            to_unit, np.zeros(2, np.float32)
+        )
 
 
 class TestBatches:
@@ -847,7 +894,10 @@ class TestBatches:
         [
             ({"batch": 0}, "batch must be between 1 and the 23 images there are, got 0"),
             ({"batch": 24}, "got 24"),
-            ({"batch": 5, "skip": -1}, "skip must be between 0 and the 4 batches of an epoch, got -1"),
+            (
+                {"batch": 5, "skip": -1},
+                "skip must be between 0 and the 4 batches of an epoch, got -1",
+            ),
             ({"batch": 5, "skip": 5}, "got 5"),
         ],
     )

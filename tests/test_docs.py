@@ -104,7 +104,9 @@ def test_python_runs(page, registry, tmp_path, monkeypatch, capsys):
     printed = words(capsys.readouterr().out)
     for block in blocks(page):
         if "printed" in block.directives:
-            assert words(block.text) in printed, f"{name(page)}, line {block.line}: printed was {printed}"
+            assert words(block.text) in printed, (
+                f"{name(page)}, line {block.line}: printed was {printed}"
+            )
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name)
@@ -114,7 +116,9 @@ def test_blocks_are_of_a_known_kind(page):
         language, _, rest = block.info.partition(" ")
         if language in ("python", "py", "python3") and block.info != "python":
             assert language == "python", f"{name(page)}, line {block.line}: write ```python"
-            assert (ROOT / rest).is_file(), f"{name(page)}, line {block.line}: no file {rest!r} to quote"
+            assert (ROOT / rest).is_file(), (
+                f"{name(page)}, line {block.line}: no file {rest!r} to quote"
+            )
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if quotations(page)], ids=name)
@@ -126,7 +130,9 @@ def test_quotations_stand_in_the_source(page):
 
 
 def test_every_rule_is_quoted_in_the_derivations():
-    quoted = "".join(block.text for path, block in quotations(DERIVATIONS) if path == "npgan/ops.py")
+    quoted = "".join(
+        block.text for path, block in quotations(DERIVATIONS) if path == "npgan/ops.py"
+    )
     source = Path(ops.__file__).read_text(encoding="utf-8")
     missing = []
     for node in ast.parse(source).body:
@@ -141,7 +147,11 @@ def test_every_primitive_is_explained():
     text = prose(DERIVATIONS)
     declared = {n for n, op in autograd.PRIMITIVES.items() if op.function.__module__ == "npgan.ops"}
     assert declared, "no primitives were found"
-    missing = {n for n in declared if f"`{n}`" not in text and not re.search(rf"^### .*\b{n}\b", text, re.M)}
+    missing = {
+        n
+        for n in declared
+        if f"`{n}`" not in text and not re.search(rf"^### .*\b{n}\b", text, re.M)
+    }
     assert not missing, f"docs/derivations.md explains nothing of {', '.join(sorted(missing))}"
 
 
@@ -154,13 +164,19 @@ def anchors(page):
 @pytest.mark.parametrize("page", PAGES, ids=name)
 def test_links_lead_somewhere(page):
     text = re.sub(r"`[^`\n]*`", "", prose(page))  # in code, [a](b) is no link
-    for target in re.findall(r"\]\(<?([^)\s>]+)>?(?: \"[^\"]*\")?\)|(?:src|href)=\"([^\"]+)\"", text):
+    for target in re.findall(
+        r"\]\(<?([^)\s>]+)>?(?: \"[^\"]*\")?\)|(?:src|href)=\"([^\"]+)\"", text
+    ):
         target = target[0] or target[1]
         if re.match(r"[a-z]+:", target):  # https:, mailto:
             continue
         path, _, anchor = target.partition("#")
         file = (page.parent / path) if path else page
         assert file.exists(), f"{name(page)} links to {target}, which does not exist"
-        assert ROOT in (file.resolve(), *file.resolve().parents), f"{name(page)} links out of the repository"
+        assert ROOT in (file.resolve(), *file.resolve().parents), (
+            f"{name(page)} links out of the repository"
+        )
         if anchor and file.suffix == ".md":
-            assert anchor in anchors(file), f"{name(page)} links to {target}, but there is no such heading"
+            assert anchor in anchors(file), (
+                f"{name(page)} links to {target}, but there is no such heading"
+            )

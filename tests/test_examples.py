@@ -36,7 +36,11 @@ def test_one_screen(example, tmp_path, capsys):
     assert 0.1 < loss_G < 5
     assert "epoch 2/2" in capsys.readouterr().out
     picture = plot.read(out)
-    assert picture.shape == (726, 726, 3)  # 8 x 8 digits of 28 pixels and their gutters, three times as large
+    assert picture.shape == (
+        726,
+        726,
+        3,
+    )  # 8 x 8 digits of 28 pixels and their gutters, three times as large
     assert picture.std() > 10
 
 
@@ -57,7 +61,9 @@ def test_ring_counts_modes(example):
     ring = example("ring")
     data = ring.npgan.datasets.ring(n=4000, rng=0)
     counts = ring.near_each_mode(data.images)
-    assert abs(counts.sum() / 4000 - (1 - np.exp(-4.5))) < 0.01  # Rayleigh: 98.9 % within 3 σ of the centre
+    assert (
+        abs(counts.sum() / 4000 - (1 - np.exp(-4.5))) < 0.01
+    )  # Rayleigh: 98.9 % within 3 σ of the centre
     assert np.all(counts <= np.bincount(data.labels))
     only_two = ring.near_each_mode(data.images[data.labels % 4 == 1])
     assert np.flatnonzero(only_two).tolist() == [1, 5]

@@ -23,7 +23,9 @@ def child(tmp_path, code=PROBE, **environment):
     for name in ("NUMBA_DISABLE_JIT", "NPGAN_KERNELS"):
         if name not in environment:
             env.pop(name, None)
-    done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=env, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stderr
     return done.stdout.strip(), [line for line in done.stderr.splitlines() if line]
 
@@ -43,7 +45,9 @@ def child(tmp_path, code=PROBE, **environment):
         ("import sys; sys.modules['numba'] = None", {"NPGAN_KERNELS": "compiled"}, "numba"),
     ],
 )
-def test_without_a_working_numba_all_works_with_one_line_of_warning(tmp_path, prelude, environment, word):
+def test_without_a_working_numba_all_works_with_one_line_of_warning(
+    tmp_path, prelude, environment, word
+):
     out, err = child(tmp_path, f"{prelude}\n{PROBE}", **environment)
     assert out == "reference"
     warnings = [line for line in err if "npgan: warning" in line]
@@ -72,7 +76,9 @@ def test_the_environment_chooses(tmp_path):
     ],
 )
 def test_info_tells_even_where_something_is_wrong(tmp_path, environment, words):
-    out, err = child(tmp_path, "from npgan.cli import main\nassert main(['info']) == 0", **environment)
+    out, err = child(
+        tmp_path, "from npgan.cli import main\nassert main(['info']) == 0", **environment
+    )
     assert re.search(r"^kernels +\w+$", out, re.M)
     assert any(words in line for line in err)
 
@@ -89,7 +95,12 @@ def test_a_damaged_cache_costs_one_warning(tmp_path):
     child(tmp_path)
     files = sorted((tmp_path / "cache").rglob("*.nb[ic]"))
     assert len(files) > 10
-    for suffix, content in ((".nbi", b"damaged"), (".nbc", b""), (".nbc", b"\x80\x05junk"), (".nbi", b"")):
+    for suffix, content in (
+        (".nbi", b"damaged"),
+        (".nbc", b""),
+        (".nbc", b"\x80\x05junk"),
+        (".nbi", b""),
+    ):
         for file in files:
             if file.suffix == suffix:
                 file.write_bytes(content)

@@ -64,7 +64,9 @@ def test_the_generators_gradient_through_the_discriminator(loss):
     np.testing.assert_allclose(optimiser.seen, expected, rtol=1e-5, atol=1e-8)
     assert np.abs(expected).max() > 1e-3
     G2, *_ = tiny()
-    np.testing.assert_allclose(values["loss_G"], float(loss.generator(D(real), D(G2(z)))), rtol=1e-12)
+    np.testing.assert_allclose(
+        values["loss_G"], float(loss.generator(D(real), D(G2(z)))), rtol=1e-12
+    )
 
 
 @every_loss
@@ -89,7 +91,8 @@ def test_minimax_and_nonsaturating_pull_the_same_way_with_different_strength():
 
 
 @pytest.mark.parametrize(
-    ("name", "logit"), [("nonsaturating", 0), ("minimax", 0), ("relativistic", 0), ("least_squares", 0.5)]
+    ("name", "logit"),
+    [("nonsaturating", 0), ("minimax", 0), ("relativistic", 0), ("least_squares", 0.5)],
 )
 def test_the_equilibrium_of_a_loss_is_its_value_where_d_cannot_tell(name, logit):
     loss, logits = LOSSES[name], np.full((4, 1), float(logit))
@@ -104,9 +107,13 @@ def test_values_of_the_losses_at_known_logits():
     np.testing.assert_allclose(value("nonsaturating", "generator", zero, zero), np.log(2))
     np.testing.assert_allclose(value("minimax", "generator", zero, zero), -np.log(2))
     np.testing.assert_allclose(value("relativistic", "discriminator", zero, zero), np.log(2))
-    np.testing.assert_allclose(value("least_squares", "discriminator", real, fake), (1 + 1) / 4 + (1 + 9) / 4)
+    np.testing.assert_allclose(
+        value("least_squares", "discriminator", real, fake), (1 + 1) / 4 + (1 + 9) / 4
+    )
     np.testing.assert_allclose(value("least_squares", "generator", real, fake), (4 + 4) / 4)
-    np.testing.assert_allclose(value("hinge", "discriminator", real, fake), (0 + 1) / 2 + (0 + 4) / 2)
+    np.testing.assert_allclose(
+        value("hinge", "discriminator", real, fake), (0 + 1) / 2 + (0 + 4) / 2
+    )
     np.testing.assert_allclose(value("hinge", "generator", real, fake), -1)
     np.testing.assert_allclose(value("wasserstein", "discriminator", real, fake), 1 - 1)
     np.testing.assert_allclose(value("relativistic", "discriminator", real, fake), (np.log1p(np.exp(-3)) + np.log1p(np.exp(3))) / 2)  # fmt: skip
@@ -286,7 +293,9 @@ def test_fifty_steps_follow_pytorchs_losses(dtype, tolerance):
     G, D = Generator(rng=0).astype(dtype), Discriminator(rng=1).astype(dtype)
     their_G, their_D = torch_twin(torch, G, True), torch_twin(torch, D, False)
     adam_G, adam_D = Adam(G, 2e-4, 0.5), Adam(D, 2e-4, 0.5)
-    their_adams = [torch.optim.Adam(net.parameters(), 2e-4, (0.5, 0.999)) for net in (their_G, their_D)]
+    their_adams = [
+        torch.optim.Adam(net.parameters(), 2e-4, (0.5, 0.999)) for net in (their_G, their_D)
+    ]
     bce = torch.nn.functional.binary_cross_entropy_with_logits
     rng = np.random.default_rng(3)
     batches = datasets.batches(datasets.mnist("test").images, 32, rng)
@@ -349,7 +358,9 @@ def test_the_average_is_what_it_says(points):
 
 
 def test_numpy_numbers_are_settings_too(points, tmp_path):
-    gan = small_gan(average=np.float32(0.5), beta1=np.float32(0.5), lr=np.float32(1e-3), latent=np.int64(4))
+    gan = small_gan(
+        average=np.float32(0.5), beta1=np.float32(0.5), lr=np.float32(1e-3), latent=np.int64(4)
+    )
     gan.fit(points, epochs=1, progress=False).save(tmp_path / "gan.npz")
     assert GAN.load(tmp_path / "gan.npz").config == gan.config
 
@@ -384,7 +395,11 @@ def test_the_same_seed_gives_the_same_bits(points):
 
 def test_two_fits_continue_like_one_if_nothing_falls_towards_the_end(points):
     once = small_gan(lr_decay=0).fit(points, epochs=3, progress=False)
-    twice = small_gan(lr_decay=0).fit(points, epochs=1, progress=False).fit(points, epochs=2, progress=False)
+    twice = (
+        small_gan(lr_decay=0)
+        .fit(points, epochs=1, progress=False)
+        .fit(points, epochs=2, progress=False)
+    )
     np.testing.assert_array_equal(once.generator_.theta, twice.generator_.theta)
     assert once.history_ == twice.history_
     assert once.history_["epoch"] == [1, 2, 3]
@@ -409,14 +424,20 @@ def test_save_and_load_keep_every_bit(points, tmp_path):
         (lambda p: GAN(hidden=5), "hidden must be a sequence of layer widths of 1 or more, got 5"),
         (lambda p: GAN(hidden_D=(2.5,)), "hidden_D must be a sequence"),
         (lambda p: GAN(lr=None), "lr must be a positive number"),
-        (lambda p: small_gan().fit(p, epochs=2.5), "epochs must be a whole number of 1 or more, got 2.5"),
+        (
+            lambda p: small_gan().fit(p, epochs=2.5),
+            "epochs must be a whole number of 1 or more, got 2.5",
+        ),
         (lambda p: small_gan().fit(p, epochs="3"), "epochs must be a whole number"),
         (lambda p: GAN(loss="bce"), "loss must be one of nonsaturating, minimax"),
         (lambda p: GAN(average=1.0), r"average must lie in \[0, 1\), got 1.0"),
         (lambda p: GAN(lr=0), "lr must be a positive number"),
         (lambda p: GAN(lr=(1, 2, 3)), "lr must be"),
         (lambda p: GAN(rng=-1), "rng must not be negative"),
-        (lambda p: small_gan().fit(p, epochs=0), "epochs must be a whole number of 1 or more, got 0"),
+        (
+            lambda p: small_gan().fit(p, epochs=0),
+            "epochs must be a whole number of 1 or more, got 0",
+        ),
         (lambda p: small_gan(batch=1000).fit(p), "batch is 1000, but there are only 512"),
         (lambda p: small_gan().fit(np.full((64, 4), np.nan)), "NaN"),
         (lambda p: small_gan().fit(np.zeros((64, 2, 2, 2, 2))), "shape"),

@@ -50,7 +50,9 @@ SLOW = ("pairs-won", "pairs-collapse")
 )
 def test_a_run_made_to_go_wrong_is_told_so(name, runs):
     _, said = runs.run(name)
-    assert [line.partition(":")[0] for _, line in said if not line.startswith("still")] == WRONG[name]
+    assert [line.partition(":")[0] for _, line in said if not line.startswith("still")] == WRONG[
+        name
+    ]
 
 
 @pytest.mark.slow
@@ -139,7 +141,9 @@ def test_next_to_no_data_are_measured_without_a_warning(n, recwarn):
         digits(n, labels=False),
         Images("flat", np.zeros((n, 4), np.uint8), None, (2, 2)),
     ):
-        measure(np.zeros((5, data.images.shape[1]), np.uint8), chosen(data, np.random.default_rng(0)))
+        measure(
+            np.zeros((5, data.images.shape[1]), np.uint8), chosen(data, np.random.default_rng(0))
+        )
     assert not recwarn.list
 
 
@@ -160,7 +164,12 @@ def names(record, samples=GOOD, steps=9370, **config):
 
 
 def test_what_was_recorded_of_good_runs_gets_no_line():
-    for real, fake, loss in ((0.61, 0.52, 1.34), (0.56, 0.44, 1.25), (0.72, 0.28, 0.79), (0.86, 0.19, 0.62)):
+    for real, fake, loss in (
+        (0.61, 0.52, 1.34),
+        (0.56, 0.44, 1.25),
+        (0.72, 0.28, 0.79),
+        (0.86, 0.19, 0.62),
+    ):
         assert names(history(loss_D=loss, D_real=real, D_fake=fake)) == []
     young = GOOD._replace(spread=0.5, variety=0.14, distance=1.22, lost=(2, 3, 5), lost_share=0.3)
     assert names(history(), young) == []
@@ -187,7 +196,9 @@ def test_a_trend_is_no_oscillation():
     trend = np.linspace(0.5, 2.5, 10)
     assert names(history(loss_D=trend)) == []
     assert names(history(loss_D=trend + np.resize([0.15, -0.15], 10))) == []
-    assert names(history(8, loss_D=[0.5] * 4 + [1.5] * 4), steps=3200) == []  # up, and not down again
+    assert (
+        names(history(8, loss_D=[0.5] * 4 + [1.5] * 4), steps=3200) == []
+    )  # up, and not down again
 
 
 def test_small_or_few_swings_are_no_oscillation():
@@ -277,7 +288,10 @@ def test_the_advice_is_one_that_is_left_to_take():
             (found,) = diagnose(record, CONFIG | PAIRED | {"penalty": penalty}, 9370, samples)
             assert found.text.endswith(advice)
     thin = GOOD._replace(spread=0.5)
-    for penalty, advice in ((None, "a smaller learning rate for D"), ("r1+r2", "a smaller --penalty-weight")):
+    for penalty, advice in (
+        (None, "a smaller learning rate for D"),
+        ("r1+r2", "a smaller --penalty-weight"),
+    ):
         (found,) = diagnose(pairs(0.49), CONFIG | PAIRED | {"penalty": penalty}, 9370, thin)
         assert "the same to everything" in found.text
         assert found.text.endswith(advice)
@@ -311,7 +325,9 @@ def test_short_epochs_are_judged_together():
     assert names(state, steps=2000) == ["D too strong"]
     odd = history(401, D_real=[0.6] * 320 + [1.0] * 81, D_fake=[0.4] * 320 + [0.0] * 81)
     assert names(odd, steps=2005) == ["D too strong"]
-    assert names({**odd, "penalty": [0.1]}, steps=2005) == ["D too strong"]  # a column that began later
+    assert names({**odd, "penalty": [0.1]}, steps=2005) == [
+        "D too strong"
+    ]  # a column that began later
 
 
 def test_the_minimax_loss_is_told_that_its_gradient_vanishes():
@@ -345,7 +361,10 @@ def test_samples_are_looked_at_every_400_steps(monkeypatch):
 
 
 def test_what_lasts_is_named_again_but_not_equilibrium(monkeypatch):
-    found = health.Finding("equilibrium", "e: all is well"), health.Finding("collapse", "c: all alike")
+    found = (
+        health.Finding("equilibrium", "e: all is well"),
+        health.Finding("collapse", "c: all alike"),
+    )
     said, _ = watched(monkeypatch, (100, 200, 300), found)
     assert said == [["e: all is well", "c: all alike"], ["still collapse"], ["still collapse"]]
 

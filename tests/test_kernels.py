@@ -75,7 +75,9 @@ def test_edges(dtype):
         np.testing.assert_allclose(
             kernels.softplus(x), [0, 0, np.log(2), np.log(2), 1e4, np.inf, np.nan], rtol=1e-7
         )
-        np.testing.assert_allclose(kernels.leaky_relu(x, 0.5), [-np.inf, -5e3, 0, 0, 1e4, np.inf, np.nan])
+        np.testing.assert_allclose(
+            kernels.leaky_relu(x, 0.5), [-np.inf, -5e3, 0, 0, 1e4, np.inf, np.nan]
+        )
         # At a kink the slope of the negative side is taken; a NaN is not taken for a positive number.
         np.testing.assert_array_equal(
             kernels.leaky_gate(np.ones_like(x), x, 0.5), [0.5, 0.5, 0.5, 0.5, 1, 1, 0.5]
@@ -88,7 +90,9 @@ SIZES = st.one_of(st.integers(0, 9), st.sampled_from([15, 16, 17, 31, 32, 33, 49
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @given(m=SIZES, k=SIZES, n=SIZES, layout=st.integers(0, 2))
 def test_products(dtype, m, k, n, layout):
-    x, W, b, y = (numbers(shape, dtype, i) for i, shape in enumerate([(m, k), (k, n), (n,), (m, n)]))
+    x, W, b, y = (
+        numbers(shape, dtype, i) for i, shape in enumerate([(m, k), (k, n), (n,), (m, n)])
+    )
     X, V = views(x)[layout], views(W)[layout]
     T = np.ascontiguousarray
     wide = x.astype(np.float64) @ W.astype(np.float64)
@@ -114,7 +118,9 @@ def test_products(dtype, m, k, n, layout):
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_fused_kernels_have_the_bits_of_their_parts(dtype):
     """What lets a network take its shortcuts and still equal the tape bit for bit."""
-    x, W, b, g = (numbers(shape, dtype, i) for i, shape in enumerate([(21, 37), (37, 53), (53,), (21, 53)]))
+    x, W, b, g = (
+        numbers(shape, dtype, i) for i, shape in enumerate([(21, 37), (37, 53), (53,), (21, 53)])
+    )
     np.testing.assert_array_equal(
         kernels.affine_leaky(x, W, b, 0.2), kernels.leaky_relu(kernels.affine(x, W, b), 0.2)
     )
@@ -158,13 +164,18 @@ def test_nan_and_infinity_go_through_a_product():
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @given(n=st.integers(1, 40), seed=st.integers(0, 99))
 def test_bce_with_logits(dtype, n, seed):
-    z, t = numbers((n, 1), dtype, seed, 20.0), np.random.default_rng(seed).random((n, 1)).astype(dtype)
+    z, t = (
+        numbers((n, 1), dtype, seed, 20.0),
+        np.random.default_rng(seed).random((n, 1)).astype(dtype),
+    )
     for target in (t, dtype(0.0), dtype(1.0)):
         value = kernels.bce_with_logits(z, target)
         wide = z.astype(np.float64)
         expected = np.mean(target * np.logaddexp(0, -wide) + (1 - target) * np.logaddexp(0, wide))
         assert value.dtype == dtype  # a Python float would turn all that follows into float64
-        np.testing.assert_allclose(value, expected, rtol={np.float32: 1e-5, np.float64: 1e-12}[dtype])
+        np.testing.assert_allclose(
+            value, expected, rtol={np.float32: 1e-5, np.float64: 1e-12}[dtype]
+        )
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])

@@ -45,14 +45,19 @@ def test_pull_agrees_with_central_differences():
     _, pull = net.forward(x)
     dx, dtheta = pull(g)
     np.testing.assert_allclose(dx, numerical(lambda: np.sum(g * net(x)), x), rtol=1e-6, atol=1e-8)
-    np.testing.assert_allclose(dtheta, numerical(lambda: np.sum(g * net(x)), net.theta), rtol=1e-6, atol=1e-8)
+    np.testing.assert_allclose(
+        dtheta, numerical(lambda: np.sum(g * net(x)), net.theta), rtol=1e-6, atol=1e-8
+    )
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @given(batch=st.integers(1, 9), seed=st.integers(0, 99))
 def test_explicit_road_equals_tape_road_bit_for_bit(dtype, batch, seed):
     net, rng = small(dtype, seed), np.random.default_rng(seed)
-    x, g = rng.standard_normal((batch, 5)).astype(dtype), rng.standard_normal((batch, 2)).astype(dtype)
+    x, g = (
+        rng.standard_normal((batch, 5)).astype(dtype),
+        rng.standard_normal((batch, 2)).astype(dtype),
+    )
     y, pull = net.forward(x)
     dx, dtheta = pull(g)
     leaf, params = Tensor(x), net.tensors()
@@ -74,7 +79,9 @@ def test_work_that_wrt_does_not_ask_for_is_not_done(monkeypatch):
     calls = []
     for name in ("gemm", "gemm_gate", "weight_gradients"):
         kernel = getattr(kernels, name)
-        monkeypatch.setattr(kernels, name, lambda *a, k=kernel, n=name, **o: calls.append(n) or k(*a, **o))
+        monkeypatch.setattr(
+            kernels, name, lambda *a, k=kernel, n=name, **o: calls.append(n) or k(*a, **o)
+        )
     net = Network([Dense(5, 4, rng=0), LeakyReLU(), Dense(4, 2, rng=0)])
     _, pull = net.forward(np.ones((3, 5), np.float32))
     pull(np.ones((3, 2)), wrt="input")
@@ -87,7 +94,11 @@ def test_work_that_wrt_does_not_ask_for_is_not_done(monkeypatch):
 def test_two_forward_passes_do_not_disturb_each_other():
     """The bug of three widely copied NumPy GANs: the fake pass overwrites what the real one cached."""
     net, rng = small(), np.random.default_rng(2)
-    real, fake, g = rng.standard_normal((4, 5)), rng.standard_normal((4, 5)), rng.standard_normal((4, 2))
+    real, fake, g = (
+        rng.standard_normal((4, 5)),
+        rng.standard_normal((4, 5)),
+        rng.standard_normal((4, 2)),
+    )
     alone = net.forward(real)[1](g)[1]
     _, pull_real = net.forward(real)
     _, pull_fake = net.forward(fake)
@@ -179,7 +190,9 @@ def test_a_layer_of_ones_own():
     net = Network([Dense(3, 2, rng=0), Layer(scale, {"s": [2.0, 3.0]})]).astype(np.float64)
     x, g = np.random.default_rng(0).standard_normal((4, 3)), np.ones((4, 2))
     dtheta = net.forward(x)[1](g, wrt="params")
-    np.testing.assert_allclose(dtheta, numerical(lambda: np.sum(net(x)), net.theta), rtol=1e-6, atol=1e-9)
+    np.testing.assert_allclose(
+        dtheta, numerical(lambda: np.sum(net(x)), net.theta), rtol=1e-6, atol=1e-9
+    )
     assert [name for name, _ in net.named_parameters()] == ["0.W", "0.b", "1.s"]
 
 
@@ -257,4 +270,6 @@ def test_an_affine_layer_with_names_of_ones_own():
     net = Network([Dense(2, 3, rng=0), LeakyReLU(), layer]).astype(np.float64)
     x, g = np.random.default_rng(0).standard_normal((4, 2)), np.ones((4, 2))
     dtheta = net.forward(x)[1](g, wrt="params")
-    np.testing.assert_allclose(dtheta, numerical(lambda: np.sum(net(x)), net.theta), rtol=1e-6, atol=1e-9)
+    np.testing.assert_allclose(
+        dtheta, numerical(lambda: np.sum(net(x)), net.theta), rtol=1e-6, atol=1e-9
+    )

@@ -190,9 +190,13 @@ def test_a_run_on_fashion_mnist_is_shown_to_its_judge(tmp_path, capsys):
     found, _ = evaluate_json(capsys, tmp_path, "-n", 100)
     assert found["judge"]["knows"] == "fashion-mnist"
     assert len(found["notes"]) == 1
-    named = ("--data", FASHION / "train-images-idx3-ubyte.gz")  # the test images are found beside it
+    named = (
+        "--data",
+        FASHION / "train-images-idx3-ubyte.gz",
+    )  # the test images are found beside it
     assert (
-        evaluate_json(capsys, tmp_path, "-n", 100, *named)[0]["frechet_distance"] == found["frechet_distance"]
+        evaluate_json(capsys, tmp_path, "-n", 100, *named)[0]["frechet_distance"]
+        == found["frechet_distance"]
     )
     test = load(FASHION, "test")
     right = metrics.agreement(test.images, test.labels, Judge.load("fashion-mnist"))
@@ -342,7 +346,16 @@ def test_noise_scores_like_noise(scored):
 
 def test_the_order_of_the_samples_does_not_matter(real, scored):
     found = metrics.evaluate(real[::-1])
-    for name in ("confident", "covered", "kl", "precision", "recall", "nearest", "too_near", "histogram"):
+    for name in (
+        "confident",
+        "covered",
+        "kl",
+        "precision",
+        "recall",
+        "nearest",
+        "too_near",
+        "histogram",
+    ):
         assert found[name] == scored[name], name
     assert found["frechet_distance"] == pytest.approx(scored["frechet_distance"], rel=1e-6)
 
@@ -437,7 +450,13 @@ def test_the_kept_scores_of_real_images_and_noise_are_right(judge):
 
 
 def test_other_data_than_the_judges_are_refused(judge, tmp_path):
-    np.savez(tmp_path / "other.npz", x_train=PIXELS, y_train=np.arange(3), x_test=PIXELS, y_test=np.arange(3))
+    np.savez(
+        tmp_path / "other.npz",
+        x_train=PIXELS,
+        y_train=np.arange(3),
+        x_test=PIXELS,
+        y_test=np.arange(3),
+    )
     with pytest.raises(DataError, match="not the mnist"):
         scores.reference(judge, str(tmp_path / "other.npz"))
 
@@ -450,7 +469,9 @@ def run(tmp_path_factory):
     """A run of a small GAN on the first digits, which has learnt nothing yet."""
     place = tmp_path_factory.mktemp("evaluate")
     np.save(place / "digits.npy", mnist("test").images[:64].reshape(-1, 28, 28))
-    GAN(latent=3, hidden=(5,), hidden_D=(4,), batch=8).fit(load(place / "digits.npy"), 1, out=place / "run")
+    GAN(latent=3, hidden=(5,), hidden_D=(4,), batch=8).fit(
+        load(place / "digits.npy"), 1, out=place / "run"
+    )
     return place / "run"
 
 
@@ -469,7 +490,9 @@ def test_evaluate_scores_a_run(run, capsys):
         picture.load()
     assert "trained on digits.npy, but this judge knows mnist" in found["notes"][0]
     assert err.count("note: ") == len(found["notes"]) == 2
-    other, _ = evaluate_json(capsys, run / "checkpoint.npz", "-n", 150, "--seed", 1, "--out", run / "a.png")
+    other, _ = evaluate_json(
+        capsys, run / "checkpoint.npz", "-n", 150, "--seed", 1, "--out", run / "a.png"
+    )
     assert other["frechet_distance"] != found["frechet_distance"]
     assert other["picture"] == str(run / "a.png")
 
@@ -500,7 +523,9 @@ def test_evaluate_prints_a_table(tmp_path, real, scored, capsys):
     assert "99." in lines[-2]
 
 
-def test_evaluate_asks_a_conditional_run_for_every_class_in_turn(tmp_path, real, judge, capsys, monkeypatch):
+def test_evaluate_asks_a_conditional_run_for_every_class_in_turn(
+    tmp_path, real, judge, capsys, monkeypatch
+):
     """The run draws real test digits of the class it is asked for, but sevens where it is asked for a 1."""
     images, labels = mnist("test").images, mnist("test").labels
     of_class = [images[labels == label] for label in range(10)]
@@ -603,6 +628,8 @@ def test_pairs_stand_side_by_side():
     picture = plot.pixels(plot.pairs(left, right, columns=2, gap=1, scale=1))[..., 0]
     assert picture.shape == (16 + 26, 30)  # one row of pairs, a space, two rows
     np.testing.assert_array_equal(picture[6:10, 6:12], np.concatenate([left[0], right[0]], axis=1))
-    np.testing.assert_array_equal(picture[22:26, 18:24], np.concatenate([left[3], right[3]], axis=1))
+    np.testing.assert_array_equal(
+        picture[22:26, 18:24], np.concatenate([left[3], right[3]], axis=1)
+    )
     with pytest.raises(ValueError, match="one shape"):
         plot.pairs(left, right[:4])

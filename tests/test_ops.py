@@ -18,7 +18,9 @@ from oracles import (
 from npgan import ops
 from npgan.autograd import PRIMITIVES, Tensor, grad
 
-named = pytest.mark.parametrize("case", CASES, ids=[f"{c.primitive} {c.note}".strip() for c in CASES])
+named = pytest.mark.parametrize(
+    "case", CASES, ids=[f"{c.primitive} {c.note}".strip() for c in CASES]
+)
 
 
 def test_every_primitive_has_a_case():
@@ -34,7 +36,9 @@ def test_the_case_uses_the_primitive_it_names(case):
 
 @named
 def test_value(case):
-    np.testing.assert_allclose(case.ours(*case.args), case.theirs(*case.args), rtol=1e-13, atol=1e-14)
+    np.testing.assert_allclose(
+        case.ours(*case.args), case.theirs(*case.args), rtol=1e-13, atol=1e-14
+    )
 
 
 @named
@@ -57,7 +61,9 @@ def test_order_2_against_central_differences(case):
 
 
 @named
-@pytest.mark.filterwarnings("ignore:Output seems independent")  # a linear primitive's second derivative
+@pytest.mark.filterwarnings(
+    "ignore:Output seems independent"
+)  # a linear primitive's second derivative
 def test_order_2_against_hips_autograd(case):
     gradient = our_gradient(first_order(case.ours, case.args, ops))
     ours = our_gradient(second_order(gradient, case.args, ops))(*case.args)
@@ -107,7 +113,9 @@ def test_mean(axis):
     np.testing.assert_allclose(grad(ops.mean(leaf, axis=axis).sum(), leaf), np.full((3, 4), {None: 1 / 12, 0: 1 / 3, 1: 1 / 4, (0, 1): 1 / 12}[axis]))  # fmt: skip
 
 
-@pytest.mark.parametrize(("a", "b"), [((3,), (3,)), ((2, 3), (3,)), ((3,), (3, 2)), ((2, 3), (3, 4))])
+@pytest.mark.parametrize(
+    ("a", "b"), [((3,), (3,)), ((2, 3), (3,)), ((3,), (3, 2)), ((2, 3), (3, 4))]
+)
 def test_matmul_of_vectors_and_matrices(a, b):
     rng = np.random.default_rng(0)
     x, w = rng.standard_normal(a), rng.standard_normal(b)
@@ -115,7 +123,9 @@ def test_matmul_of_vectors_and_matrices(a, b):
     y = X @ W
     np.testing.assert_allclose(y.data, x @ w, rtol=1e-13)
     for g, array in zip(grad((y * y).sum(), [X, W]), (x, w), strict=True):
-        np.testing.assert_allclose(g, numerical(lambda: np.sum((x @ w) ** 2), array), rtol=1e-6, atol=1e-7)
+        np.testing.assert_allclose(
+            g, numerical(lambda: np.sum((x @ w) ** 2), array), rtol=1e-6, atol=1e-7
+        )
     with pytest.raises(ValueError, match="vectors and matrices"):
         Tensor(np.ones((2, 2, 2))) @ np.ones((2, 2))
 
@@ -135,7 +145,9 @@ def test_losses_on_logits_are_finite_and_keep_their_gradient(dtype):
         assert np.isfinite(value.data)
         slope = grad(value, leaf) * len(z)
         assert np.isfinite(slope).all()
-        np.testing.assert_allclose(slope[at], slope_there, rtol=1e-5)  # σ(20) - 1 would be 0 in float32
+        np.testing.assert_allclose(
+            slope[at], slope_there, rtol=1e-5
+        )  # σ(20) - 1 would be 0 in float32
 
 
 def test_bce_agrees_with_the_logit_form_where_it_is_finite():
@@ -165,12 +177,16 @@ def test_targets_may_stretch_to_the_answers_and_not_the_other_way():
     logits = np.zeros((4, 1))
     assert ops.bce_with_logits(logits, np.ones(1)) == ops.bce_with_logits(logits, 1.0)
     for loss in (ops.bce, ops.bce_with_logits):
-        with pytest.raises(ValueError, match=r"targets of shape \(4,\) do not fit answers of \(4, 1\)"):
+        with pytest.raises(
+            ValueError, match=r"targets of shape \(4,\) do not fit answers of \(4, 1\)"
+        ):
             loss(logits + 0.5, np.ones(4))
 
 
 def test_numbers_are_as_good_as_arrays():
-    assert ops.bce_with_logits(np.array([0, 1]), 0.9) == ops.bce_with_logits(np.array([0.0, 1.0]), 0.9)
+    assert ops.bce_with_logits(np.array([0, 1]), 0.9) == ops.bce_with_logits(
+        np.array([0.0, 1.0]), 0.9
+    )
     assert ops.sigmoid(0.0) == 0.5
     assert ops.leaky_relu(-1.0) == -0.2
     np.testing.assert_allclose([ops.softplus(0.0), ops.bce_with_logits(0.0, 1.0)], np.log(2))

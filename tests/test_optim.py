@@ -36,7 +36,9 @@ def test_five_adam_steps_follow_the_table():
         adam.step(np.array([g]))
         expected -= 0.1 * float(m_hat) / np.sqrt(float(v_hat))
         np.testing.assert_allclose(theta, expected, rtol=1e-14)
-    np.testing.assert_allclose([adam.slots["m"][0], adam.slots["v"][0]], [17 / 32, 1873 / 1024], rtol=1e-14)
+    np.testing.assert_allclose(
+        [adam.slots["m"][0], adam.slots["v"][0]], [17 / 32, 1873 / 1024], rtol=1e-14
+    )
 
 
 def test_eps_stands_outside_the_root():

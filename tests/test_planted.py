@@ -56,7 +56,11 @@ def test_a_forward_pass_that_overwrites_the_cache_is_caught(monkeypatch):
     """The cache-on-self bug, planted into Dense: its gradient then uses the last x, not its own."""
     net = Network([Dense(3, 2, rng=0), LeakyReLU()]).astype(np.float64)
     rng = np.random.default_rng(0)
-    real, fake, g = rng.standard_normal((4, 3)), rng.standard_normal((4, 3)), rng.standard_normal((4, 2))
+    real, fake, g = (
+        rng.standard_normal((4, 3)),
+        rng.standard_normal((4, 3)),
+        rng.standard_normal((4, 2)),
+    )
     expected = numerical(lambda: np.sum(g * net(real)), net.theta)
 
     def gradient_at_real_after_a_fake_pass():
@@ -67,6 +71,10 @@ def test_a_forward_pass_that_overwrites_the_cache_is_caught(monkeypatch):
     np.testing.assert_allclose(gradient_at_real_after_a_fake_pass(), expected, rtol=1e-6, atol=1e-9)
     last, right = {}, Dense.by_params
     monkeypatch.setattr(Dense, "check", lambda layer, x: last.update({layer: x}))
-    monkeypatch.setattr(Dense, "by_params", lambda layer, g, x, y, out: right(layer, g, last[layer], y, out))
+    monkeypatch.setattr(
+        Dense, "by_params", lambda layer, g, x, y, out: right(layer, g, last[layer], y, out)
+    )
     with pytest.raises(AssertionError):
-        np.testing.assert_allclose(gradient_at_real_after_a_fake_pass(), expected, rtol=1e-6, atol=1e-9)
+        np.testing.assert_allclose(
+            gradient_at_real_after_a_fake_pass(), expected, rtol=1e-6, atol=1e-9
+        )

@@ -59,7 +59,12 @@ def half_plane(xy):
 
 @settings(deadline=None)
 @given(
-    st.integers(1, 20), st.none() | small, small, small, st.integers(0, 3), st.sampled_from([(), (1,), (3,)])
+    st.integers(1, 20),
+    st.none() | small,
+    small,
+    small,
+    st.integers(0, 3),
+    st.sampled_from([(), (1,), (3,)]),
 )
 def test_tile_puts_every_image_in_its_cell_and_grey_everywhere_else(n, columns, h, w, pad, colour):
     images = np.random.default_rng(n).integers(0, 256, (n, h, w, *colour), dtype=np.uint8)
@@ -218,13 +223,15 @@ def test_points_draws_every_point_to_one_scale(real):
     (axes,) = figure.axes
     np.testing.assert_array_equal(axes.lines[-1].get_xydata(), RING + 1)
     assert axes.get_aspect() == 1
-    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["real"] * (real is not None) + [
-        "generated"
-    ]
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["real"] * (
+        real is not None
+    ) + ["generated"]
 
 
 @pytest.mark.filterwarnings("error")
-@pytest.mark.parametrize("score", [half_plane, lambda xy: half_plane(xy)[:, None], lambda xy: xy[:, 0] > 0])
+@pytest.mark.parametrize(
+    "score", [half_plane, lambda xy: half_plane(xy)[:, None], lambda xy: xy[:, 0] > 0]
+)
 def test_surface_draws_the_boundary_and_the_points(score):
     figure = plot.surface(score, RING, RING[:5], extent=2, title="D")
     axes = figure.axes[0]
@@ -232,7 +239,9 @@ def test_surface_draws_the_boundary_and_the_points(score):
     assert [len(line.get_xdata()) for line in axes.lines] == [50, 5]
     picture = plot.pixels(figure).astype(int)
     assert picture[320, 150, 0] > picture[320, 150, 2] + 50, "the left is red: called fake"
-    assert (picture[80:560, 150:500].max(axis=-1).min(axis=1) < 120).mean() > 0.95, "a dark line between"
+    assert (picture[80:560, 150:500].max(axis=-1).min(axis=1) < 120).mean() > 0.95, (
+        "a dark line between"
+    )
     assert picture[320, 500, 2] > picture[320, 500, 0] + 50, "the right is blue: called real"
 
 
@@ -240,7 +249,9 @@ def test_surface_draws_the_boundary_and_the_points(score):
 @pytest.mark.parametrize(("p", "low", "high"), [(0, -255, -50), (0.5, -6, 6), (1, 50, 255)])
 def test_surface_of_a_constant_verdict(p, low, high):
     outside = [[9.0, 9.0]]
-    picture = plot.pixels(plot.surface(lambda xy: np.full(len(xy), p), outside, outside)).astype(int)
+    picture = plot.pixels(plot.surface(lambda xy: np.full(len(xy), p), outside, outside)).astype(
+        int
+    )
     red, _, blue = picture[320, 320]
     assert low <= blue - red <= high
 
@@ -283,7 +294,9 @@ def write_gif(path):
 
 
 @pytest.mark.parametrize(("write", "name"), [(write_png, "x.png"), (write_gif, "x.gif")])
-def test_a_failing_write_raises_oserror_and_leaves_the_old_file_alone(write, name, tmp_path, monkeypatch):
+def test_a_failing_write_raises_oserror_and_leaves_the_old_file_alone(
+    write, name, tmp_path, monkeypatch
+):
     def full(source, target):
         raise OSError(errno.ENOSPC, "No space left on device", source)
 
@@ -342,7 +355,9 @@ def test_animate_keeps_frames_times_and_loops_for_ever(tmp_path):
     assert durations == [100] * 4 + [1500]
     assert loop == 0
     for frame, picture in zip(frames, pictures, strict=True):
-        assert np.abs(frame - as_rgb(enlarge(picture, 3))).max() <= 5, "32 shades lie 8 levels apart"
+        assert np.abs(frame - as_rgb(enlarge(picture, 3))).max() <= 5, (
+            "32 shades lie 8 levels apart"
+        )
 
     plot.animate(np.stack(pictures), tmp_path / "b.gif", seconds_per_frame=0.1, hold=1.5, scale=3)
     assert (tmp_path / "a.gif").read_bytes() == (tmp_path / "b.gif").read_bytes()
@@ -364,7 +379,9 @@ def test_animate_takes_one_frame_and_colours(shape, tmp_path):
     assert frame.shape == (16, 12, 3)
     assert (durations, loop) == ([3000], 0)
     np.testing.assert_allclose(
-        frame[::2, ::2], np.broadcast_to(picture, (8, 6, 3)) if shape[2:] else as_rgb(picture), atol=5
+        frame[::2, ::2],
+        np.broadcast_to(picture, (8, 6, 3)) if shape[2:] else as_rgb(picture),
+        atol=5,
     )
 
 
@@ -400,9 +417,15 @@ REFUSALS = {
         "grid() needs uint8 images of shape (n, h, w) or (n, h, w, 3), got float32 (64, 784); "
         "as_images(x, (28, 28)) gives flat images their shape",
     ),
-    "grid of floats": (lambda: plot.grid(DIGITS / 255), "got float64 (10, 28, 28); ((x + 1) * 127.5)"),
+    "grid of floats": (
+        lambda: plot.grid(DIGITS / 255),
+        "got float64 (10, 28, 28); ((x + 1) * 127.5)",
+    ),
     "grid of nothing": (lambda: plot.grid(DIGITS[:0]), "there is nothing to draw"),
-    "grid of four channels": (lambda: plot.grid(np.zeros((2, 5, 5, 4), np.uint8)), "got uint8 (2, 5, 5, 4)"),
+    "grid of four channels": (
+        lambda: plot.grid(np.zeros((2, 5, 5, 4), np.uint8)),
+        "got uint8 (2, 5, 5, 4)",
+    ),
     "grid columns": (
         lambda: plot.grid(DIGITS, columns=0),
         "columns must be a whole number of at least 1, got 0",
@@ -412,7 +435,10 @@ REFUSALS = {
         "scale must be a whole number of at least 1, got 1.5",
     ),
     "tile": (lambda: plot.tile(DIGITS[0]), "tile() needs uint8 images"),
-    "tile pad": (lambda: plot.tile(DIGITS, pad=-1), "pad must be a whole number of at least 0, got -1"),
+    "tile pad": (
+        lambda: plot.tile(DIGITS, pad=-1),
+        "pad must be a whole number of at least 0, got -1",
+    ),
     "interpolation": (
         lambda: plot.interpolation(DIGITS),
         "shape (r, steps, h, w) or (r, steps, h, w, 3), got",
@@ -435,8 +461,14 @@ REFUSALS = {
     ),
     "points real": (lambda: plot.points(RING, RING.T), "needs real points of shape (n, 2)"),
     "points of text": (lambda: plot.points([["a", "b"]]), "needs generated points"),
-    "surface logits": (lambda: plot.surface(lambda xy: 9 * xy[:, 0], RING, RING), "apply the sigmoid"),
-    "surface nan": (lambda: plot.surface(lambda xy: xy[:, 0] * np.nan, RING, RING), "from nan to nan"),
+    "surface logits": (
+        lambda: plot.surface(lambda xy: 9 * xy[:, 0], RING, RING),
+        "apply the sigmoid",
+    ),
+    "surface nan": (
+        lambda: plot.surface(lambda xy: xy[:, 0] * np.nan, RING, RING),
+        "from nan to nan",
+    ),
     "surface size": (lambda: plot.surface(lambda xy: [], RING, RING), "got shape (0,)"),
     "surface extent": (lambda: plot.surface(half, RING, RING, extent=0), "positive extent, got 0"),
     "surface fake": (lambda: plot.surface(half, RING, floats), "surface() needs generated points"),
@@ -453,13 +485,25 @@ REFUSALS = {
         "save() needs a Figure, such as grid() returns, got ndarray",
     ),
     "save pdf": (lambda: plot.save(Figure(), "x.pdf"), "save() writes .png files, got 'x.pdf'"),
-    "animate png": (lambda: plot.animate(DIGITS, "x.png"), "animate() writes .gif files, got 'x.png'"),
+    "animate png": (
+        lambda: plot.animate(DIGITS, "x.png"),
+        "animate() writes .gif files, got 'x.png'",
+    ),
     "animate none": (lambda: plot.animate([], "x.gif"), "got no frame"),
-    "animate shapes": (lambda: plot.animate([DIGITS[0], DIGITS[0, :5]], "x.gif"), "got [(5, 28), (28, 28)]"),
+    "animate shapes": (
+        lambda: plot.animate([DIGITS[0], DIGITS[0, :5]], "x.gif"),
+        "got [(5, 28), (28, 28)]",
+    ),
     "animate floats": (lambda: plot.animate(DIGITS / 2, "x.gif"), "animate() needs uint8"),
     "animate time": (lambda: plot.animate(DIGITS, "x.gif", hold=0), "lasts 0.01 to 655 s"),
-    "animate nan": (lambda: plot.animate(DIGITS, "x.gif", seconds_per_frame=math.nan), "lasts 0.01 to 655 s"),
-    "animate scale": (lambda: plot.animate(DIGITS, "x.gif", scale=0), "scale must be a whole number"),
+    "animate nan": (
+        lambda: plot.animate(DIGITS, "x.gif", seconds_per_frame=math.nan),
+        "lasts 0.01 to 655 s",
+    ),
+    "animate scale": (
+        lambda: plot.animate(DIGITS, "x.gif", scale=0),
+        "scale must be a whole number",
+    ),
 }
 
 

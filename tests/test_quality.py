@@ -48,10 +48,14 @@ def test_by_rate_a_sample_is_taken_after_seconds_times_rate_steps(tmp_path):
         clock.tick(sample)
     assert asked == [(4, 10_000), (8, 10_000)]
     assert kept(tmp_path) == {0.5: 4, 1.0: 8}
-    assert np.load(tmp_path / "0.5.npy").shape == np.load(tmp_path / "1.npy").shape == (10_000, 28, 28)
+    assert (
+        np.load(tmp_path / "0.5.npy").shape == np.load(tmp_path / "1.npy").shape == (10_000, 28, 28)
+    )
 
 
-def test_the_clock_stands_still_before_the_second_step_and_while_a_sample_is_drawn(tmp_path, monkeypatch):
+def test_the_clock_stands_still_before_the_second_step_and_while_a_sample_is_drawn(
+    tmp_path, monkeypatch
+):
     now = [100.0]
     monkeypatch.setattr(quality.time, "perf_counter", lambda: now[0])
     clock = quality.Clock(tmp_path, [2.0, 4.0])
@@ -70,7 +74,10 @@ def test_the_clock_stands_still_before_the_second_step_and_while_a_sample_is_dra
     with pytest.raises(quality.Done):
         tick()
     rows = json.loads((tmp_path / "clock.json").read_text())
-    assert rows == [{"mark": 2.0, "seconds": 2.0, "steps": 2}, {"mark": 4.0, "seconds": 4.0, "steps": 4}]
+    assert rows == [
+        {"mark": 2.0, "seconds": 2.0, "steps": 2},
+        {"mark": 4.0, "seconds": 4.0, "steps": 4},
+    ]
 
 
 def test_a_later_run_keeps_the_marks_that_it_does_not_come_by(tmp_path):
@@ -95,7 +102,9 @@ def test_what_depends_on_its_end_is_run_once_for_each_time():
 def test_npgans_schedule_ends_with_the_seconds(tmp_path, monkeypatch):
     shares = []
     falling = gan_module.falling
-    monkeypatch.setattr(gan_module, "falling", lambda done, over: shares.append(done) or falling(done, over))
+    monkeypatch.setattr(
+        gan_module, "falling", lambda done, over: shares.append(done) or falling(done, over)
+    )
     entry = npgan_with(latent=2, hidden=(3,), hidden_D=(3,), batch=4)
     images = np.random.default_rng(0).integers(0, 256, (40, 784), dtype=np.uint8)
     monkeypatch.setenv("OMP_NUM_THREADS", "")
@@ -145,7 +154,9 @@ PROGRAMS = {"a": Entry("npgan", None), "b": Entry("npgan", None), "c": Entry("np
 def test_the_table_has_medians_ranges_and_what_is_missing(out):
     quality.score(out, PROGRAMS)
     head, _, titles, _, *rows = quality.table(out / "scores.json", PROGRAMS).splitlines()
-    assert head.startswith("Fréchet distance in the features of judge (real images 10.0, noise 2000), median")
+    assert head.startswith(
+        "Fréchet distance in the features of judge (real images 10.0, noise 2000), median"
+    )
     assert head.endswith("the columns behind it after 60 s:")  # the last that all have
     assert titles.startswith("| program | seeds | steps/s | 60 s | 180 s | confident |")
     assert rows == [
@@ -170,17 +181,24 @@ def test_the_page_keeps_the_scores_of_its_judge_that_an_out_has_not(out, monkeyp
     quality.score(out, PROGRAMS)
     scores.rename(page)
     for judge, kept in (("0", ["a", "b"]), ("1", ["b"])):
-        monkeypatch.setattr("npgan.metrics.evaluate", lambda images, judge=judge: scored(9.0, judge))
+        monkeypatch.setattr(
+            "npgan.metrics.evaluate", lambda images, judge=judge: scored(9.0, judge)
+        )
         scores.unlink(missing_ok=True)
         quality.score(out, {"b": PROGRAMS["b"]})
         found = quality.curves(recipes.added(scores, page), PROGRAMS)
         assert list(found) == kept
-        assert [row["frechet_distance"] for row in found["b"][60]] == [9]  # and OUT's, where both have it
+        assert [row["frechet_distance"] for row in found["b"][60]] == [
+            9
+        ]  # and OUT's, where both have it
 
 
 def test_a_file_of_scores_that_cannot_be_read_costs_one_line(out):
     (out / "scores.json").write_text('{"b/seed0/60": {}}')
-    for action in (quality.score, lambda out, programs: quality.curves(out / "scores.json", programs)):
+    for action in (
+        quality.score,
+        lambda out, programs: quality.curves(out / "scores.json", programs),
+    ):
         with pytest.raises(SystemExit, match="older form"):
             action(out, PROGRAMS)
     with pytest.raises(SystemExit, match="is not there; the action `score` makes it"):
@@ -200,7 +218,9 @@ def test_the_ranking_has_the_best_on_top_and_the_gallery_a_row_for_each(out, mon
     monkeypatch.setattr(quality_pictures, "EDGE", 5.5)
     (axes,) = quality_pictures.ranking(found).axes
     assert [label.get_text() for label in axes.get_yticklabels()] == ["b", "a"]  # b has no 180 s
-    shown = {(line.get_marker(), *line.get_xdata()) for line in axes.lines if len(line.get_xdata()) == 1}
+    shown = {
+        (line.get_marker(), *line.get_xdata()) for line in axes.lines if len(line.get_xdata()) == 1
+    }
     a = {("o", 2), ("o", 3), (">", 5.5), ("|", 3), ("o", 4), ("|", 4)}  # 6 is beyond the edge
     assert shown == a | {("o", 1), ("|", 1)}
     figure = quality_pictures.gallery(out, found, digits=(1, 1), pixels=10)
@@ -217,7 +237,9 @@ def test_each_recipe_has_one_name_and_the_default_is_the_default():
     assert len(set(settings)) == len(settings)
 
 
-@pytest.mark.parametrize(("part", "names"), [("recipes", recipes.RECIPES), ("screened", recipes.SCREENED)])
+@pytest.mark.parametrize(
+    ("part", "names"), [("recipes", recipes.RECIPES), ("screened", recipes.SCREENED)]
+)
 def test_the_page_on_recipes_says_what_its_scores_say(part, names):
     page = (DOCS / "recipes.md").read_text(encoding="utf-8")
     shown = page.partition(f"<!-- {part}: begin -->\n")[2].partition(f"<!-- {part}: end -->")[0]

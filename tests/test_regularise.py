@@ -113,7 +113,9 @@ def test_a_step_with_a_penalty_follows_the_gradient_of_the_sum(name):
     values = discriminator_step(D, optimiser, real, fake, penalty=penalty)
     np.testing.assert_allclose(optimiser.seen, expected, rtol=1e-5, atol=1e-8)
     assert np.abs(optimiser.seen - alone.seen).max() > 1e-3
-    np.testing.assert_allclose(values["loss_D"] + values["penalty"], whole_at_tiny(penalty), rtol=1e-12)
+    np.testing.assert_allclose(
+        values["loss_D"] + values["penalty"], whole_at_tiny(penalty), rtol=1e-12
+    )
 
 
 def whole_at_tiny(penalty):
@@ -168,7 +170,9 @@ def in_torch(torch, name, D, real, fake, weight, along, pixels=None):
         (slope,) = torch.autograd.grad(score(x).sum(), x, create_graph=True)
         return slope[:, :pixels].square().sum(1)
 
-    parts = [torch.tensor(p.astype(np.float64), requires_grad=True) for _, p in D.named_parameters()]
+    parts = [
+        torch.tensor(p.astype(np.float64), requires_grad=True) for _, p in D.named_parameters()
+    ]
     real, fake, along = (torch.tensor(np.float64(x)) for x in (real, fake, along))
     value = (
         weight
@@ -176,10 +180,14 @@ def in_torch(torch, name, D, real, fake, weight, along, pixels=None):
             "r1": lambda: square(real).mean() / 2,
             "r2": lambda: square(fake).mean() / 2,
             "r1+r2": lambda: square(real).mean() / 2 + square(fake).mean() / 2,
-            "wgan_gp": lambda: (square(along * fake + (1 - along) * real).sqrt() - 1).square().mean(),
+            "wgan_gp": lambda: (
+                (square(along * fake + (1 - along) * real).sqrt() - 1).square().mean()
+            ),
         }[name]()
     )
-    found = torch.autograd.grad(value, parts, allow_unused=True)  # the last bias has no part in any slope
+    found = torch.autograd.grad(
+        value, parts, allow_unused=True
+    )  # the last bias has no part in any slope
     return value.item(), [
         np.zeros(p.shape) if g is None else g.numpy() for g, p in zip(found, parts, strict=True)
     ]
@@ -243,7 +251,9 @@ def test_r1_and_r2_are_their_sum():
     D, real, fake = tiny()
     value, gradient = lazy_penalty("r1+r2", 3.0, 1, 0, None)(D, real, fake)
     np.testing.assert_allclose(value, r1(D, real, 3.0)[0] + r2(D, fake, 3.0)[0], rtol=1e-12)
-    np.testing.assert_allclose(gradient, r1(D, real, 3.0)[1] + r2(D, fake, 3.0)[1], rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(
+        gradient, r1(D, real, 3.0)[1] + r2(D, fake, 3.0)[1], rtol=1e-9, atol=1e-12
+    )
 
 
 def test_a_lazy_penalty_pulls_as_much_in_all():
@@ -362,12 +372,18 @@ def test_both_steps_see_the_thinned_discriminator(monkeypatch):
 def test_every_step_has_masks_of_its_own_and_the_gan_answers_without(monkeypatch):
     keys = []
     monkeypatch.setattr(
-        npgan.gan, "thinned", lambda D, rate, key: (keys.append(tuple(key)), thinned(D, rate, key))[1]
+        npgan.gan,
+        "thinned",
+        lambda D, rate, key: (keys.append(tuple(key)), thinned(D, rate, key))[1],
     )
     gan = fit(small(dropout=0.5, d_steps=2, batch=4), 2)
     assert len(set(keys)) == len(keys) == 2 * STEPS * 3
     x = np.zeros((3, 12), np.float32)
-    assert [layer.op.__name__ for layer in gan.discriminator_.layers] == ["affine", "leaky_relu", "affine"]
+    assert [layer.op.__name__ for layer in gan.discriminator_.layers] == [
+        "affine",
+        "leaky_relu",
+        "affine",
+    ]
     np.testing.assert_array_equal(gan.discriminator_(x), gan.discriminator_(x))
 
 
@@ -385,7 +401,12 @@ def test_instance_noise_has_its_std_and_leaves_the_images_alone():
 
 @pytest.mark.parametrize(
     ("share", "expected"),
-    [(0, [1, 1, 1, 1, 1]), (1, [1, 0.75, 0.5, 0.25, 0]), (0.5, [1, 1, 1, 0.5, 0]), (0.25, [1, 1, 1, 1, 0])],
+    [
+        (0, [1, 1, 1, 1, 1]),
+        (1, [1, 0.75, 0.5, 0.25, 0]),
+        (0.5, [1, 1, 1, 0.5, 0]),
+        (0.25, [1, 1, 1, 1, 0]),
+    ],
 )
 def test_what_falls_does_so_over_the_last_share_of_the_run(share, expected):
     assert [falling(done, share) for done in (0, 0.25, 0.5, 0.75, 1)] == expected
@@ -478,14 +499,20 @@ def test_history_holds_the_mean_over_the_d_steps(monkeypatch):
     monkeypatch.setattr(npgan.gan, "discriminator_step", spy)
     gan = fit(small(d_steps=2, batch=4, penalty="r1", penalty_every=3), 1)
     for name in ("loss_D", "D_real", "D_fake", "penalty"):
-        np.testing.assert_allclose(gan.history_[name], np.mean([v.get(name, 0) for v in values]), rtol=1e-12)
+        np.testing.assert_allclose(
+            gan.history_[name], np.mean([v.get(name, 0) for v in values]), rtol=1e-12
+        )
     assert sum("penalty" in v for v in values) == 4
 
 
 def test_an_epoch_without_a_lazy_penalty_has_its_row(no_pictures, tmp_path):
     gan = fit(small(penalty="r1", penalty_every=7), 4, tmp_path)
     assert [value > 0 for value in gan.history_["penalty"]] == [True, True, True, False]
-    assert (tmp_path / "history.csv").read_text().startswith("epoch,loss_D,D_real,D_fake,penalty,loss_G\n")
+    assert (
+        (tmp_path / "history.csv")
+        .read_text()
+        .startswith("epoch,loss_D,D_real,D_fake,penalty,loss_G\n")
+    )
 
 
 # ---- every option in a whole run ----
@@ -527,7 +554,9 @@ def test_every_option_is_interrupted_at_every_step_and_ends_with_the_same_bits(
 )
 def test_an_option_draws_from_a_stream_of_its_own(options):
     """So weak that it changes no bit: then z and the order of the images are those of the plain run."""
-    np.testing.assert_array_equal(fit(small(**options), 2).generator_.theta, fit(small(), 2).generator_.theta)
+    np.testing.assert_array_equal(
+        fit(small(**options), 2).generator_.theta, fit(small(), 2).generator_.theta
+    )
 
 
 def test_wgan_gp_draws_new_lines_in_every_step(monkeypatch):
@@ -546,7 +575,18 @@ def test_a_checkpoint_from_before_these_options_goes_on(tmp_path, no_pictures, m
     """As it was trained, even if one of them is on by default one day."""
     fit(small(), 2, tmp_path / "old")
     arrays, meta = checkpoint.load(tmp_path / "old")
-    before = ["latent", "hidden", "hidden_D", "loss", "lr", "beta1", "beta2", "batch", "average", "rng"]
+    before = [
+        "latent",
+        "hidden",
+        "hidden_D",
+        "loss",
+        "lr",
+        "beta1",
+        "beta2",
+        "batch",
+        "average",
+        "rng",
+    ]
     meta["config"] = {name: meta["config"][name] for name in before}
     checkpoint.save(tmp_path / "old" / "checkpoint.npz", arrays, meta)
     with monkeypatch.context() as patch:

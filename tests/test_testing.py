@@ -96,7 +96,10 @@ def test_what_is_not_returned_is_named():
 @pytest.mark.parametrize(
     ("grad", "words"),
     [
-        (lambda dout, x, W: (dout @ W.T,) * 3, "backward returned 3 gradients for 2 float arguments"),
+        (
+            lambda dout, x, W: (dout @ W.T,) * 3,
+            "backward returned 3 gradients for 2 float arguments",
+        ),
         (lambda dout, x, W: {"z": 0}, "backward returned a gradient 'z'"),
         (lambda a, b, c, d, e: 0, "grad fits no style"),
         (lambda dout, x, W: dout @ W.T, "an array of shape (5, 4) for 2 float arguments (x, W)"),
@@ -114,16 +117,22 @@ def test_a_misfit_is_said_in_one_line(grad, words):
 
 
 def test_one_argument_that_fits_no_style():
-    assert "does not take 1 argument (*args), 2 (dout" in str(check_gradients(np.exp, lambda: 0, (X,)))
+    assert "does not take 1 argument (*args), 2 (dout" in str(
+        check_gradients(np.exp, lambda: 0, (X,))
+    )
     incomplete = check_gradients(loss, lambda params: {"W": d_loss(params)["W"]}, (PARAMS,))
     assert incomplete.verdict == FAIL
     assert "the gradient of params lacks the keys ['b']" in str(incomplete)
     named = {"W": d_loss(PARAMS)["W"], "b": None}
-    assert "params['b'] is not checked" in str(check_gradients(loss, lambda params: named, (PARAMS,)))
+    assert "params['b'] is not checked" in str(
+        check_gradients(loss, lambda params: named, (PARAMS,))
+    )
 
 
 def test_two_outputs_and_a_cache_are_told_apart():
-    two = check_gradients(lambda x: (x**2, x**3), lambda dout, x: dout[0] * 2 * x + dout[1] * 3 * x**2, (X,))
+    two = check_gradients(
+        lambda x: (x**2, x**3), lambda dout, x: dout[0] * 2 * x + dout[1] * 3 * x**2, (X,)
+    )
     assert two.verdict == PASS, str(two)
     rest = lambda d, *a: (d * 2 * (a[0] - a[1]) / X.size, -d * 2 * (a[0] - a[1]) / X.size)
     assert check_gradients(lambda x, y: np.mean((x - y) ** 2), rest, (X, X + 1)).verdict == PASS
@@ -208,7 +217,9 @@ def test_an_idempotent_change_in_place_is_noticed():
         return x**2
 
     x = X.copy()
-    report = check_gradients(clipping, lambda d, x, labels: d * 2 * x, (x, np.arange(3)), style="dout")
+    report = check_gradients(
+        clipping, lambda d, x, labels: d * 2 * x, (x, np.arange(3)), style="dout"
+    )
     assert "func changes its argument x" in str(report)
     assert np.array_equal(x, X)  # a copy was given to it
 
@@ -264,7 +275,10 @@ def test_a_backward_that_is_linear_to_the_users_tolerance():
     approximate = lambda d, x: np.round(d * 2 * x, 9)
     options = {"style": "dout"}
     assert check_gradients(lambda x: x**2, approximate, (X,), **options).verdict == FAIL
-    assert check_gradients(lambda x: x**2, approximate, (X,), rtol=1e-6, atol=1e-8, **options).verdict == PASS
+    assert (
+        check_gradients(lambda x: x**2, approximate, (X,), rtol=1e-6, atol=1e-8, **options).verdict
+        == PASS
+    )
 
 
 def test_what_is_missing_is_said():
@@ -303,8 +317,14 @@ def test_bad_usage_is_refused():
     for refused, words in (
         (lambda: check_layer(product, X), "layer or network, got a function"),
         (lambda: check_primitive(np.tanh, X), "a primitive of npgan.ops, got an ufunc"),
-        (lambda: check_loss(nonsaturating, "critic"), "side must be one of 'discriminator', 'generator'"),
-        (lambda: check_step("critic", nonsaturating), "which must be one of 'discriminator', 'generator'"),
+        (
+            lambda: check_loss(nonsaturating, "critic"),
+            "side must be one of 'discriminator', 'generator'",
+        ),
+        (
+            lambda: check_step("critic", nonsaturating),
+            "which must be one of 'discriminator', 'generator'",
+        ),
         (lambda: check_penalty("r3"), "name must be one of 'r1'"),
     ):
         with pytest.raises((ValueError, TypeError), match=words):
@@ -319,9 +339,13 @@ def test_a_dout_of_the_user_is_like_the_output():
     assert check_gradients(product, d_product, (X, W), dout=(X @ W).tolist()).verdict == PASS
     for check in (check_gradients, taylor_test):
         for wrong in (np.ones(3), np.ones((3, 5)), np.ones(15)):  # 15 numbers, in another shape
-            with pytest.raises(ValueError, match=r"expected dout of shape \(5, 3\), like the output of func"):
+            with pytest.raises(
+                ValueError, match=r"expected dout of shape \(5, 3\), like the output of func"
+            ):
                 check(product, d_product, (X, W), dout=wrong)
-        with pytest.raises(ValueError, match=r"expected dout\['a'\] of shape \(5, 4\), dout\['b'\]"):
+        with pytest.raises(
+            ValueError, match=r"expected dout\['a'\] of shape \(5, 4\), dout\['b'\]"
+        ):
             check(two, d_two, (X,), dout={"b": (X,), "a": X}, style="dout")
         with pytest.raises(ValueError, match=r"dout must be None where grad\(\*args\) takes none"):
             check(lambda x: np.sum(x**2), lambda x: 2 * x, (X,), dout=2.0)
@@ -385,7 +409,9 @@ def test_the_assertion_is_the_report():
         assert frames(caught) == ["test_the_assertion_is_the_report", *last]
     with pytest.raises(AssertionError, match="INCONCLUSIVE"):
         assert_gradients(lambda x: x * 0.0, lambda dout, x: 0 * x, (X,), style="dout")
-    assert_gradients(lambda x: x * 0.0, lambda dout, x: 0 * x, (X,), style="dout", inconclusive="allow")
+    assert_gradients(
+        lambda x: x * 0.0, lambda dout, x: 0 * x, (X,), style="dout", inconclusive="allow"
+    )
 
 
 def test_tolerances_of_the_user():
@@ -423,7 +449,9 @@ def test_the_taylor_test():
     wrong = taylor_test(f, lambda *a: (g(*a)[0], 1.01 * g(*a)[1]), args)
     assert wrong.order == pytest.approx(1, abs=0.1)
     assert not wrong.passed
-    assert taylor_test(lambda x: 2 * x, lambda d, x: 2 * d, (X,), style="dout").passed  # nothing remains
+    assert taylor_test(
+        lambda x: 2 * x, lambda d, x: 2 * d, (X,), style="dout"
+    ).passed  # nothing remains
 
 
 def test_power_lists_what_a_test_would_miss():
@@ -459,7 +487,10 @@ def test_a_layer_by_parameter_name(monkeypatch):
     x = X.astype(np.float32)
     kept = net.theta.copy()
     assert_layer_gradients(net, x)
-    for whole in (np.ones((2, 4), int), [[1, 2, 3, 4]]):  # turned into floats, so that x is checked, too
+    for whole in (
+        np.ones((2, 4), int),
+        [[1, 2, 3, 4]],
+    ):  # turned into floats, so that x is checked, too
         assert check_layer(net, whole)["x"].verdict == PASS
     assert np.array_equal(net.theta, kept)
     right = kernels.weight_gradients

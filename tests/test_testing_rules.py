@@ -149,7 +149,11 @@ def rule_5_kinks_are_seen_counted_and_judged_beside():
             assert report.verdict == PASS, str(report)
             assert report.arguments[0].kinks == 4
         wrong = check_gradients(
-            lambda x: np.maximum(x, 0), lambda d, x: d * (x > 0) * 1.1, (x,), style="dout", mode=mode
+            lambda x: np.maximum(x, 0),
+            lambda d, x: d * (x > 0) * 1.1,
+            (x,),
+            style="dout",
+            mode=mode,
         )
         assert wrong.verdict == FAIL
     near = check_gradients(
@@ -191,7 +195,9 @@ def rule_6_what_must_hold_before_any_number():
     )
     assert "nan" in fault(layer, spoilt(lambda g: g * np.nan, 0))
     assert "must be real numbers" in fault(layer, spoilt(lambda g: g * 1j, 0))
-    assert "not deterministic" in fault(lambda *a: layer(*a) * noisy.uniform(), backward, style="dout")
+    assert "not deterministic" in fault(
+        lambda *a: layer(*a) * noisy.uniform(), backward, style="dout"
+    )
     assert "func changes its argument x" in fault(mutating, backward, (X.copy(), W, B))
     assert "changes its dout" in fault(layer, writing)
     assert "not repeatable" in fault(layer, accumulating)
@@ -202,7 +208,9 @@ def rule_6_what_must_hold_before_any_number():
 
 def rule_7_steps_follow_dtype_and_magnitude():
     wide = np.array([1e-8, 1e-3, 1.0, 1e3, 1e6])
-    report = check_gradients(lambda x: np.sum(np.log(x)), lambda x: 1 / x, (wide,), method="differences")
+    report = check_gradients(
+        lambda x: np.sum(np.log(x)), lambda x: 1 / x, (wide,), method="differences"
+    )
     assert report.verdict == PASS, str(report)
     assert math.isclose(report["x"].size, 1e8)  # the smallest was judged where it is, not beside
     wrong = check_gradients(
@@ -265,7 +273,12 @@ def rule_8_hints_say_what_kind_of_mistake_it_is():
             lambda d, x: d / (1 + np.exp(-x)),
             (X,),
         ),
-        ("two gradients are swapped", lambda a, b: a * b, lambda d, a, b: (d * a, d * b), (X, X[::-1] + 3)),
+        (
+            "two gradients are swapped",
+            lambda a, b: a * b,
+            lambda d, a, b: (d * a, d * b),
+            (X, X[::-1] + 3),
+        ),
     ):
         report = check_gradients(func, grad, args, style="dout")
         assert words in " ".join(report.arguments[0].hints), str(report)
@@ -281,9 +294,9 @@ def rule_9_the_same_verdict_on_every_run():
     other = check_gradients(layer, backward, (X, W, B), mode="projections", seed=1).to_dict()
     assert (
         other["arguments"][0]["numeric"]
-        != check_gradients(layer, backward, (X, W, B), mode="projections").to_dict()["arguments"][0][
-            "numeric"
-        ]
+        != check_gradients(layer, backward, (X, W, B), mode="projections").to_dict()["arguments"][
+            0
+        ]["numeric"]
     )
 
 
@@ -325,7 +338,9 @@ def complex_alone(patch):
         def sharpen(self, place, scales, found):
             self.method = "complex step"
             for i in found:
-                one = numeric.complex_slope(place.point, self.leaf, i, place.gradients[self.leaf], scales[i])
+                one = numeric.complex_slope(
+                    place.point, self.leaf, i, place.gradients[self.leaf], scales[i]
+                )
                 if one is not None:
                     found[i] = one, self.limit(place, i, one, None)
 
@@ -366,14 +381,18 @@ def no_preconditions(patch):
         zeros = [np.zeros(v.shape) for v in problem.values]
         return ground._replace(faults=[], blur=zeros)
 
-    patch.setattr(check_module, "check_function", lambda problem: (problem.outputs(problem.values), []))
+    patch.setattr(
+        check_module, "check_function", lambda problem: (problem.outputs(problem.values), [])
+    )
     patch.setattr(check_module, "check_backward", silent)
 
 
 def one_step_for_all(patch):
     patch.setattr(judge.Elements, "settle", lambda self, place, i, scale, first: first)
     patch.setattr(
-        judge.Elements, "scales", lambda self, place: np.full(place.point.values[self.leaf].size, 1.0)
+        judge.Elements,
+        "scales",
+        lambda self, place: np.full(place.point.values[self.leaf].size, 1.0),
     )
 
 
@@ -397,7 +416,9 @@ def unbounded(patch):
     patch.setattr(
         check_module,
         "Problem",
-        lambda func, grad, args, names, style, most: Unbounded(func, grad, args, names, style, most),
+        lambda func, grad, args, names, style, most: Unbounded(
+            func, grad, args, names, style, most
+        ),
     )
 
 

@@ -67,7 +67,9 @@ def ctrl_c():
 def contents(out):
     """The files of a run by name, with their bytes."""
     return {
-        str(path.relative_to(out)): path.read_bytes() for path in sorted(out.rglob("*")) if path.is_file()
+        str(path.relative_to(out)): path.read_bytes()
+        for path in sorted(out.rglob("*"))
+        if path.is_file()
     }
 
 
@@ -182,20 +184,33 @@ def test_callbacks_get_the_state_after_every_epoch(clock):
     states, model = [], Counter()
     train.run(model, ROWS, 2, [states.append], progress=False)
     assert states[1] == train.State(
-        model, 2, 2, {"epoch": 2, "loss_D": 8.0, "D_real": 0.25}, seconds=20.0, images_per_second=4.0
+        model,
+        2,
+        2,
+        {"epoch": 2, "loss_D": 8.0, "D_real": 0.25},
+        seconds=20.0,
+        images_per_second=4.0,
     )
     assert [state.epoch for state in states] == [1, 2]
 
 
 def test_history_is_complete_when_the_callbacks_run():
     seen = []
-    train.run(Counter(), ROWS, 2, [lambda s: seen.append(list(s.model.history_["loss_D"]))], progress=False)
+    train.run(
+        Counter(),
+        ROWS,
+        2,
+        [lambda s: seen.append(list(s.model.history_["loss_D"]))],
+        progress=False,
+    )
     assert seen == [[3.0], [3.0, 8.0]]
 
 
 def test_a_callback_that_returns_true_ends_the_run_after_all_have_run():
     model, seen = Counter(), []
-    train.run(model, ROWS, 5, [lambda s: s.epoch == 2, lambda s: seen.append(s.epoch)], progress=False)
+    train.run(
+        model, ROWS, 5, [lambda s: s.epoch == 2, lambda s: seen.append(s.epoch)], progress=False
+    )
     assert (model.epoch_, seen) == (2, [1, 2])
 
 
@@ -235,7 +250,9 @@ def test_a_second_ctrl_c_acts_at_once():
 def test_ctrl_c_in_a_callback_lets_the_others_run():
     model, seen = Counter(), []
     with pytest.raises(train.Interrupted):
-        train.run(model, ROWS, 3, [lambda s: ctrl_c(), lambda s: seen.append(s.epoch)], progress=False)
+        train.run(
+            model, ROWS, 3, [lambda s: ctrl_c(), lambda s: seen.append(s.epoch)], progress=False
+        )
     assert (seen, model.epoch_, model.position_) == ([1], 1, 0)
 
 
@@ -282,7 +299,9 @@ def test_fit_in_two_goes_is_fit_in_one_if_nothing_falls_towards_the_end(tmp_path
 
 
 @pytest.mark.parametrize("step", range(1, 3 * STEPS + 1))
-def test_a_run_interrupted_anywhere_ends_with_the_same_bits(step, tmp_path, done, no_pictures, monkeypatch):
+def test_a_run_interrupted_anywhere_ends_with_the_same_bits(
+    step, tmp_path, done, no_pictures, monkeypatch
+):
     with monkeypatch.context() as patch:
         around_step(patch, lambda gan, t: t == step and ctrl_c())
         with pytest.raises(KeyboardInterrupt):
@@ -294,7 +313,9 @@ def test_a_run_interrupted_anywhere_ends_with_the_same_bits(step, tmp_path, done
         assert (tmp_path / name).read_bytes() == (done[1] / name).read_bytes()
 
 
-def test_a_run_interrupted_at_every_step_ends_with_the_same_bits(tmp_path, done, no_pictures, monkeypatch):
+def test_a_run_interrupted_at_every_step_ends_with_the_same_bits(
+    tmp_path, done, no_pictures, monkeypatch
+):
     gan, stops = small(), 0
     around_step(monkeypatch, lambda gan, t: ctrl_c())
     while gan.epoch_ < 3:
@@ -361,7 +382,9 @@ def test_an_interrupted_epoch_goes_on_only_with_the_same_images(no_pictures, mon
             fit(gan, 1)
     with pytest.raises(ValueError, match="same images"):
         fit(gan, 1, images=IMAGES[::-1])
-    assert fit(fit(gan, 1), 1, images=IMAGES[::-1]).epoch_ == 2  # between two epochs they may change
+    assert (
+        fit(fit(gan, 1), 1, images=IMAGES[::-1]).epoch_ == 2
+    )  # between two epochs they may change
 
 
 # ---- numbers that are not finite ----
@@ -423,7 +446,9 @@ def test_weights_spoilt_by_the_last_step_of_an_epoch_are_not_saved(
     fit(small(), 1, tmp_path)
     before = (tmp_path / "checkpoint.npz").read_bytes()
     around_step(monkeypatch, lambda gan, t: t == 2 * STEPS and getattr(gan, part).theta.put(1, bad))
-    with pytest.raises(FloatingPointError, match=rf"^step {2 * STEPS}: weights of {part[0].upper()}"):
+    with pytest.raises(
+        FloatingPointError, match=rf"^step {2 * STEPS}: weights of {part[0].upper()}"
+    ):
         fit(GAN.load(tmp_path), 2, tmp_path)
     assert (tmp_path / "checkpoint.npz").read_bytes() == before
 
@@ -470,7 +495,9 @@ def test_the_pictures_open(done):
 
 def test_the_film_runs_forwards_whatever_the_order_of_the_folder(done, tmp_path, monkeypatch):
     glob = Path.glob
-    monkeypatch.setattr(Path, "glob", lambda path, pattern: sorted(glob(path, pattern), reverse=True))
+    monkeypatch.setattr(
+        Path, "glob", lambda path, pattern: sorted(glob(path, pattern), reverse=True)
+    )
     fit(small(), 3, tmp_path)
     assert (tmp_path / "training.gif").read_bytes() == (done[1] / "training.gif").read_bytes()
 
@@ -484,7 +511,9 @@ def test_every_epoch_is_drawn_from_the_same_z(done):
     gan, out = done
     last, summary = pixels(out / "samples" / "epoch_0003.png"), pixels(out / "samples.png")
     assert np.array_equal(last[-len(summary) :], summary)
-    cells = summary[::3, ::3, 0][2:, 2:].reshape(8, 5, 8, 6).swapaxes(1, 2)  # 3 x 4 images, gutters of 2
+    cells = (
+        summary[::3, ::3, 0][2:, 2:].reshape(8, 5, 8, 6).swapaxes(1, 2)
+    )  # 3 x 4 images, gutters of 2
     z = gan.stream(3).standard_normal((64, 3), dtype=np.float32)
     assert np.array_equal(cells[:, :, :3, :4].reshape(64, 3, 4), gan.generate(z))
 
@@ -503,7 +532,9 @@ def test_history_csv_is_history_to_the_last_bit(done):
     assert header == list(gan.history_)
     assert {"epoch", *NAMES} <= set(header)
     columns = dict(zip(header, zip(*rows, strict=True), strict=True))
-    assert {name: [float(text) for text in column] for name, column in columns.items()} == gan.history_
+    assert {
+        name: [float(text) for text in column] for name, column in columns.items()
+    } == gan.history_
 
 
 def test_results_are_listed_as_far_as_they_exist(done, tmp_path):
@@ -534,7 +565,12 @@ def test_points_in_a_plane_get_their_pictures(tmp_path):
 def test_points_in_space_train_without_pictures(tmp_path):
     points = np.random.default_rng(0).standard_normal((40, 3)).astype(np.float32)
     fit(small(), 1, tmp_path, images=points)
-    assert contents(tmp_path).keys() == {"config.json", "history.csv", "checkpoint.npz", "losses.png"}
+    assert contents(tmp_path).keys() == {
+        "config.json",
+        "history.csv",
+        "checkpoint.npz",
+        "losses.png",
+    }
 
 
 def test_colours_and_strips_get_their_pictures(tmp_path):
@@ -572,14 +608,20 @@ def test_a_write_that_fails_leaves_whole_files_and_no_others(victim, tmp_path, m
     assert GAN.load(tmp_path).epoch_ == (1 if victim == "checkpoint.npz" else 2)
 
 
-def test_files_keep_their_old_content_until_the_new_one_is_whole(tmp_path, monkeypatch, no_pictures):
+def test_files_keep_their_old_content_until_the_new_one_is_whole(
+    tmp_path, monkeypatch, no_pictures
+):
     fit(small(), 1, tmp_path)
     seen, replace = [], os.replace
 
     def look(source, target):
         path = tmp_path / os.path.basename(target)
         seen.append(
-            (path.name, path.read_bytes() == before[path.name], checkpoint.load(tmp_path)[1]["epoch_"])
+            (
+                path.name,
+                path.read_bytes() == before[path.name],
+                checkpoint.load(tmp_path)[1]["epoch_"],
+            )
         )
         replace(source, target)
 
@@ -632,11 +674,17 @@ def test_images_of_another_shape_are_refused():
 
 def test_a_dataset_and_its_array_are_the_same():
     data = Images("named", IMAGES.reshape(43, 12), None, (3, 4))
-    assert np.array_equal(fit(small(), 1, images=data).generator_.theta, fit(small(), 1).generator_.theta)
+    assert np.array_equal(
+        fit(small(), 1, images=data).generator_.theta, fit(small(), 1).generator_.theta
+    )
 
 
 def test_refused_data_write_no_directory(tmp_path):
-    for gan, images in ((small(batch=44), IMAGES), (small(), SimpleNamespace()), (small(), IMAGES[:, None])):
+    for gan, images in (
+        (small(batch=44), IMAGES),
+        (small(), SimpleNamespace()),
+        (small(), IMAGES[:, None]),
+    ):
         with pytest.raises((ValueError, TypeError)):
             fit(gan, 1, tmp_path / "run", images=images)
     assert not (tmp_path / "run").exists()

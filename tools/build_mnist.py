@@ -38,7 +38,9 @@ def build(directory: Path, out: Path) -> None:
     for name, part in PARTS.items():
         data = load(directory, split=name)
         if data.labels is None:
-            raise DataError(f"{directory}: found no {part.stem}-labels-idx1-ubyte beside the images")
+            raise DataError(
+                f"{directory}: found no {part.stem}-labels-idx1-ubyte beside the images"
+            )
         if not check(part, data.images, data.labels):
             raise DataError(f"{directory}: the {part.stem} files do not have the published SHA-256")
         packed = pack(data.images, data.labels)
@@ -54,7 +56,9 @@ def build(directory: Path, out: Path) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("directory", type=Path, help="where the four published files are")
-    parser.add_argument("--out", type=Path, default=DATA, help="where to write (default: %(default)s)")
+    parser.add_argument(
+        "--out", type=Path, default=DATA, help="where to write (default: %(default)s)"
+    )
     args = parser.parse_args()
     try:
         build(args.directory, args.out)

@@ -18,7 +18,9 @@ from npgan import GAN, datasets, health, plot
 from npgan.datasets import Images
 
 # Both are named in full, whatever the defaults are.
-PLAIN = dict(loss="nonsaturating", beta1=0.5, beta2=0.999, average=0.999, penalty=None, lr_decay=0.0)
+PLAIN = dict(
+    loss="nonsaturating", beta1=0.5, beta2=0.999, average=0.999, penalty=None, lr_decay=0.0
+)
 PAIRS = dict(
     loss="relativistic", lr=5e-4, beta1=0.0, beta2=0.99, average=0.999, lr_decay=0.0, penalty="r1+r2",
     penalty_weight=0.2, penalty_every=16,
@@ -36,7 +38,11 @@ RECIPES = {
     "collapse": (10_000, dict(IMAGES, lr=(1e-2, 1e-3)), 11),
     "memory": (20, dict(IMAGES, latent=4, batch=20, lr=1e-3), 2200),
     "swings": ("cloud", dict(POINTS, hidden=(), hidden_D=(), batch=64, lr=3e-2, beta1=0.9), 130),
-    "equilibrium": ("ring", dict(POINTS, lr=2e-3, penalty="r1", penalty_weight=0.03, penalty_every=4), 50),
+    "equilibrium": (
+        "ring",
+        dict(POINTS, lr=2e-3, penalty="r1", penalty_weight=0.03, penalty_every=4),
+        50,
+    ),
     "pairs-good": (20_000, PAIRS_OF_IMAGES, 6),
     "pairs-won": (10_000, dict(PAIRS_OF_IMAGES, **UNHELD, lr=(1e-5, 2e-3)), 11),
     "pairs-weak": (10_000, dict(PAIRS_OF_IMAGES, lr=(5e-4, 2.5e-5)), 11),
@@ -73,7 +79,9 @@ def run(name: str, show=lambda state, samples: None) -> tuple[GAN, list[tuple[in
 
 def print_row(state, samples) -> None:
     if state.epoch % max(1, state.epochs // 10) == 0:
-        row = "  ".join(f"{name} {value:.3f}" for name, value in state.row.items() if name != "epoch")
+        row = "  ".join(
+            f"{name} {value:.3f}" for name, value in state.row.items() if name != "epoch"
+        )
         seen = f"spread {samples.spread:.2f}  variety {samples.variety:.2f}  distance {samples.distance:.2f}"
         lost, copies = ",".join(map(str, samples.lost)), f"copies {samples.copies:.2f}"
         print(f"{state.epoch:4d}  {row}  {seen}  {copies}  lost {lost or '-'}", flush=True)
@@ -82,7 +90,9 @@ def print_row(state, samples) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("names", nargs="*", metavar="RUN", help=", ".join(RECIPES))
-    parser.add_argument("--pictures", type=Path, metavar="DIR", help="write reading-RUN.png and -samples.png")
+    parser.add_argument(
+        "--pictures", type=Path, metavar="DIR", help="write reading-RUN.png and -samples.png"
+    )
     args = parser.parse_args()
     for name in args.names or RECIPES:
         if name not in RECIPES:

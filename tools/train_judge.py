@@ -59,10 +59,18 @@ class Bender:
             return rng.uniform(-size, size, (n, 1)).astype(np.float32)
 
         turn, shear, taller, wider = map(uniform, (self.turn, self.shear, self.scale, self.scale))
-        field = self.smooth[0] @ rng.standard_normal((2, n, h, w), dtype=np.float32) @ self.smooth[1].T
+        field = (
+            self.smooth[0] @ rng.standard_normal((2, n, h, w), dtype=np.float32) @ self.smooth[1].T
+        )
         field = field.reshape(2, n, h * w) * (self.elastic * rng.random((n, 1), dtype=np.float32))
         c, s = np.cos(turn), np.sin(turn)
-        y = (1 + taller) * (c * self.y + (s + shear) * self.x) + field[0] + uniform(self.shift) + h / 2 + 0.5
+        y = (
+            (1 + taller) * (c * self.y + (s + shear) * self.x)
+            + field[0]
+            + uniform(self.shift)
+            + h / 2
+            + 0.5
+        )
         x = (1 + wider) * (c * self.x - s * self.y) + field[1] + uniform(self.shift) + w / 2 + 0.5
 
         framed = np.full((n, h + 2, w + 2), -1, np.float32)
@@ -84,7 +92,9 @@ def smoother(side: int, sigma: float = 3.5) -> np.ndarray:
     return (weights / np.sqrt(np.sum(weights**2, axis=1, keepdims=True))).astype(np.float32)
 
 
-def train(data: Images, sizes: list[int], epochs: int, strength: float, seed: int, report: object) -> Network:
+def train(
+    data: Images, sizes: list[int], epochs: int, strength: float, seed: int, report: object
+) -> Network:
     """The averaged network after so many epochs of `data`, each image bent anew every time."""
     rng = np.random.default_rng(seed)
     net = Network(layers(sizes, rng))
@@ -114,19 +124,26 @@ def build(source: str, out: Path, epochs: int, strength: float, seed: int) -> No
     data, test = (load(source, split) for split in ("train", "test"))
     for split in (data, test):
         if split.labels is None or len(split.shape) != 2 or split.images.dtype != np.uint8:
-            raise DataError(f"{source}: a judge learns from grey images with labels, and is tested on such")
+            raise DataError(
+                f"{source}: a judge learns from grey images with labels, and is tested on such"
+            )
     sizes = [data.images.shape[1], *HIDDEN, int(data.labels.max()) + 1]
     began = time.perf_counter()
 
     def report(epoch: int, net: Network) -> None:
         seconds = time.perf_counter() - began
-        print(f"epoch {epoch}: {accuracy(net, test):.2%} of the test images, {seconds:.0f} s", flush=True)
+        print(
+            f"epoch {epoch}: {accuracy(net, test):.2%} of the test images, {seconds:.0f} s",
+            flush=True,
+        )
 
     net = train(data, sizes, epochs, strength, seed, report)
     theta = net.theta.astype(np.float16)
     net.theta[:] = theta
     crc32 = {"train": crc32_of(data), "test": crc32_of(test)}
-    meta = dict(judge=data.name, accuracy=accuracy(net, test), shape=data.shape, sizes=sizes, crc32=crc32)
+    meta = dict(
+        judge=data.name, accuracy=accuracy(net, test), shape=data.shape, sizes=sizes, crc32=crc32
+    )
     judge = Judge(theta, {**meta, "bounds": {}})
     meta["bounds"] = bounds(judge, refer(judge, data, test))
     checkpoint.save(out, {"theta": theta}, meta)
@@ -135,10 +152,16 @@ def build(source: str, out: Path, epochs: int, strength: float, seed: int) -> No
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--data", default="mnist", help="mnist, or where the images are (default: mnist)")
+    parser.add_argument(
+        "--data", default="mnist", help="mnist, or where the images are (default: mnist)"
+    )
     parser.add_argument("--out", type=Path, required=True, help="the judge's file")
-    parser.add_argument("--bend", type=float, default=1.0, help="how much images are bent (default: 1)")
-    parser.add_argument("--epochs", type=int, default=60, help="times through the images (default: 60)")
+    parser.add_argument(
+        "--bend", type=float, default=1.0, help="how much images are bent (default: 1)"
+    )
+    parser.add_argument(
+        "--epochs", type=int, default=60, help="times through the images (default: 60)"
+    )
     parser.add_argument("--seed", type=int, default=0, help="(default: 0)")
     args = parser.parse_args()
     try:

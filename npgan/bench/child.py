@@ -60,7 +60,9 @@ class Child:
             stdout=subprocess.PIPE,
             stderr=self.errors,
         )
-        if threads == 1 and hasattr(os, "sched_setaffinity"):  # XLA has no other way to be held to one thread
+        if threads == 1 and hasattr(
+            os, "sched_setaffinity"
+        ):  # XLA has no other way to be held to one thread
             os.sched_setaffinity(self.process.pid, {max(os.sched_getaffinity(0))})
         try:
             self.started = self.read()

@@ -35,7 +35,10 @@ def update(state: Any, real: Any, z: Any) -> tuple[Any, Any, Any]:
 
     def loss_D(D: Any) -> Any:
         logits = forward(D, jnp.concatenate([real, fake]))
-        return jax.nn.softplus(-logits[: len(real)]).mean() + jax.nn.softplus(logits[len(real) :]).mean()
+        return (
+            jax.nn.softplus(-logits[: len(real)]).mean()
+            + jax.nn.softplus(logits[len(real) :]).mean()
+        )
 
     value_D, grads = jax.value_and_grad(loss_D)(D)
     D, of_D = adam(D, grads, of_D, t)

@@ -39,7 +39,9 @@ class GAN(keras.Model):  # type: ignore[misc]
         images = tf.concat([real, self.generator(z)], 0)
         labels = tf.concat([tf.ones((n, 1)), tf.zeros((n, 1))], 0)
         with tf.GradientTape() as tape:
-            loss_D = 2 * self.bce(labels, self.discriminator(images))  # 2: as the other peers count it
+            loss_D = 2 * self.bce(
+                labels, self.discriminator(images)
+            )  # 2: as the other peers count it
         weights = self.discriminator.trainable_weights
         self.adam_D.apply_gradients(zip(tape.gradient(loss_D, weights), weights, strict=True))
         with tf.GradientTape() as tape:

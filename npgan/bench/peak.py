@@ -17,7 +17,9 @@ from numba.extending import intrinsic
 
 from npgan.kernels.compiled import I64, SHAPE, Vectors, available_cores, int64
 
-CHAINS = {None: 1, (8, 2): 24, (6, 1): 6}[SHAPE]  # enough to hide latency, few enough for the registers
+CHAINS = {None: 1, (8, 2): 24, (6, 1): 6}[
+    SHAPE
+]  # enough to hide latency, few enough for the registers
 
 
 @intrinsic
@@ -27,7 +29,11 @@ def chains(typing, rounds, like):
     def generate(context, builder, signature, args):
         vectors = Vectors(builder, signature.args[-1])
         factor = vectors.splat(args[1])
-        before, loop, after = builder.block, builder.append_basic_block(), builder.append_basic_block()
+        before, loop, after = (
+            builder.block,
+            builder.append_basic_block(),
+            builder.append_basic_block(),
+        )
         builder.branch(loop)
         builder.position_at_end(loop)
         i = builder.phi(I64)

@@ -28,7 +28,9 @@ PEERS = {
     "jax-jit": Peer("jax", "npgan.bench.in_jax:step"),
     "tensorflow": Peer("tensorflow", "npgan.bench.in_tensorflow:step", QUIET_TF),
     "tensorflow-xla": Peer("tensorflow", "npgan.bench.in_tensorflow:xla", QUIET_TF),
-    "keras": Peer("keras", "npgan.bench.in_keras:step", {**QUIET_TF, "KERAS_BACKEND": "tensorflow"}),
+    "keras": Peer(
+        "keras", "npgan.bench.in_keras:step", {**QUIET_TF, "KERAS_BACKEND": "tensorflow"}
+    ),
     "tinygrad": Peer("tinygrad", "npgan.bench.in_tinygrad:step", {"DEV": "CPU"}),
 }
 

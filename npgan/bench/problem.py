@@ -15,7 +15,9 @@ LR, BETA1, BETA2, EPS, SLOPE = 2e-4, 0.5, 0.999, 1e-8, 0.2
 BATCHES = 8  # different ones, which the peers go through again and again
 
 Weights = list[np.ndarray]  # W, b, W, b, ...
-Step = Callable[[np.ndarray, np.ndarray], tuple[float, float]]  # (real, z) -> (D's loss, G's loss), in nats
+Step = Callable[
+    [np.ndarray, np.ndarray], tuple[float, float]
+]  # (real, z) -> (D's loss, G's loss), in nats
 
 
 def problem(
@@ -24,11 +26,16 @@ def problem(
     """Weights of G and D ("G0", "G1", ...), real images and noise; the same for every peer."""
     rng = np.random.default_rng(0)
     real = rng.uniform(-1, 1, (BATCHES, batch, D_sizes[0])).astype(np.float32)
-    arrays = {"real": real, "z": rng.standard_normal((BATCHES, batch, G_sizes[0]), dtype=np.float32)}
+    arrays = {
+        "real": real,
+        "z": rng.standard_normal((BATCHES, batch, G_sizes[0]), dtype=np.float32),
+    }
     for net, sizes in (("G", G_sizes), ("D", D_sizes)):
         for i, (a, b) in enumerate(pairwise(sizes)):
             spread = (2 / a) ** 0.5  # He et al. 2015
-            arrays[f"{net}{2 * i}"] = np.float32(spread) * rng.standard_normal((a, b), dtype=np.float32)
+            arrays[f"{net}{2 * i}"] = np.float32(spread) * rng.standard_normal(
+                (a, b), dtype=np.float32
+            )
             arrays[f"{net}{2 * i + 1}"] = np.float32(0.1) * rng.standard_normal(b, dtype=np.float32)
     return arrays
 

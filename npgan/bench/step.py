@@ -23,7 +23,10 @@ from .child import Child, ChildError, peak_memory
 from .peers import PEERS, Say
 from .problem import BATCHES, D_SIZES, G_SIZES, Step, flops, problem, weights_of
 
-CHECKED, TOLERANCE = 6, 1e-3  # steps before the timing, and how far a loss may be from float64's, relatively
+CHECKED, TOLERANCE = (
+    6,
+    1e-3,
+)  # steps before the timing, and how far a loss may be from float64's, relatively
 WARM, TURN = 3, 10  # steps of a turn that are not timed (caches and threads wake up), and that are
 PATIENCE = 0.5  # seconds after which a slow peer's turn is over, with fewer steps
 
@@ -77,7 +80,9 @@ def yardstick(arrays: dict[str, np.ndarray]) -> np.ndarray:
     """The losses (CHECKED, 2) in float64, by plain NumPy."""
     wide = {name: array.astype(np.float64) for name, array in arrays.items()}
     step = in_numpy.step(weights_of(wide, "G"), weights_of(wide, "D"))
-    return np.array([step(wide["real"][i % BATCHES], wide["z"][i % BATCHES]) for i in range(CHECKED)])
+    return np.array(
+        [step(wide["real"][i % BATCHES], wide["z"][i % BATCHES]) for i in range(CHECKED)]
+    )
 
 
 def check(name: str, losses: Any, expected: np.ndarray) -> float:
@@ -105,7 +110,9 @@ def started(
         for name in names:
             peer = PEERS[name]
             try:
-                child = Child("npgan.bench.step:Worker", peer.step, threads, caches, peer.environment)
+                child = Child(
+                    "npgan.bench.step:Worker", peer.step, threads, caches, peer.environment
+                )
                 children[name] = child
                 told[name] = {**child.started, **child.ask("start", file=file)}
             except ChildError as error:
@@ -148,7 +155,9 @@ def compare(
                         with started([name], file, machine.threads, caches, say) as (_, told):
                             results["start"] |= told
                     if names[0] not in results["start"]:
-                        raise ChildError(f"{names[0]}, with which the others are compared, did not start")
+                        raise ChildError(
+                            f"{names[0]}, with which the others are compared, did not start"
+                        )
                     names = [name for name in names if name in results["start"]]
                 machine.measure()
                 with started(names, file, machine.threads, caches, say) as (children, told):
@@ -158,7 +167,10 @@ def compare(
                 work = flops(batch, G_sizes, D_sizes)
                 for name, row in rows.items():
                     row |= {"gflops": work / row["median_ms"] / 1e6, "loss_error": errors[name]}
-                    row |= {key: row[f"{key}_ms"] / rows[names[0]][f"{key}_ms"] for key in ("median", "min")}
+                    row |= {
+                        key: row[f"{key}_ms"] / rows[names[0]][f"{key}_ms"]
+                        for key in ("median", "min")
+                    }
                     results["start"][name]["warm_s"] = told[name]["first_s"]
                     results["start"][name]["memory_mb"] = row.pop("memory_mb")
                 results["batch"][str(batch)] = rows
@@ -182,7 +194,11 @@ def take_turns(children: dict[str, Child], rounds: int) -> dict[str, dict[str, A
             times[name] += answer["times"]
             memory[name] = answer["memory_mb"]
     return {
-        name: {"median_ms": 1e3 * float(np.median(t)), "min_ms": 1e3 * min(t), "memory_mb": memory[name]}
+        name: {
+            "median_ms": 1e3 * float(np.median(t)),
+            "min_ms": 1e3 * min(t),
+            "memory_mb": memory[name],
+        }
         for name, t in times.items()
     }
 
@@ -199,7 +215,9 @@ class Machine:
     ):
         self.child, self.peak = None, None
         try:
-            self.child = Child("npgan.bench.peak:Worker", "npgan.bench.peak:peak", threads or 0, caches, more)
+            self.child = Child(
+                "npgan.bench.peak:Worker", "npgan.bench.peak:peak", threads or 0, caches, more
+            )
             cores = self.child.ask("cores")["cores"]
         except ChildError as error:
             say(f"the machine's peak is not known: {error}")
@@ -209,7 +227,9 @@ class Machine:
     def measure(self) -> None:
         """The best seen so far, in GFLOP/s."""
         if self.child is not None:
-            self.peak = max(self.peak or 0.0, self.child.ask("measure", threads=self.threads)["gflops"])
+            self.peak = max(
+                self.peak or 0.0, self.child.ask("measure", threads=self.threads)["gflops"]
+            )
 
     def close(self) -> None:
         if self.child is not None:

@@ -54,7 +54,11 @@ def _row_shape(shape: tuple[int, ...], floating: bool, where: str) -> tuple[int,
         return shape[1:3]
     if len(shape) == 4 and shape[3] == 3:
         return shape[1:]
-    hint = "; transpose(0, 2, 3, 1) puts colours last" if len(shape) == 4 and shape[1] in (1, 3) else ""
+    hint = (
+        "; transpose(0, 2, 3, 1) puts colours last"
+        if len(shape) == 4 and shape[1] in (1, 3)
+        else ""
+    )
     raise DataError(
         f"{where}: its shape is {shape}; expected (n, h, w), (n, h, w, 1), (n, h, w, 3) or (n, pixels){hint}"
     )
@@ -63,14 +67,22 @@ def _row_shape(shape: tuple[int, ...], floating: bool, where: str) -> tuple[int,
 def _pixels(array: npt.NDArray[Any], where: str) -> npt.NDArray[np.uint8]:
     if array.dtype == np.uint8:
         # A mapped array is copied, or the images would change with the file.
-        return np.array(array, order="C") if isinstance(array, np.memmap) else np.ascontiguousarray(array)
+        return (
+            np.array(array, order="C")
+            if isinstance(array, np.memmap)
+            else np.ascontiguousarray(array)
+        )
     low, high = _range(array, where)
     scale, shift = 1.0, 0.0
     if np.issubdtype(array.dtype, np.floating) and high <= 1 and low >= -1:
         scale, shift = (255.0, 0.0) if low >= 0 else (127.5, 127.5)
     elif low < 0 or high > 255:
-        expected = "[0, 255]" if np.issubdtype(array.dtype, np.integer) else "[0, 1], [-1, 1] or [0, 255]"
-        raise DataError(f"{where}: values run from {low:g} to {high:g}; expected pixels in {expected}")
+        expected = (
+            "[0, 255]" if np.issubdtype(array.dtype, np.integer) else "[0, 1], [-1, 1] or [0, 255]"
+        )
+        raise DataError(
+            f"{where}: values run from {low:g} to {high:g}; expected pixels in {expected}"
+        )
     pixels = np.empty(array.shape, np.uint8)
     for start in range(0, len(array), ROWS):
         rows = array[start : start + ROWS].astype(np.float64)

@@ -116,9 +116,13 @@ def _read(name: str, images: Bytes, labels: Bytes) -> None:
     except OSError as error:
         raise DataError(f"cannot read the built-in MNIST ({error}); install npgan again") from None
     except (zlib.error, ValueError) as error:
-        raise DataError(f"{path}: the built-in MNIST is damaged ({error}); install npgan again") from None
+        raise DataError(
+            f"{path}: the built-in MNIST is damaged ({error}); install npgan again"
+        ) from None
     if not check(PARTS[name], images, labels):
-        raise DataError(f"{path}: the built-in MNIST is damaged (wrong SHA-256); install npgan again")
+        raise DataError(
+            f"{path}: the built-in MNIST is damaged (wrong SHA-256); install npgan again"
+        )
 
 
 def _sha256(shape: tuple[int, ...], array: Bytes) -> str:

@@ -48,7 +48,9 @@ def _read_image(path: Path) -> npt.NDArray[np.uint8]:
     try:
         from PIL import Image
     except ImportError:
-        raise DataError("reading PNG and JPEG files needs Pillow; try: pip install pillow") from None
+        raise DataError(
+            "reading PNG and JPEG files needs Pillow; try: pip install pillow"
+        ) from None
     try:
         with Image.open(path, formats=("PNG", "JPEG")) as image:
             if image.mode not in MODES or "transparency" in image.info:

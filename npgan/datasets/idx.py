@@ -45,18 +45,26 @@ def read_idx(path: Path) -> npt.NDArray[np.uint8]:
             with gzip.open(file) as unzipped:
                 return _read(path.name, unzipped)
         except EOFError:
-            raise DataError(f"{path.name}: the gzip stream stops early; copy the file again") from None
+            raise DataError(
+                f"{path.name}: the gzip stream stops early; copy the file again"
+            ) from None
         except (gzip.BadGzipFile, zlib.error) as error:
-            raise DataError(f"{path.name}: the gzip stream is damaged ({error}); copy it again") from None
+            raise DataError(
+                f"{path.name}: the gzip stream is damaged ({error}); copy it again"
+            ) from None
 
 
 def _read(name: str, file: Readable) -> npt.NDArray[np.uint8]:
     magic = file.read(4)
     if len(magic) < 4 or magic[:2] != b"\0\0" or magic[2] not in TYPES:
         found = magic.hex(" ") or "nothing"
-        raise DataError(f"{name}: not an IDX file: it must start with the bytes 00 00 08, found {found}")
+        raise DataError(
+            f"{name}: not an IDX file: it must start with the bytes 00 00 08, found {found}"
+        )
     if magic[2] != UINT8:
-        raise DataError(f"{name}: holds {TYPES[magic[2]]} values; expected uint8; convert it to a .npy file")
+        raise DataError(
+            f"{name}: holds {TYPES[magic[2]]} values; expected uint8; convert it to a .npy file"
+        )
     lengths = file.read(4 * magic[3])
     if len(lengths) < 4 * magic[3]:
         raise DataError(f"{name}: the file ends inside its header; it is truncated, copy it again")

@@ -8,7 +8,9 @@ from .base import DataError, Images
 from .batching import Seed
 
 
-def ring(n: int = 10_000, modes: int = 8, radius: float = 0.8, std: float = 0.02, rng: Seed = None) -> Images:
+def ring(
+    n: int = 10_000, modes: int = 8, radius: float = 0.8, std: float = 0.02, rng: Seed = None
+) -> Images:
     """n points from a mixture of Gaussians whose centres lie evenly on a circle around 0.
 
     images (n, 2) float32; labels (n,) uint8, the mode of each point: mode k is centred at the angle

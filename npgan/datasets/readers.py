@@ -63,7 +63,9 @@ def load(path: str | os.PathLike[str], split: str = "train") -> Images:
     labels = [as_labels(y, len(x), f"labels of {name}") for x, _, y, name in sets if y is not None]
     for _, other, _, other_name in sets[1:]:
         if other != shape:
-            raise DataError(f"{other_name} holds images of {other}, but {name} of {shape}; use one split")
+            raise DataError(
+                f"{other_name} holds images of {other}, but {name} of {shape}; use one split"
+            )
     if len(sets) > 1:
         rows = np.concatenate([x for x, *_ in sets])
     where = where.resolve()
@@ -101,7 +103,9 @@ def _missing(path: Path) -> str:
 
 def _refuse_test(path: Path, split: str) -> None:
     if split == "test":
-        raise DataError(f'{path.name} is one set of images without splits; got split="test", leave it out')
+        raise DataError(
+            f'{path.name} is one set of images without splits; got split="test", leave it out'
+        )
 
 
 def _find_in_folder(path: Path, split: str) -> list[Found]:
@@ -123,14 +127,18 @@ def _one(path: Path, part: str, names: list[str]) -> str:
     if not unzipped:
         raise DataError(f"{path}: has no images for the {part} split; expected {PUBLISHED[part]}")
     if len(unzipped) > 1:
-        raise DataError(f"{path}: holds several {part} sets ({', '.join(sorted(unzipped))}); name one file")
+        raise DataError(
+            f"{path}: holds several {part} sets ({', '.join(sorted(unzipped))}); name one file"
+        )
     return unzipped.popitem()[1]
 
 
 def _read_idx_pair(path: Path) -> Found:
     images = read_idx(path)
     if images.ndim != 3:
-        raise DataError(f"{path.name}: holds an array of shape {images.shape}; expected images (n, h, w)")
+        raise DataError(
+            f"{path.name}: holds an array of shape {images.shape}; expected images (n, h, w)"
+        )
     name = path.name.removesuffix(".gz").replace("images", "labels").replace("idx3", "idx1")
     beside = [path.with_name(name), path.with_name(name + ".gz")]
     labels = next((p for p in beside if p.name != path.name and p.is_file()), None)
@@ -166,7 +174,9 @@ def _npz_keys(path: Path, keys: list[str], split: str) -> list[tuple[str, str]]:
         pairs = [(keys[0], "")]
     if not pairs:
         expected = " or ".join(x for part in SPLITS[split] for x, _ in NPZ_KEYS[part])
-        raise DataError(f"{path.name}: has no {split} images under {expected}; it holds {', '.join(keys)}")
+        raise DataError(
+            f"{path.name}: has no {split} images under {expected}; it holds {', '.join(keys)}"
+        )
     return pairs
 
 

@@ -94,7 +94,10 @@ def choose() -> None:
     """Take the kernels that NPGAN_KERNELS names; where they do not work, a warning and NumPy's."""
     wanted = os.environ.get("NPGAN_KERNELS", "auto") or "auto"
     if wanted not in ("auto", "compiled", "reference"):
-        log.warning("npgan: warning: NPGAN_KERNELS=%s ignored; it may be auto, compiled or reference", wanted)
+        log.warning(
+            "npgan: warning: NPGAN_KERNELS=%s ignored; it may be auto, compiled or reference",
+            wanted,
+        )
         wanted = "auto"
     use_kernels("auto" if wanted == "compiled" else wanted)
 

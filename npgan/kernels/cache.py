@@ -31,7 +31,9 @@ class OutsideThePackage(CompileResultCacheImpl):
     hides an editable install from every program that does not start in the clone.
     """
 
-    _locator_classes = sorted(CompileResultCacheImpl._locator_classes, key=lambda it: "InTree" in it.__name__)
+    _locator_classes = sorted(
+        CompileResultCacheImpl._locator_classes, key=lambda it: "InTree" in it.__name__
+    )
 
 
 class ForgivingCache(FunctionCache):

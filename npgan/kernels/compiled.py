@@ -136,19 +136,25 @@ class Vectors:
         kind = ir.FunctionType(ir.VoidType(), [byte, I32, I32, I32])
         name = "llvm.prefetch.p0"
         function = module.globals.get(name) or ir.Function(module, kind, name)
-        wishes = [ir.Constant(I32, n) for n in (write, 2, 1)]  # for reading or writing, into L2, data
+        wishes = [
+            ir.Constant(I32, n) for n in (write, 2, 1)
+        ]  # for reading or writing, into L2, data
         self.builder.call(function, [self.pointer(address, offset, ir.IntType(8)), *wishes])
 
     def leaky(self, sign, value, slopes):
         """value where sign > 0, else slope value"""
         builder = self.builder
-        return builder.select(builder.fcmp_ordered(">", sign, self.zero), value, builder.fmul(value, slopes))
+        return builder.select(
+            builder.fcmp_ordered(">", sign, self.zero), value, builder.fmul(value, slopes)
+        )
 
 
 def fused(builder, suffix, kind, x, y, z):
     """x y + z, rounded once.  (llvmlite's own declare_intrinsic knows no vectors.)"""
     name, module = f"llvm.fma.{suffix}", builder.module
-    function = module.globals.get(name) or ir.Function(module, ir.FunctionType(kind, [kind] * 3), name)
+    function = module.globals.get(name) or ir.Function(
+        module, ir.FunctionType(kind, [kind] * 3), name
+    )
     return builder.call(function, [x, y, z])
 
 
@@ -275,7 +281,9 @@ def transpose_block(typing, source, source_step, target, target_step, like):
         )
         for c in range(0, lanes, q):
             rows = [
-                vectors.joined([vectors.load_some(starts[i], c * size, q) for i in range(r, lanes, q)])
+                vectors.joined(
+                    [vectors.load_some(starts[i], c * size, q) for i in range(r, lanes, q)]
+                )
                 for r in range(q)
             ]
             for _ in range(int(math.log2(q))):
@@ -333,7 +341,9 @@ def emit_tile(
     vectors = Vectors(builder, like)
     every = [(i, j) for i in range(MR) for j in range(NV)]
     last = builder.sub(rows, int64(1))
-    index = [builder.select(builder.icmp_signed("<", int64(i), last), int64(i), last) for i in range(MR)]
+    index = [
+        builder.select(builder.icmp_signed("<", int64(i), last), int64(i), last) for i in range(MR)
+    ]
     row = [builder.add(a, builder.mul(i, row_step)) for i in index]
     target = [builder.add(c, builder.mul(i, c_step)) for i in index]
 
@@ -420,7 +430,9 @@ tile, packing_tile = tile_intrinsic(False), tile_intrinsic(True)
 # by the caller alone, while the job is closed. Its floating-point numbers stand in an array of their own.
 OPEN, INSIDE, NEXT, DONE, FAULTS = 0, 8, 16, 24, 32
 GENERATION, QUIT, KIND, PARTS, CREW, HOME = range(40, 46)
-A, A_ROW, A_K, B, B_ROW, TRANSPOSED, C, M, N, K, GATE, BIAS, SUMS, MOMENT_1, MOMENT_2 = range(46, 61)
+A, A_ROW, A_K, B, B_ROW, TRANSPOSED, C, M, N, K, GATE, BIAS, SUMS, MOMENT_1, MOMENT_2 = range(
+    46, 61
+)
 SPACES = 64  # and behind: each helper's memory
 PRODUCT, ADAM, MIX, TANH = range(4)
 SLOPE = 7  # among the numbers; those before it are Adam's
@@ -433,7 +445,9 @@ SLOPE = 7  # among the numbers; those before it are Adam's
 KEPT, ROW_BIAS, ROW_SUMS, EDGE = range(0, 4 * PANEL, PANEL)
 EDGE_GATE, STORE = EDGE + MR * PANEL, EDGE + 2 * MR * PANEL
 START = STORE + 512 * (4096 + LINE)
-BLOCK = 512 // math.lcm(MR, 16) * math.lcm(MR, 16)  # rows of A per panel: more would not stay in the cache
+BLOCK = (
+    512 // math.lcm(MR, 16) * math.lcm(MR, 16)
+)  # rows of A per panel: more would not stay in the cache
 
 
 @jit
@@ -455,7 +469,9 @@ def pack(job, j, width, panel, numbers):
                 copy_line(b + p * b_step + (j + v) * size, target, like)
     for p in range(k):
         for q in range(columns if p < rows else 0, width):
-            source = b + ((j + q) * b_step + p * size if transposed else p * b_step + (j + q) * size)
+            source = b + (
+                (j + q) * b_step + p * size if transposed else p * b_step + (j + q) * size
+            )
             poke(panel + p * PANEL + q * size, peek(source, like))
 
 
@@ -471,7 +487,9 @@ def copy_corner(source, source_step, target, target_step, rows, width, numbers):
     size, like = numbers.itemsize, numbers[SLOPE]
     for i in range(rows):
         for q in range(width):
-            poke(target + i * target_step + q * size, peek(source + i * source_step + q * size, like))
+            poke(
+                target + i * target_step + q * size, peek(source + i * source_step + q * size, like)
+            )
 
 
 @jit
@@ -531,7 +549,23 @@ def panel_of_c(q, job, numbers, space):
                 ahead_step, slope,
             )  # fmt: skip
         else:
-            tile(a, row, column, rows, panel, PANEL, panel, k, c, step, gate, bias, ahead, ahead_step, slope)
+            tile(
+                a,
+                row,
+                column,
+                rows,
+                panel,
+                PANEL,
+                panel,
+                k,
+                c,
+                step,
+                gate,
+                bias,
+                ahead,
+                ahead_step,
+                slope,
+            )
         a += MR * row
         ahead, ahead_step = panel, 0
         if width < full:
@@ -554,7 +588,9 @@ def breathe(typing):
     def generate(context, builder, signature, args):
         if builder.module.triple.startswith(("x86_64", "i686")):
             name, nothing = "llvm.x86.sse2.pause", ir.FunctionType(ir.VoidType(), [])
-            builder.call(builder.module.globals.get(name) or ir.Function(builder.module, nothing, name), [])
+            builder.call(
+                builder.module.globals.get(name) or ir.Function(builder.module, nothing, name), []
+            )
         return context.get_dummy_value()
 
     return types.void(), generate
@@ -563,7 +599,9 @@ def breathe(typing):
 # The C library's functions that let another thread have this core, and that tell which core this is. Where it
 # has none of these names, nothing is offered, and the core is always the same unknown one.
 LINUX = hasattr(os, "sched_setaffinity")
-sched_yield = types.ExternalFunction("sched_yield", types.int32()) if hasattr(os, "sched_yield") else breathe
+sched_yield = (
+    types.ExternalFunction("sched_yield", types.int32()) if hasattr(os, "sched_yield") else breathe
+)
 core = types.ExternalFunction("sched_getcpu", types.int32()) if LINUX else jit(lambda: -1)
 TURNS = 128  # rounds of waiting, some microseconds, between two offers of the core
 
@@ -591,7 +629,10 @@ def part_of_job(q, job, numbers, space):
         return True
     n = min(CHUNK, job[N] - q * CHUNK)
     at, like = q * CHUNK * numbers.itemsize, numbers[SLOPE]
-    theta, other = numba.carray(pointer(job[C] + at, like), n), numba.carray(pointer(job[A] + at, like), n)
+    theta, other = (
+        numba.carray(pointer(job[C] + at, like), n),
+        numba.carray(pointer(job[A] + at, like), n),
+    )
     if job[KIND] == MIX:
         mix_loop(theta, other, numbers[0])
         return True
@@ -652,7 +693,9 @@ def attend(job, numbers, space, me, seen):
             seen, idle, space = atomic_load(words + 8 * GENERATION), 0, job[SPACES + me]
         done = take_parts(job, numbers, space)
         if me < 0:
-            if done == job[PARTS] and job[CREW] > 1:  # nobody came; a helper may need this very core
+            if (
+                done == job[PARTS] and job[CREW] > 1
+            ):  # nobody came; a helper may need this very core
                 sched_yield()
             break
         atomic_add(words + 8 * INSIDE, -1)
@@ -670,8 +713,12 @@ def attend(job, numbers, space, me, seen):
 
 
 # What stands for no array of one dimension, and of two.
-NONE = {np.dtype(kind): (np.empty(0, kind), np.empty((0, 0), kind)) for kind in (np.float32, np.float64)}
-SHARED = np.dtype(np.float32)  # the dtype that helpers know; float64 is for checks, and computed alone
+NONE = {
+    np.dtype(kind): (np.empty(0, kind), np.empty((0, 0), kind)) for kind in (np.float32, np.float64)
+}
+SHARED = np.dtype(
+    np.float32
+)  # the dtype that helpers know; float64 is for checks, and computed alone
 
 
 @jit
@@ -720,7 +767,9 @@ class Team:
         self.job, self.numbers = new_job(threads)
         self.memory = []  # of each helper, for panels of self.rows rows
         self.rows = 0
-        self.bells = [threading.Event() for _ in range(threads - 1)]  # rung: there is work, do not sleep
+        self.bells = [
+            threading.Event() for _ in range(threads - 1)
+        ]  # rung: there is work, do not sleep
 
     def help(self, me):
         seen, tried = 0, None
@@ -765,11 +814,15 @@ class Team:
     def hire(self):
         try:
             for me in range(self.threads - 1):
-                helper = threading.Thread(target=self.help, args=(me,), name="npgan helper", daemon=True)
+                helper = threading.Thread(
+                    target=self.help, args=(me,), name="npgan helper", daemon=True
+                )
                 helper.start()
                 self.helpers.append(helper)
         except RuntimeError as error:  # a limit on threads: those that there are share the work
-            log.warning("npgan: warning: %s; going on with %d threads", error, 1 + len(self.helpers))
+            log.warning(
+                "npgan: warning: %s; going on with %d threads", error, 1 + len(self.helpers)
+            )
 
     def stop(self):
         self.job[QUIT] = 1
@@ -859,7 +912,12 @@ def product(job, numbers, a, b, c, ta, tb, gate, bias, sums, slope):
     False where C overlaps what is read, or the sums A or B.
     """
     size = c.itemsize
-    job[KIND], job[M], job[N], job[K] = PRODUCT, c.shape[0], c.shape[1], a.shape[0] if ta else a.shape[1]
+    job[KIND], job[M], job[N], job[K] = (
+        PRODUCT,
+        c.shape[0],
+        c.shape[1],
+        a.shape[0] if ta else a.shape[1],
+    )
     job[A], job[B], job[C] = a.ctypes.data, b.ctypes.data, c.ctypes.data
     row, column = a.shape[1] * size, size
     job[A_ROW], job[A_K] = (column, row) if ta else (row, column)
@@ -1165,10 +1223,14 @@ def bce_loop(z, t):
 @functools.wraps(reference.bce_with_logits)
 def bce_with_logits(z, t):
     t = np.asarray(t, z.dtype)
-    t = np.full(z.shape, t) if t.ndim == 0 else np.broadcast_to(t, z.shape)  # the first is the faster one
+    t = (
+        np.full(z.shape, t) if t.ndim == 0 else np.broadcast_to(t, z.shape)
+    )  # the first is the faster one
     if not fits(z):
         return reference.bce_with_logits(z, t)
-    return z.dtype.type(bce_loop(plain(z).ravel(), plain(t).ravel()))  # Numba returns Python's float
+    return z.dtype.type(
+        bce_loop(plain(z).ravel(), plain(t).ravel())
+    )  # Numba returns Python's float
 
 
 @jit
@@ -1241,7 +1303,9 @@ def mix(average, theta, decay):
     if not flat_memory(average, theta):
         return reference.mix(average, theta, decay)
     average, theta, numbers = average.ravel(), theta.ravel(), np.array([1 - decay], theta.dtype)
-    perform(theta.size >= 4 * CHUNK, theta.dtype, 0, flat, MIX, average, theta, theta, theta, numbers)
+    perform(
+        theta.size >= 4 * CHUNK, theta.dtype, 0, flat, MIX, average, theta, theta, theta, numbers
+    )
 
 
 def try_out():

@@ -76,7 +76,9 @@ def radii(x: np.ndarray, k: int) -> np.ndarray:
     """The squared distance from each row to its k-th neighbour among the other rows."""
     found = np.empty(len(x), np.float32)
     for here, square in square_distances(x, x):
-        square[np.arange(len(square)), np.arange(here.start, here.stop)] = np.inf  # not its own neighbour
+        square[np.arange(len(square)), np.arange(here.start, here.stop)] = (
+            np.inf
+        )  # not its own neighbour
         square.partition(k - 1, axis=1)
         found[here] = square[:, k - 1]
     return found
@@ -93,7 +95,9 @@ def square_distances(a: np.ndarray, b: np.ndarray) -> Iterator[tuple[slice, np.n
     step = max(1, BLOCK // len(b))
     for start in range(0, len(a), step):
         part = floats(a[start : start + step]) - centre
-        part = np.column_stack([-2 * part, np.sum(part * part, axis=1), np.ones(len(part), np.float32)])
+        part = np.column_stack(
+            [-2 * part, np.sum(part * part, axis=1), np.ones(len(part), np.float32)]
+        )
         yield slice(start, start + len(part)), kernels.gemm(part, b, False, True)
 
 

@@ -63,7 +63,10 @@ class Judge:
         self.bounds = dict(meta["bounds"])
         self.classes = sizes[-1]
         *body, last = layers(sizes)
-        self.body, self.head = Network(body), Network([last])  # up to the features, and from them on
+        self.body, self.head = (
+            Network(body),
+            Network([last]),
+        )  # up to the features, and from them on
         split, size = self.body.theta.size, self.body.theta.size + self.head.theta.size
         if theta.shape != (size,) or not np.isfinite(theta).all():
             raise ValueError(f"theta is not {size:,} finite numbers")
@@ -94,7 +97,9 @@ class Judge:
     def view(self, images: Any) -> View:
         """Features and probabilities of images (n, h, w), or as `as_pixels` takes them."""
         x = as_pixels(images, self.shape)
-        features = np.concatenate([self.body(to_unit(x[i : i + 1000])) for i in range(0, len(x), 1000)])
+        features = np.concatenate(
+            [self.body(to_unit(x[i : i + 1000])) for i in range(0, len(x), 1000)]
+        )
         return View(features, np.exp(log_softmax(self.head(features))))
 
     def features(self, images: Any) -> np.ndarray:
@@ -107,9 +112,7 @@ class Judge:
 
     def __repr__(self) -> str:
         size = " x ".join(map(str, self.shape))
-        return (
-            f"Judge({self.title}: {self.classes} classes of {self.name}, {size}, {self.accuracy:.2%} right)"
-        )
+        return f"Judge({self.title}: {self.classes} classes of {self.name}, {size}, {self.accuracy:.2%} right)"
 
 
 def layers(sizes: Sequence[int], rng: Any = None) -> list[Layer]:

@@ -53,7 +53,9 @@ def picture(
     Nearest as their class goes: two images of a 1 are always alike.
     """
     many, few = columns * rows, columns * closest
-    order = np.concatenate([np.arange(len(images))[:many], np.argsort(found.nearness, kind="stable")[:few]])
+    order = np.concatenate(
+        [np.arange(len(images))[:many], np.argsort(found.nearness, kind="stable")[:few]]
+    )
     title = f"samples and their nearest training images: the first {many}, then the {few} nearest of all"
     others = found.images.reshape(-1, *images.shape[1:])
     return plot.pairs(images[order], others[order], columns, gap=rows, title=title)

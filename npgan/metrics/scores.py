@@ -176,11 +176,15 @@ def examine(
 ) -> tuple[dict[str, Any], Neighbours]:
     """evaluate(), and the neighbours that it found."""
     if data is None and judge.name != "mnist":
-        raise DataError(f"{judge.title} knows {judge.name}; say with data (--data) where these images are")
+        raise DataError(
+            f"{judge.title} knows {judge.name}; say with data (--data) where these images are"
+        )
     real, notes, n = reference(judge, os.fspath(data or "mnist")), [], len(pixels)
     asked = None if labels is None else one_for_each(labels, n)[:SAMPLES]
     if n < FEWEST:
-        raise DataError(f"{n} images are too few to score; {FEWEST} are the least, {SAMPLES:,} the standard")
+        raise DataError(
+            f"{n} images are too few to score; {FEWEST} are the least, {SAMPLES:,} the standard"
+        )
     if n > SAMPLES:
         pixels = pixels[:SAMPLES]
         notes.append(f"of {n:,} images the first {SAMPLES:,} were scored")
@@ -190,7 +194,10 @@ def examine(
             f"{n:,} images instead of {SAMPLES:,}: the Fréchet distance comes out too high, precision "
             f"and recall differ; compare with the real images alone, {n:,} here, too"
         )
-        sides["real"] = {**sides["real"], **score(judge, real, judge.view(real_and_noise(real, n)[0]))}
+        sides["real"] = {
+            **sides["real"],
+            **score(judge, real, judge.view(real_and_noise(real, n)[0])),
+        }
     index, distances = nearest(pixels, real.train)
     view, near = judge.view(pixels), np.asarray(judge.bounds["near"])
     found = {

@@ -22,7 +22,10 @@ from .streams import DOUT, ELSEWHERE, SECOND_DOUT, WOBBLE, stream
 from .styles import OUTSIDE, BudgetError, Problem, StyleError
 
 __tracebackhide__ = True  # pytest shows a failure at the user's line, not at ours
-SMALL, WORK = 400, 2e7  # entries, and entries x numbers handled per call: up to here element by element
+SMALL, WORK = (
+    400,
+    2e7,
+)  # entries, and entries x numbers handled per call: up to here element by element
 
 
 def check_gradients(
@@ -85,7 +88,9 @@ def demand(report: Report, inconclusive: str = "raise") -> None:
         raise AssertionError(str(report)) from None
 
 
-def run(native: Problem, settings: Settings, given: Any, mode: str, n_directions: int, seed: int) -> Report:
+def run(
+    native: Problem, settings: Settings, given: Any, mode: str, n_directions: int, seed: int
+) -> Report:
     """What must hold first, then every leaf by itself, then float32 against float64 where they differ."""
     problem = native
     notes: list[str] = []
@@ -103,9 +108,14 @@ def run(native: Problem, settings: Settings, given: Any, mode: str, n_directions
             return report(INCONCLUSIVE, [reason])
         problem, noise, notes = widen(native, seed)
         if np.float16 in [*(v.dtype for v in problem.values), *problem.out_dtypes]:
-            reason = "func works in float16, whose three digits give no slopes; let it accept float64"
+            reason = (
+                "func works in float16, whose three digits give no slopes; let it accept float64"
+            )
             return report(INCONCLUSIVE, [reason])
-        dout, other = make_dout(native, given, seed, DOUT), make_dout(native, None, seed, SECOND_DOUT)
+        dout, other = (
+            make_dout(native, given, seed, DOUT),
+            make_dout(native, None, seed, SECOND_DOUT),
+        )
         coarse = native is not problem or noise.coarse
         ground = native_ground = prepare(native, dout, other, coarse, settings.rtol, seed)
         unusable = [fault for leaf, fault in ground.faults if leaf is None]
@@ -114,7 +124,9 @@ def run(native: Problem, settings: Settings, given: Any, mode: str, n_directions
         if problem is not native:
             ground = prepare(problem, dout, other, False, settings.rtol, seed)
     except BudgetError:
-        return report(INCONCLUSIVE, [f"max_evals={native.max_evals} is used up before any comparison"])
+        return report(
+            INCONCLUSIVE, [f"max_evals={native.max_evals} is used up before any comparison"]
+        )
     places = Places(native, problem, dout, noise, ground, settings, seed)
     rows = judge_all(places, mode, n_directions, notes)
     if problem is not native:
@@ -145,7 +157,8 @@ def prepare(
 ) -> Ground:
     """check_backward, with a forward pass in between at other arguments, if func accepts them."""
     elsewhere = [
-        v + (0.5 * magnitude(v) * stream(seed, ELSEWHERE, i).uniform(-1, 1, v.shape)).astype(v.dtype)
+        v
+        + (0.5 * magnitude(v) * stream(seed, ELSEWHERE, i).uniform(-1, 1, v.shape)).astype(v.dtype)
         for i, v in enumerate(problem.values)
     ]
     try:
@@ -156,7 +169,9 @@ def prepare(
     return check_backward(problem, dout, other, elsewhere, stream(seed, WOBBLE), coarse, rtol)
 
 
-def judge_all(places: Places, mode: str, n_directions: int, notes: list[str]) -> dict[int, ArgumentReport]:
+def judge_all(
+    places: Places, mode: str, n_directions: int, notes: list[str]
+) -> dict[int, ArgumentReport]:
     """A row for every leaf that has a gradient, and a note on those that have none."""
     ground, problem = places.ground, places.problem
     faults = {leaf: fault for leaf, fault in ground.faults if leaf is not None}

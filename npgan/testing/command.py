@@ -75,9 +75,7 @@ def told(error: BaseException) -> str:
         if frame.filename.startswith(ours):
             break
         if frame.filename.startswith(here):
-            return (
-                f"{type(error).__name__}: {error} ({frame.filename.removeprefix(here)}, line {frame.lineno})"
-            )
+            return f"{type(error).__name__}: {error} ({frame.filename.removeprefix(here)}, line {frame.lineno})"
     return str(error)
 
 
@@ -106,5 +104,7 @@ def read(found: Any, target: str, seed: int) -> Report:
         and isinstance(found[-1], dict if len(found) == 4 else object)
     ):
         func, grad, args, *options = found
-        return check_gradients(func, grad, args, **{"seed": seed, **(options[0] if options else {})})
+        return check_gradients(
+            func, grad, args, **{"seed": seed, **(options[0] if options else {})}
+        )
     raise ValueError(f"the function must return {WANTED}; got {kind(found)}")

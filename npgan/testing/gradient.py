@@ -56,7 +56,9 @@ def numerical_gradient(
     try:
         problem, noise, _ = widen(native, seed)
         flat = make_dout(native, 1.0 if dout is None else dout, seed, DOUT)
-        places = Places(native, problem, flat, noise, ground, Settings(0.0, 0.0, method, "stay"), seed)
+        places = Places(
+            native, problem, flat, noise, ground, Settings(0.0, 0.0, method, "stay"), seed
+        )
         places.place(0)
     except BudgetError:
         raise ValueError(f"max_evals={max_evals} is used up before any slope; allow more") from None

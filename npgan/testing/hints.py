@@ -88,7 +88,9 @@ def same_numbers(e: Evidence) -> Iterator[str]:
         return
     if a.ndim >= 2 and a.shape[-1] == a.shape[-2] and e.explains(np.swapaxes(a, -1, -2)):
         yield "transposed: numeric = analytic.T"
-    elif a.ndim == 2 and a.shape[0] != a.shape[1] and e.explains(a.ravel().reshape(a.shape[::-1]).T):
+    elif (
+        a.ndim == 2 and a.shape[0] != a.shape[1] and e.explains(a.ravel().reshape(a.shape[::-1]).T)
+    ):
         yield "laid out as the transposed matrix, then reshaped: transpose instead of reshape"
     for axis in range(a.ndim):
         if a.shape[axis] > 1:

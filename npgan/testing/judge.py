@@ -16,8 +16,12 @@ from .styles import BudgetError
 __tracebackhide__ = True  # pytest shows a failure at the user's line, not at ours
 SAFETY = 4.0  # an error bar is about one standard deviation; a gap of four is judged wrong
 NEEDED = {"fine": 1e-7, "coarse": 1e-3}  # a poorer relative resolution is worth a wider ladder
-TRUST = 4.0  # the complex step's error bar is at best this much smaller than that of the differences
-MARGIN = 8.0  # by how much an error bar may be too small; the power that is reported is out by no more
+TRUST = (
+    4.0  # the complex step's error bar is at best this much smaller than that of the differences
+)
+MARGIN = (
+    8.0  # by how much an error bar may be too small; the power that is reported is out by no more
+)
 RESOLVED = 1e-2  # what could hide an error of one per cent has not been checked
 ROUNDS = 4  # of jitter
 
@@ -101,7 +105,11 @@ class Elements:
         assert gradient is not None
         a = float(gradient.flat[i])
         return tolerance(
-            self.places, estimate.error, a + estimate.gap, a, 0.0 if blur is None else float(blur.flat[i])
+            self.places,
+            estimate.error,
+            a + estimate.gap,
+            a,
+            0.0 if blur is None else float(blur.flat[i]),
         )
 
     def suspect(self, place: Place, estimate: Estimate, limit: float) -> bool:
@@ -129,7 +137,9 @@ class Elements:
             wanted[j]: self.measure(place, wanted[j], scales[wanted[j]], "usual")
             for j in watch(range(len(wanted)), self.name)
         }
-        slopes = [abs(gradient.flat[i] + e.gap) for i, (e, _) in found.items() if np.isfinite(e.gap)]
+        slopes = [
+            abs(gradient.flat[i] + e.gap) for i, (e, _) in found.items() if np.isfinite(e.gap)
+        ]
         self.size = max([self.size, float(np.max(np.abs(gradient), initial=0.0)), *slopes])
         if self.places.settings.method != "differences":
             self.sharpen(place, scales, found)
@@ -153,7 +163,9 @@ class Elements:
             self.known[i] = True
         return left
 
-    def sharpen(self, place: Place, scales: np.ndarray, found: dict[int, tuple[Estimate, float]]) -> None:
+    def sharpen(
+        self, place: Place, scales: np.ndarray, found: dict[int, tuple[Estimate, float]]
+    ) -> None:
         """Put the complex step in the place of differences, once they agree on every element.
 
         It is believed as far as the differences could check it: a part of F that it cannot see (a small
@@ -166,7 +178,10 @@ class Elements:
             one = complex_slope(place.point, self.leaf, i, gradient, scales[i])
             if one is None:
                 return
-            agrees = abs(one.gap - estimate.gap) <= SAFETY * (estimate.error + one.error) + estimate.kink_size
+            agrees = (
+                abs(one.gap - estimate.gap)
+                <= SAFETY * (estimate.error + one.error) + estimate.kink_size
+            )
             if not agrees:
                 return
             sharp[i] = one

@@ -46,7 +46,9 @@ def compare_native(places: Places, ground: Ground, rows: dict[int, ArgumentRepor
         if gaps[-1].excess > RESOLVED:
             row.verdict, row.error_bound = FAIL, math.nan
             row.index, row.analytic, row.numeric = gaps[0][:3]
-            row.hint = f"right in float64, wrong in {narrow}: it overflows, cancels, or is cast on the way"
+            row.hint = (
+                f"right in float64, wrong in {narrow}: it overflows, cancels, or is cast on the way"
+            )
             row.hints = [row.hint]
     return f"the gradient in {narrow} differs from it by {worst:.0e} of its largest entry"
 

@@ -77,13 +77,17 @@ def measure_noise(
     if not coarse and still.any():
         far = [outputs(v) for v in line(values, scales, rng, True)]
         quantised = still & np.isfinite(far[0]) & (far[0] != far[-1])
-        if quantised.sum() > 0.5 * (far[0] != far[-1]).sum():  # blind to steps that float64 would see
+        if (
+            quantised.sum() > 0.5 * (far[0] != far[-1]).sum()
+        ):  # blind to steps that float64 would see
             return Noise(np.maximum(*rough(far)), True)
     if not still.all() and all(np.array_equal(s, s.astype(np.float32)) for s in samples):
         return Noise(np.maximum(*rough(samples)), True)  # float32 numbers in float64 clothes
     second, third = rough(samples)
     sigma = np.maximum(second, third)
-    noisy = rms(third) > 1e-9 * rms(samples[0])  # a fast function bends, even here: it has second differences
+    noisy = rms(third) > 1e-9 * rms(
+        samples[0]
+    )  # a fast function bends, even here: it has second differences
     if sigma.size < 8:
         sigma = 2 * sigma  # five samples can agree by chance; over many outputs that averages out
     return Noise(sigma, coarse or noisy)

@@ -56,14 +56,18 @@ class Estimate(NamedTuple):
 class Point:
     """Where the gradient is judged: values, outputs there, dout, noise of the outputs, analytic gradients."""
 
-    def __init__(self, problem: Problem, values: Sequence[np.ndarray], dout: np.ndarray, noise: Noise):
+    def __init__(
+        self, problem: Problem, values: Sequence[np.ndarray], dout: np.ndarray, noise: Noise
+    ):
         self.problem, self.values, self.dout, self.noise = problem, list(values), dout, noise
         self.grade = "coarse" if noise.coarse else "fine"
         self.scratch: dict[int, tuple[np.ndarray, ...]] = {}
         with quiet():
             self.outputs = problem.outputs(self.values)
             self.sigma = noise.at(self.outputs)
-            self.pooled = np.maximum(self.sigma, rms(self.sigma))  # five samples may agree by chance
+            self.pooled = np.maximum(
+                self.sigma, rms(self.sigma)
+            )  # five samples may agree by chance
             self.spread = norm(dout * self.sigma)  # of Σ dout F
 
     def buffers(self, leaf: int) -> tuple[np.ndarray, ...]:
@@ -92,7 +96,9 @@ def magnitude(x: np.ndarray) -> float:
     return size if np.isfinite(size) and size > 0 else 1.0
 
 
-def climb(point: Point, leaf: int, move: int | np.ndarray, gradient: np.ndarray, h: float) -> Rung | None:
+def climb(
+    point: Point, leaf: int, move: int | np.ndarray, gradient: np.ndarray, h: float
+) -> Rung | None:
     """The argument moved by ±h at one flat index, or by ±h v along signs v; None where F is not finite."""
     x = point.values[leaf]
     up, down, difference = point.buffers(leaf)
@@ -100,7 +106,9 @@ def climb(point: Point, leaf: int, move: int | np.ndarray, gradient: np.ndarray,
         np.multiply(move, h, out=difference)
         np.add(x, difference, out=up, casting="same_kind")
         np.subtract(x, difference, out=down, casting="same_kind")
-        np.subtract(up, down, out=difference, dtype=np.float64)  # what was really added, after rounding
+        np.subtract(
+            up, down, out=difference, dtype=np.float64
+        )  # what was really added, after rounding
         width = 2 * h
         along = float(np.dot(gradient.ravel(), difference.ravel())) / width
     else:
@@ -140,8 +148,12 @@ def extrapolate(
             change = [abs(column[k] - column[j]) for j in (k - 1, k + 1) if 0 <= j < len(column)]
             if not change:
                 continue
-            error = float(max(min(change), 1e-2 * max(change)) + blur[k])  # one neighbour may agree by chance
-            finer = slice(k + order, None)  # large steps may agree on a chord; the smaller ones know better
+            error = float(
+                max(min(change), 1e-2 * max(change)) + blur[k]
+            )  # one neighbour may agree by chance
+            finer = slice(
+                k + order, None
+            )  # large steps may agree on a chord; the smaller ones know better
             if np.any(np.abs(column[k] - gaps[1:][finer]) > 4 * error + slack[finer]):
                 continue
             if error < best[1] * (0.5 if order > best[2][0] else 1.0):
@@ -156,7 +168,9 @@ def find_kinks(rungs: Sequence[Rung], last: int, dout: np.ndarray) -> tuple[int,
     noise the difference grows as h shrinks; at a kink it stays.
     """
     count, size = 0, 0.0
-    stride = 1 if len(rungs) < 2 or rungs[0].step > 3 * rungs[1].step else 2  # steps at least 4 times apart
+    stride = (
+        1 if len(rungs) < 2 or rungs[0].step > 3 * rungs[1].step else 2
+    )  # steps at least 4 times apart
     for k in range(max(last, stride), len(rungs)):
         coarse, fine = rungs[k - stride], rungs[k]
         ratio = np.sqrt(coarse.step / fine.step)
@@ -182,7 +196,11 @@ def measure(
     if rungs is not None:
         steps = steps[rungs[1] - rungs[0] : rungs[1] + 1]
     with quiet():
-        climbed = [rung for h in steps if (rung := climb(point, leaf, move, gradient, float(h))) is not None]
+        climbed = [
+            rung
+            for h in steps
+            if (rung := climb(point, leaf, move, gradient, float(h))) is not None
+        ]
     # A step that rounding (float16) made as long as the one before it tells nothing new.
     climbed = [r for k, r in enumerate(climbed) if k == 0 or r.step < climbed[k - 1].step]
     if not climbed:
@@ -232,7 +250,9 @@ def complex_slope(
             F = point.moved(leaf, z)
     except BudgetError:
         raise
-    except Exception:  # F works for real numbers: whatever it raises here, it is not made for complex ones
+    except (
+        Exception
+    ):  # F works for real numbers: whatever it raises here, it is not made for complex ones
         return None
     if F.dtype != np.complex128 or not np.isfinite(F).all():
         return None

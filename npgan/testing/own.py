@@ -43,7 +43,9 @@ def check_layer(layer: Layer | Network, x: np.ndarray, **options: Any) -> Report
     elif isinstance(layer, Layer):
         named = list(layer.params.items())
     else:
-        raise TypeError(f"expected an npgan layer or network, got {kind(layer)}; see check_gradients")
+        raise TypeError(
+            f"expected an npgan layer or network, got {kind(layer)}; see check_gradients"
+        )
     x = np.asarray(x)
     if x.dtype.kind != "f":
         x = x.astype(np.float32)
@@ -57,7 +59,9 @@ def check_layer(layer: Layer | Network, x: np.ndarray, **options: Any) -> Report
         return (dx, *(g.copy() for g in split(dtheta, [p.shape for _, p in named])))
 
     options = {"argnames": ("x", *(name for name, _ in named)), "method": "differences", **options}
-    report = check_gradients(forward, backward, (x, *(p.copy() for _, p in named)), style="cache", **options)
+    report = check_gradients(
+        forward, backward, (x, *(p.copy() for _, p in named)), style="cache", **options
+    )
     report.title = repr(layer)
     return report
 
@@ -81,7 +85,11 @@ def assert_layer_gradients(
 
 
 def check_primitive(
-    op: Primitive, *args: Any, order: int = 1, keywords: dict[str, Any] | None = None, **options: Any
+    op: Primitive,
+    *args: Any,
+    order: int = 1,
+    keywords: dict[str, Any] | None = None,
+    **options: Any,
 ) -> Report:
     """Check the rules of a primitive at these arguments: its first derivatives, or those of its rules.
 
@@ -122,7 +130,9 @@ def has_rule(op: Primitive, i: int) -> bool:
     return True
 
 
-def first_order(op: Primitive, args: Sequence[Any], ruled: Sequence[int], keywords: dict[str, Any]) -> Any:
+def first_order(
+    op: Primitive, args: Sequence[Any], ruled: Sequence[int], keywords: dict[str, Any]
+) -> Any:
     def whole(given: Sequence[Any]) -> list[Any]:
         full = list(args)
         for i, a in zip(ruled, given, strict=True):
@@ -145,7 +155,9 @@ def first_order(op: Primitive, args: Sequence[Any], ruled: Sequence[int], keywor
     return forward, backward
 
 
-def second_order(op: Primitive, args: Sequence[Any], ruled: Sequence[int], keywords: dict[str, Any]) -> Any:
+def second_order(
+    op: Primitive, args: Sequence[Any], ruled: Sequence[int], keywords: dict[str, Any]
+) -> Any:
     def on_tape(g: Any, *given: Any) -> tuple[list[Tensor], list[Tensor]]:
         leaves = [Tensor(g), *(Tensor(a) for a in given)]
         full = list(args)
@@ -172,7 +184,11 @@ def second_order(op: Primitive, args: Sequence[Any], ruled: Sequence[int], keywo
 def accept_zeros(report: Report) -> Report:
     """A derivative that is zero by construction, on both sides, is what a primitive may have."""
     for row in report.arguments:
-        if row.verdict == INCONCLUSIVE and row.analytic == 0 and abs(row.numeric) <= row.error_bound:
+        if (
+            row.verdict == INCONCLUSIVE
+            and row.analytic == 0
+            and abs(row.numeric) <= row.error_bound
+        ):
             row.verdict, row.reason, row.power, row.unjudged = PASS, "is zero on both sides", 0.0, 0
     verdicts = {row.verdict for row in report.arguments}
     if not report.faults and verdicts:
@@ -193,7 +209,9 @@ class Use(NamedTuple):
         return self.op.__name__ + (f" ({self.note})" if self.note else "")
 
 
-def draw(seed: int, *shapes: tuple[int, ...], low: float = -2.0, high: float = 2.0) -> tuple[np.ndarray, ...]:
+def draw(
+    seed: int, *shapes: tuple[int, ...], low: float = -2.0, high: float = 2.0
+) -> tuple[np.ndarray, ...]:
     rng = np.random.default_rng([seed, 9])
     arrays = [rng.uniform(low, high, shape) for shape in shapes]
     return tuple(np.where(np.abs(a) < 0.05, a + 0.1, a) for a in arrays)
@@ -340,7 +358,13 @@ def check_penalty(name: str, seed: int = 0, **options: Any) -> Report:
     check_choice("name", name, tuple(regularise.PENALTIES))
     rng = np.random.default_rng([seed, 13])
     D = Network(
-        [Dense(4, 5, rng=rng), Tanh(), Dense(5, 4, rng=rng), LeakyReLU(), Dense(4, 1, "glorot", rng)]
+        [
+            Dense(4, 5, rng=rng),
+            Tanh(),
+            Dense(5, 4, rng=rng),
+            LeakyReLU(),
+            Dense(4, 1, "glorot", rng),
+        ]
     ).astype(np.float64)
     real, fake = rng.standard_normal((3, 4)), rng.standard_normal((3, 4))
     function, weight, _ = regularise.PENALTIES[name]
@@ -373,7 +397,9 @@ def check_own(seed: int = 0) -> Iterator[Report]:
     """Every primitive at order 1 and 2, every layer, loss and penalty, both steps with every loss."""
     for use in uses(seed):
         for order in (1, 2):
-            report = check_primitive(use.op, *use.args, order=order, keywords=use.keywords, seed=seed)
+            report = check_primitive(
+                use.op, *use.args, order=order, keywords=use.keywords, seed=seed
+            )
             report.title = f"{use.name}, order {order}"
             yield report
     missing = sorted(
@@ -382,7 +408,10 @@ def check_own(seed: int = 0) -> Iterator[Report]:
     )
     if missing:
         yield Report(
-            FAIL, [], [f"no case in npgan.testing.own.uses() for {', '.join(missing)}"], title="completeness"
+            FAIL,
+            [],
+            [f"no case in npgan.testing.own.uses() for {', '.join(missing)}"],
+            title="completeness",
         )
     rng = np.random.default_rng([seed, 10])
     x = rng.standard_normal((5, 4)).astype(np.float32)

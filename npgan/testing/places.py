@@ -14,7 +14,11 @@ from .streams import JITTER, stream
 from .styles import OUTSIDE, Problem
 
 __tracebackhide__ = True  # pytest shows a failure at the user's line, not at ours
-DISTANCES = (2.0**-5, 2.0**-9, 2.0**-14)  # in units of each argument; smaller where func does not accept it
+DISTANCES = (
+    2.0**-5,
+    2.0**-9,
+    2.0**-14,
+)  # in units of each argument; smaller where func does not accept it
 
 
 class Settings(NamedTuple):
@@ -82,7 +86,9 @@ class Places:
                 if not np.isfinite(point.outputs).all():
                     continue
                 with quiet():
-                    gradients = as_gradients(self.problem, self.problem.gradients(values, self.dout))[0]
+                    gradients = as_gradients(
+                        self.problem, self.problem.gradients(values, self.dout)
+                    )[0]
             except OUTSIDE:
                 continue
             return Place(point, gradients, self.ground.blur)

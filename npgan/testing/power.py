@@ -32,7 +32,10 @@ class PowerReport:
         planted = len(self.caught) + len(self.missed)
         lines = [f"power: {len(self.caught)} of {planted} planted bugs caught"]
         lines += [f"  missed: {bug}" for bug in self.missed]
-        lines += [f"  no bug at these arguments (the gradient does not change): {bug}" for bug in self.same]
+        lines += [
+            f"  no bug at these arguments (the gradient does not change): {bug}"
+            for bug in self.same
+        ]
         return "\n".join(lines)
 
 
@@ -55,7 +58,10 @@ def check_power(
     def passes(candidate: Callable) -> bool:
         if test is None:
             return (
-                check_gradients(func, candidate, args, **{**options, "style": problem.style}).verdict == PASS
+                check_gradients(
+                    func, candidate, args, **{**options, "style": problem.style}
+                ).verdict
+                == PASS
             )
         try:
             return test(candidate) is not False
@@ -79,7 +85,9 @@ def check_power(
             if np.array_equal(plant(g), g):
                 found.same.append(label)
                 continue
-            (found.missed if passes(planted(problem, grad, i, plant)) else found.caught).append(label)
+            (found.missed if passes(planted(problem, grad, i, plant)) else found.caught).append(
+                label
+            )
     if problem.style != "loss":
         ignoring = ignoring_dout(problem, grad)
         (found.missed if passes(ignoring) else found.caught).append("all: dout is ignored")
@@ -115,7 +123,10 @@ def bugs(
             return wrong
 
         yield "one entry x 1.5", one
-        yield "nothing where the argument is negative", lambda g: np.where(x < 0, 0, g).astype(g.dtype)
+        yield (
+            "nothing where the argument is negative",
+            lambda g: np.where(x < 0, 0, g).astype(g.dtype),
+        )
         yield (
             "clipped at half its maximum",
             lambda g: np.clip(g, -0.5 * np.max(np.abs(g)), 0.5 * np.max(np.abs(g))),

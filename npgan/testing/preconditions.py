@@ -60,7 +60,10 @@ def as_gradients(
             if found.ndim and found.shape[1:] == value.shape and not swapped:
                 swapped = " (not summed over the batch?)"
             faults.append(
-                (i, f"the gradient of {name} must have its shape {value.shape}, got {found.shape}{swapped}")
+                (
+                    i,
+                    f"the gradient of {name} must have its shape {value.shape}, got {found.shape}{swapped}",
+                )
             )
         elif not np.isfinite(found).all():
             index = [int(n) for n in np.argwhere(~np.isfinite(found))[0]]
@@ -88,7 +91,9 @@ def check_function(problem: Problem) -> tuple[np.ndarray, list[str]]:
             if k is not None and not same(f, k)
         ]
         if changed:
-            return first, [f"func changes its argument {', '.join(changed)} in place; work on a copy"]
+            return first, [
+                f"func changes its argument {', '.join(changed)} in place; work on a copy"
+            ]
         second = problem.outputs(values)
     if not close(first, second, 1e-5 if np.float32 in problem.out_dtypes else 1e-12):
         return first, [
@@ -117,11 +122,17 @@ def check_backward(
             for v, k in zip(values, kept, strict=True):
                 v[...] = k
             faults.append(
-                (None, f"backward changes the argument {', '.join(changed)} in place; work on a copy")
+                (
+                    None,
+                    f"backward changes the argument {', '.join(changed)} in place; work on a copy",
+                )
             )
         if problem.dout_changed:
             faults.append(
-                (None, "backward changes its dout in place, which belongs to the caller; work on a copy")
+                (
+                    None,
+                    "backward changes its dout in place, which belongs to the caller; work on a copy",
+                )
             )
         notes = [
             f"the gradient of {n} came in {np.asarray(g).dtype} for an argument in {v.dtype}: digits are lost"

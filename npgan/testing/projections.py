@@ -27,7 +27,9 @@ class Found(NamedTuple):
     analytic: float
     numeric: float
     bound: float
-    within: tuple[int, ...] | None  # the axes along which the error is confined to this index; None: unknown
+    within: (
+        tuple[int, ...] | None
+    )  # the axes along which the error is confined to this index; None: unknown
 
 
 class Projections:
@@ -38,7 +40,9 @@ class Projections:
         x = places.place(0).point.values[leaf]
         self.shape, self.scale = x.shape, magnitude(x)
         self.directions = [signs(x.shape, [seed, leaf, d]) for d in range(n)]
-        self.estimates: dict[int, tuple[int, Estimate, float]] = {}  # direction -> (turn, estimate, limit)
+        self.estimates: dict[
+            int, tuple[int, Estimate, float]
+        ] = {}  # direction -> (turn, estimate, limit)
         self.norms: dict[int, float] = {}
         self.kinks = 0
         self.method = "differences"
@@ -53,7 +57,9 @@ class Projections:
             noise = self.norms[id(place)]
         else:
             noise = (0.0 if blur is None else norm(blur * v)) + 4e-16 * norm(gradient * v)
-        return tolerance(self.places, estimate.error, estimate.slope, estimate.slope - estimate.gap, noise)
+        return tolerance(
+            self.places, estimate.error, estimate.slope, estimate.slope - estimate.gap, noise
+        )
 
     def measure(
         self, place: Place, v: np.ndarray, ladder: str, rungs: tuple[int, int] | None
@@ -61,7 +67,9 @@ class Projections:
         gradient = place.gradients[self.leaf]
         assert gradient is not None
         estimate = measure(place.point, self.leaf, v, gradient, self.scale, ladder, rungs)
-        if rungs is not None:  # no ladder, no error bar of its own: the calibrated one, with a margin
+        if (
+            rungs is not None
+        ):  # no ladder, no error bar of its own: the calibrated one, with a margin
             estimate = estimate._replace(error=estimate.error + self.truncation)
         return estimate, self.limit(place, v, estimate)
 
@@ -132,7 +140,9 @@ class Projections:
             turn, estimate, _ = self.estimates[d]
             better = one._replace(error=max(one.error, trust, estimate.error / TRUST))
             limit = self.limit(self.places.place(turn), self.directions[d], better)
-            if better.error < estimate.error and abs(better.gap) <= limit:  # alone it accuses nobody
+            if (
+                better.error < estimate.error and abs(better.gap) <= limit
+            ):  # alone it accuses nobody
                 self.method = "complex step"
                 self.estimates[d] = turn, better, limit
 
@@ -152,12 +162,20 @@ class Projections:
         slope = np.array(
             [self.estimates[d][1].slope if d in self.estimates else np.nan for d in range(self.n)]
         )
-        gap = np.array([self.estimates[d][1].gap if d in self.estimates else np.nan for d in range(self.n)])
-        bound = np.array([self.estimates[d][2] if d in self.estimates else np.inf for d in range(self.n)])
+        gap = np.array(
+            [self.estimates[d][1].gap if d in self.estimates else np.nan for d in range(self.n)]
+        )
+        bound = np.array(
+            [self.estimates[d][2] if d in self.estimates else np.inf for d in range(self.n)]
+        )
         return Judged(slope - gap, slope, bound, np.isfinite(bound), self.kinks, self.method)
 
     def wrong(self) -> list[int]:
-        ratios = {d: abs(e.gap) / limit for d, (_, e, limit) in self.estimates.items() if abs(e.gap) > limit}
+        ratios = {
+            d: abs(e.gap) / limit
+            for d, (_, e, limit) in self.estimates.items()
+            if abs(e.gap) > limit
+        }
         return sorted(ratios, key=lambda d: -ratios[d])
 
     def locate(self) -> Found | None:
@@ -182,7 +200,9 @@ class Projections:
                 first, second = list(region), list(region)
                 first[axis], second[axis] = (low, middle), (middle, high)
                 upper = self.gap_of(place, only(v, first))
-                region, gap = (first, upper) if abs(upper) >= abs(gap - upper) else (second, gap - upper)
+                region, gap = (
+                    (first, upper) if abs(upper) >= abs(gap - upper) else (second, gap - upper)
+                )
         index = tuple(low for low, _ in region)
         flat = int(np.ravel_multi_index(index, self.shape)) if index else 0
         a = float(gradient.flat[flat])
@@ -196,7 +216,9 @@ class Projections:
                 return None
         return Found(index, a, a + one.gap, bound, self.confined(place, v, index))
 
-    def confined(self, place: Place, v: np.ndarray, index: tuple[int, ...]) -> tuple[int, ...] | None:
+    def confined(
+        self, place: Place, v: np.ndarray, index: tuple[int, ...]
+    ) -> tuple[int, ...] | None:
         """The axes along which everything but this index is right."""
         axes = []
         for axis, i in enumerate(index):

@@ -94,7 +94,17 @@ class Report:
 
 
 def table(rows: list[ArgumentReport]) -> list[str]:
-    head = ("argument", "shape", "verdict", "analytic", "numeric", "± bound", "power", "kinks", "by")
+    head = (
+        "argument",
+        "shape",
+        "verdict",
+        "analytic",
+        "numeric",
+        "± bound",
+        "power",
+        "kinks",
+        "by",
+    )
     cells: list[tuple[str, ...]] = [head]
     for a in rows:
         by = f"{a.mode}, {a.method}" if a.mode else ""
@@ -103,7 +113,10 @@ def table(rows: list[ArgumentReport]) -> list[str]:
         bound = f"{a.error_bound:.0e}" if math.isfinite(a.error_bound) else ""
         cells.append((a.place, shape(a), a.verdict, *numbers, bound, power, str(a.kinks or ""), by))
     widths = [max(len(row[i]) for row in cells) for i in range(len(head))]
-    return ["  " + "  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip() for row in cells]
+    return [
+        "  " + "  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip()
+        for row in cells
+    ]
 
 
 def shape(a: ArgumentReport) -> str:
@@ -119,7 +132,9 @@ def sentences(a: ArgumentReport) -> list[str]:
     elif a.verdict == PASS:
         lines.append(f"  {a.name}: would have noticed a relative error of {a.power:.0e}")
     if a.unjudged and a.verdict != INCONCLUSIVE:
-        lines.append(f"  {a.name}: {a.unjudged} of {math.prod(a.shape)} entries could not be judged")
+        lines.append(
+            f"  {a.name}: {a.unjudged} of {math.prod(a.shape)} entries could not be judged"
+        )
     return lines
 
 

@@ -40,7 +40,9 @@ def row_of_elements(places: Places, leaf: int, judged: Judged) -> ArgumentReport
     return row
 
 
-def row_of_projections(places: Places, leaf: int, projections: Projections, judged: Judged) -> ArgumentReport:
+def row_of_projections(
+    places: Places, leaf: int, projections: Projections, judged: Judged
+) -> ArgumentReport:
     row = blank(places, leaf, PASS, mode="projections", method=judged.method, kinks=judged.kinks)
     gradient, known = places.gradient(leaf), judged.known
     row.size = top(gradient)
@@ -66,7 +68,9 @@ def row_of_projections(places: Places, leaf: int, projections: Projections, judg
 
 def blank(places: Places, leaf: int, verdict: str, **more: Any) -> ArgumentReport:
     value = places.native.values[leaf]
-    return ArgumentReport(places.problem.names[leaf], value.shape, str(value.dtype), verdict, **more)
+    return ArgumentReport(
+        places.problem.names[leaf], value.shape, str(value.dtype), verdict, **more
+    )
 
 
 def fault_row(places: Places, leaf: int, fault: str) -> ArgumentReport:
@@ -118,11 +122,15 @@ def why_inconclusive(places: Places, leaf: int, row: ArgumentReport, judged: Jud
     hint = " with this uniform dout: leave dout=None for a random one" if uniform else ""
     bound = np.max(judged.bound[known], initial=0.0)
     if judged.kinks and zero:
-        return "backward returns zeros at this point, which lies on a kink; choose arguments beside it"
+        return (
+            "backward returns zeros at this point, which lies on a kink; choose arguments beside it"
+        )
     if judged.kinks and not known.any():
         return "every point tried lies on a kink; nothing could be judged"
     if not known.any():
-        return "no slope could be measured: beside this point func raises, or returns NaN or infinity"
+        return (
+            "no slope could be measured: beside this point func raises, or returns NaN or infinity"
+        )
     if row.size == 0:
         return f"the gradient is zero on both sides{hint}; nothing could have failed"
     if atol and atol > resolution(places) * row.size:

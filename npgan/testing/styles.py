@@ -20,7 +20,11 @@ from .tree import is_float, kind, leaves, pick, rebuild, typed
 
 __tracebackhide__ = True  # pytest shows a failure at the user's line, not at ours
 STYLES = {"loss": "loss", "dout": "dout", "cache": "cache", "a": "loss", "b": "dout", "c": "cache"}
-OUTSIDE = (ValueError, ArithmeticError, AssertionError)  # how functions refuse a point out of their domain
+OUTSIDE = (
+    ValueError,
+    ArithmeticError,
+    AssertionError,
+)  # how functions refuse a point out of their domain
 
 
 class StyleError(ValueError):
@@ -40,7 +44,13 @@ class Problem:
     """
 
     def __init__(
-        self, func: Callable, grad: Callable | None, args: Any, argnames: Any, style: str, max_evals: int
+        self,
+        func: Callable,
+        grad: Callable | None,
+        args: Any,
+        argnames: Any,
+        style: str,
+        max_evals: int,
     ):
         for what, given in (("func", func), ("grad", grad)):
             if not (callable(given) or (what == "grad" and given is None)):
@@ -50,7 +60,9 @@ class Problem:
         self.args = tuple(args) if isinstance(args, (tuple, list)) else (args,)
         self.argnames = names_of(func, self.args, argnames)
         flat = [
-            pair for name, arg in zip(self.argnames, self.args, strict=True) for pair in leaves(arg, name)
+            pair
+            for name, arg in zip(self.argnames, self.args, strict=True)
+            for pair in leaves(arg, name)
         ]
         self.slots = [i for i, (_, leaf) in enumerate(flat) if is_float(leaf)]
         self.names = [flat[i][0] for i in self.slots]
@@ -60,20 +72,28 @@ class Problem:
             raise ValueError(f'style is "auto", "loss", "dout" or "cache", got {style!r}')
         if not self.values:
             found = ", ".join(f"{name} ({typed(leaf)})" for name, leaf in flat) or "nothing"
-            raise ValueError(f"args must have a float or an array of floats to differentiate by, got {found}")
+            raise ValueError(
+                f"args must have a float or an array of floats to differentiate by, got {found}"
+            )
         self.count()
         result = func(*self.call_args([value.copy() for value in self.values]))
         self.fixed = self.leaves_but_values(
             flat
         )  # anew: func may have written into them, as is still to be seen
-        self.style = guess_style(result, func, grad, self.args) if style == "auto" else STYLES[style]
+        self.style = (
+            guess_style(result, func, grad, self.args) if style == "auto" else STYLES[style]
+        )
         self.out = self.split(result)[0]
         outs = [np.asarray(leaf) for _, leaf in leaves(self.out, "out")]
         for leaf in outs:
             if leaf.dtype.kind not in "fiub":
-                raise StyleError(f"func must return real numbers, got {leaf.dtype} ({kind(leaf[()])})")
+                raise StyleError(
+                    f"func must return real numbers, got {leaf.dtype} ({kind(leaf[()])})"
+                )
         self.out_shapes = [leaf.shape for leaf in outs]
-        self.out_dtypes = [leaf.dtype if leaf.dtype.kind == "f" else np.dtype(float) for leaf in outs]
+        self.out_dtypes = [
+            leaf.dtype if leaf.dtype.kind == "f" else np.dtype(float) for leaf in outs
+        ]
         self.out_size = sum(leaf.size for leaf in outs)
         if self.style == "loss" and self.out_size != 1:
             raise StyleError(
@@ -102,7 +122,9 @@ class Problem:
         if self.style != "cache":
             return result, None
         if not isinstance(result, tuple) or len(result) != 2:
-            raise StyleError(f"forward(*args) must return (out, cache) in this style, got {kind(result)}")
+            raise StyleError(
+                f"forward(*args) must return (out, cache) in this style, got {kind(result)}"
+            )
         return result
 
     def count(self) -> None:
@@ -121,7 +143,9 @@ class Problem:
     def flat(self, out: Any) -> np.ndarray:
         parts = [np.asarray(leaf) for _, leaf in leaves(out, "out")]
         if sum(part.size for part in parts) != self.out_size:
-            raise StyleError(f"func returned {self.out_size} numbers, and then {sum(p.size for p in parts)}")
+            raise StyleError(
+                f"func returned {self.out_size} numbers, and then {sum(p.size for p in parts)}"
+            )
         wide = np.complex128 if any(part.dtype.kind == "c" for part in parts) else np.float64
         if len(parts) == 1:
             return parts[0].reshape(-1).astype(wide, copy=True)
@@ -130,7 +154,9 @@ class Problem:
     def flat_dout(self, given: Any) -> np.ndarray:
         """A dout of the user's as a flat vector: like the output, or one number for all of it."""
         if self.style == "loss" and self.grad is not None:
-            raise ValueError("dout must be None where grad(*args) takes none; or write backward(dout, *args)")
+            raise ValueError(
+                "dout must be None where grad(*args) takes none; or write backward(dout, *args)"
+            )
         if isinstance(given, (int, float, np.number)):
             return np.full(self.out_size, float(given))
         if not isinstance(self.out, (tuple, list, dict)):
@@ -153,7 +179,9 @@ class Problem:
             start += size
         return rebuild(self.out, iter(parts))
 
-    def gradients(self, values: Sequence[np.ndarray], dout: np.ndarray, between: Any = None) -> list[Any]:
+    def gradients(
+        self, values: Sequence[np.ndarray], dout: np.ndarray, between: Any = None
+    ) -> list[Any]:
         """What backward returns, one entry per leaf, as it came.
 
         between: other values, at which the function is called after the forward pass and before the
@@ -171,7 +199,11 @@ class Problem:
             given = (self.dout_tree(dout), self.split(self.func(*args))[1])
         if between is not None:
             self.call(between)
-        before = None if self.style == "loss" else [np.array(leaf) for _, leaf in leaves(given[0], "dout")]
+        before = (
+            None
+            if self.style == "loss"
+            else [np.array(leaf) for _, leaf in leaves(given[0], "dout")]
+        )
         self.count()
         returned = self.grad(*given)
         if before is not None:
@@ -182,11 +214,21 @@ class Problem:
     def match(self, returned: Any) -> list[Any]:
         """The returned gradients, one per float leaf, None where there is none."""
         per_arg: list[Any] = [None] * len(self.args)
-        floats = [i for i, arg in enumerate(self.args) if any(is_float(leaf) for _, leaf in leaves(arg, ""))]
-        if isinstance(returned, dict) and not (len(floats) == 1 and isinstance(self.args[floats[0]], dict)):
+        floats = [
+            i
+            for i, arg in enumerate(self.args)
+            if any(is_float(leaf) for _, leaf in leaves(arg, ""))
+        ]
+        if isinstance(returned, dict) and not (
+            len(floats) == 1 and isinstance(self.args[floats[0]], dict)
+        ):
             left = set(floats)
             for key, g in returned.items():
-                known = [i for i, name in enumerate(self.argnames) if key in (name, f"d{name}", f"d_{name}")]
+                known = [
+                    i
+                    for i, name in enumerate(self.argnames)
+                    if key in (name, f"d{name}", f"d_{name}")
+                ]
                 if not known:
                     raise StyleError(
                         f"backward returned a gradient {key!r}; the arguments are {self.argnames}"
@@ -271,7 +313,10 @@ def names_of(func: Callable, args: tuple, argnames: Any) -> list[str]:
     for parameter in parameters(func):
         if parameter.kind is parameter.VAR_POSITIONAL:
             names += [f"{parameter.name}[{i}]" for i in range(len(args) - len(names))]
-        elif parameter.kind is not parameter.KEYWORD_ONLY and parameter.kind is not parameter.VAR_KEYWORD:
+        elif (
+            parameter.kind is not parameter.KEYWORD_ONLY
+            and parameter.kind is not parameter.VAR_KEYWORD
+        ):
             names.append(parameter.name)
     names += [f"args[{i}]" for i in range(len(names), len(args))]
     return names[: len(args)]
@@ -302,7 +347,9 @@ def guess_style(result: Any, func: Callable, grad: Callable | None, args: tuple)
         return "loss" if np.size(result) == 1 else "dout"
     if isinstance(result, tuple) and len(result) == 2 and accepts(grad, 2):
         # f(x) -> (y, z) with b(dout, x) looks the same; but there x is the argument, and z is not.
-        named = n == 1 and [p.name for p in parameters(grad)[1:]] == [p.name for p in parameters(func)]
+        named = n == 1 and [p.name for p in parameters(grad)[1:]] == [
+            p.name for p in parameters(func)
+        ]
         return "dout" if named and not np.array_equal(result[1], args[0]) else "cache"
     scalar = not isinstance(result, (tuple, list, dict)) and np.size(result) == 1
     if scalar and accepts(grad, n):

@@ -65,7 +65,9 @@ def taylor_test(
         if faults:
             raise ValueError(faults[0][1])
         if all(g is None for g in gradients):
-            raise ValueError("grad must return a gradient for one argument or more, got None for each")
+            raise ValueError(
+                "grad must return a gradient for one argument or more, got None for each"
+            )
         narrow = any(v.dtype != np.float64 for v in values) or any(
             d != np.float64 for d in problem.out_dtypes
         )
@@ -98,5 +100,7 @@ def taylor_test(
         return Taylor(np.inf if slope > 0 else np.nan, steps, r)
     h, r_used = steps[usable], r[usable]
     tail = slice(-6, None)  # the smallest steps that rounding has not reached
-    order = float(np.polyfit(np.log2(h[tail]), np.log2(r_used[tail]), 1)[0]) if len(h) > 2 else np.nan
+    order = (
+        float(np.polyfit(np.log2(h[tail]), np.log2(r_used[tail]), 1)[0]) if len(h) > 2 else np.nan
+    )
     return Taylor(order, steps, r)

@@ -30,7 +30,9 @@ def rebuild(tree: Any, new: Iterator[Any]) -> Any:
 
 def is_float(leaf: Any) -> bool:
     """Whether one can differentiate by it: a float, or an array of floats."""
-    return isinstance(leaf, float) or (isinstance(leaf, (np.ndarray, np.generic)) and leaf.dtype.kind == "f")
+    return isinstance(leaf, float) or (
+        isinstance(leaf, (np.ndarray, np.generic)) and leaf.dtype.kind == "f"
+    )
 
 
 def pick(gradients: Any, arg: Any, name: str) -> list[Any]:
@@ -41,12 +43,16 @@ def pick(gradients: Any, arg: Any, name: str) -> list[Any]:
         return [None] * len(leaves(arg, name))
     if isinstance(arg, dict):
         if not isinstance(gradients, dict):
-            raise ValueError(f"the gradient of {name} must be a dict like {name}, got {kind(gradients)}")
+            raise ValueError(
+                f"the gradient of {name} must be a dict like {name}, got {kind(gradients)}"
+            )
         unknown = [key for key in gradients if key not in arg]
         if unknown:
             raise ValueError(f"the gradient of {name} has the keys {unknown}, which {name} has not")
         missing = [
-            key for key in arg if key not in gradients and any(is_float(x) for _, x in leaves(arg[key], ""))
+            key
+            for key in arg
+            if key not in gradients and any(is_float(x) for _, x in leaves(arg[key], ""))
         ]
         if missing:
             raise ValueError(
@@ -54,7 +60,9 @@ def pick(gradients: Any, arg: Any, name: str) -> list[Any]:
             )
         return [g for key in arg for g in pick(gradients.get(key), arg[key], f"{name}[{key!r}]")]
     if not isinstance(gradients, (tuple, list)) or len(gradients) != len(arg):
-        found = f"{len(gradients)} items" if isinstance(gradients, (tuple, list)) else kind(gradients)
+        found = (
+            f"{len(gradients)} items" if isinstance(gradients, (tuple, list)) else kind(gradients)
+        )
         raise ValueError(
             f"the gradient of {name} must have {len(arg)} items like {name}, got {found}; "
             f"or make {name} an array"
