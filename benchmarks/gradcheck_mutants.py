@@ -165,7 +165,7 @@ def mutants() -> Iterator[tuple[Primitive, int, str, Any]]:
                 yield PRIMITIVES[name], i, what, compiled(twin)
         right = PRIMITIVES[name].rules
         rule = right(i) if callable(right) else right[i]
-        if rule is None or rule is ops.flat:
+        if rule is None or rule is ops.zero_derivative:
             continue
         yield (
             PRIMITIVES[name],
@@ -176,7 +176,7 @@ def mutants() -> Iterator[tuple[Primitive, int, str, Any]]:
         yield PRIMITIVES[name], i, "twice the whole", lambda *a, r=rule, **k: 2.0 * r(*a, **k)
         yield PRIMITIVES[name], i, "half the whole", lambda *a, r=rule, **k: 0.5 * r(*a, **k)
         yield PRIMITIVES[name], i, "zero for the whole", lambda *a, r=rule, **k: 0.0 * r(*a, **k)
-        yield PRIMITIVES[name], i, "flat for the whole", ops.flat
+        yield PRIMITIVES[name], i, "flat for the whole", ops.zero_derivative
         yield PRIMITIVES[name], i, "off the tape", lambda *a, r=rule, **k: off_tape(r, a, k)
 
 

@@ -7,7 +7,7 @@ The data are eight little clouds on a circle. A GAN that is left to itself soon 
 import numpy as np
 
 import npgan
-from npgan import Adam, Discriminator, Generator, evaluate, r1
+from npgan import Adam, Discriminator, Generator, r1, value_and_grad
 from npgan.losses import nonsaturating
 from npgan.ops import sigmoid
 
@@ -30,7 +30,9 @@ def main(steps=6000, gamma=0.03, out="ring.png", rng=0):
         fake, pull_G = G.forward(rng.standard_normal((BATCH, LATENT), dtype=np.float32))
 
         logits, pull_D = D.forward(np.concatenate([real, fake]))
-        loss_D, dlogits = evaluate(nonsaturating.discriminator, logits[:BATCH], logits[BATCH:])
+        loss_D, dlogits = value_and_grad(
+            nonsaturating.discriminator, logits[:BATCH], logits[BATCH:]
+        )
         gradient = pull_D(np.concatenate(dlogits), wrt="params")
         if (
             gamma and step % 4 == 0

@@ -9,16 +9,17 @@ from typing import TYPE_CHECKING
 __version__ = "0.1.0"
 
 HOMES = {  # module -> the public names in it; the names alone are the promise, their modules may move
-    "autograd": ("Tensor", "grad", "primitive"),
+    "autograd": ("Tensor", "grad", "primitive", "value_and_grad"),
     "layers": ("Dense", "Layer", "LeakyReLU", "Network", "Sigmoid", "Tanh", "flatten"),
-    "losses": ("bce_with_logits", "evaluate", "r1", "r2", "wgan_gp"),
+    "losses": ("bce_with_logits",),
+    "penalties": ("r1", "r2", "wgan_gp"),
     "optim": ("SGD", "Adam"),
-    "gan": ("GAN", "Discriminator", "Generator", "discriminator_step", "generator_step"),
-    "checkpoint": ("CheckpointError",),
+    "gan": ("Discriminator", "Generator", "discriminator_step", "generator_step"),
+    "training.model": ("GAN",),
+    "files.checkpoint": ("CheckpointError",),
     "kernels": ("set_threads", "use_kernels"),
 }
 MODULES = (
-    "checkpoint",
     "datasets",
     "kernels",
     "layers",
@@ -26,16 +27,16 @@ MODULES = (
     "metrics",
     "ops",
     "optim",
+    "penalties",
     "plot",
     "testing",
-    "train",
+    "training",
 )
 HOME = {name: module for module, names in HOMES.items() for name in names}
 __all__ = sorted([*HOME, *MODULES])
 
 if TYPE_CHECKING:
     from . import (
-        checkpoint,
         datasets,
         kernels,
         layers,
@@ -43,17 +44,20 @@ if TYPE_CHECKING:
         metrics,
         ops,
         optim,
+        penalties,
         plot,
         testing,
-        train,
+        training,
     )
-    from .autograd import Tensor, grad, primitive
-    from .checkpoint import CheckpointError
-    from .gan import GAN, Discriminator, Generator, discriminator_step, generator_step
+    from .autograd import Tensor, grad, primitive, value_and_grad
+    from .files.checkpoint import CheckpointError
+    from .gan import Discriminator, Generator, discriminator_step, generator_step
     from .kernels import set_threads, use_kernels
     from .layers import Dense, Layer, LeakyReLU, Network, Sigmoid, Tanh, flatten
-    from .losses import bce_with_logits, evaluate, r1, r2, wgan_gp
+    from .losses import bce_with_logits
     from .optim import SGD, Adam
+    from .penalties import r1, r2, wgan_gp
+    from .training.model import GAN
 
 
 def __getattr__(name: str) -> object:
@@ -62,7 +66,7 @@ def __getattr__(name: str) -> object:
     if name in MODULES:
         return importlib.import_module(f".{name}", __name__)
     if name in HOME:
-        if name in ("Tensor", "grad"):
+        if name in ("Tensor", "grad", "value_and_grad"):
             importlib.import_module(".ops", __name__)  # gives Tensor its operators
         value = getattr(importlib.import_module(f".{HOME[name]}", __name__), name)
         globals()[name] = value

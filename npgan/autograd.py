@@ -80,7 +80,7 @@ class Primitive:
     """A function of arrays, with `rules`: one derivative per positional argument.
 
     rules[i](g, y, *arguments, **options) returns dL/d(argument i), where g = dL/dy. A rule may be
-    None (nobody differentiates by this argument) or `ops.flat` (the derivative is zero wherever it
+    None (nobody differentiates by this argument) or `ops.zero_derivative` (the derivative is zero wherever it
     exists). For a variable number of arguments, rules is one function: i -> the rule of argument i.
     """
 
@@ -149,7 +149,7 @@ def grad(
             f"grad() needs a scalar y, got shape {y.shape}; reduce it first: y.sum(), y.mean()"
         )
 
-    leads_to_x = follow(y, {x.number for x in wanted})
+    leads_to_x = nodes_between(y, {x.number for x in wanted})
     gradients = {y.number: Tensor(np.ones_like(y.data)) if create_graph else np.ones_like(y.data)}
     queue = [
         (-y.number, y)
@@ -165,7 +165,9 @@ def grad(
             if not isinstance(a, Tensor) or a.number not in leads_to_x:
                 continue
             piece = op.rule(i)(g, node if create_graph else node.data, *seen, **options)
-            if piece is None:  # ops.flat: zero wherever it exists, an arrow that carries nothing
+            if (
+                piece is None
+            ):  # ops.zero_derivative: zero wherever it exists, an arrow that carries nothing
                 continue
             if a.number in gradients:
                 gradients[a.number] = gradients[a.number] + piece
@@ -188,7 +190,7 @@ def grad(
     return found[0] if single else found
 
 
-def follow(y: Tensor, targets: set[int]) -> set[int]:
+def nodes_between(y: Tensor, targets: set[int]) -> set[int]:
     """The numbers of the nodes on a path from y to a target; only these need a gradient."""
     seen, stack = {y.number: y}, [y]
     while stack:
@@ -207,3 +209,12 @@ def follow(y: Tensor, targets: set[int]) -> set[int]:
         ):
             useful.add(number)
     return useful
+
+
+def value_and_grad(
+    function: Callable[..., Any], *arrays: np.ndarray
+) -> tuple[float, list[np.ndarray]]:
+    """(value, [gradient by each array]) of a scalar function written with npgan.ops."""
+    leaves = [Tensor(a) for a in arrays]
+    value = function(*leaves)
+    return float(value.data), grad(value, leaves, unused="zero")

@@ -110,7 +110,7 @@ class Layer:
     def by_input(self, g: np.ndarray, x: np.ndarray, y: Any) -> np.ndarray:
         """dL/dx from g = dL/dy, by the primitive's rule."""
         dx = self.op.rule(0)(g, y, x, *self.params.values(), **self.options)
-        return np.zeros_like(x) if dx is None else dx  # None: ops.flat
+        return np.zeros_like(x) if dx is None else dx  # None: ops.zero_derivative
 
     def by_params(self, g: np.ndarray, x: np.ndarray, y: Any, out: np.ndarray) -> None:
         """dL/dtheta into `out`, by the primitive's rules."""

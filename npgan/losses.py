@@ -1,7 +1,7 @@
-"""GAN losses on logits, and penalties: compositions of primitives, with no derivative of their own.
+"""GAN losses on logits: compositions of primitives, with no derivative of their own.
 
 A GAN loss is a pair of functions of the discriminator's logits at real and at generated images,
-each (B, 1), in nats per image where it is a cross-entropy. `evaluate` gives a loss its value and
+each (B, 1), in nats per image where it is a cross-entropy. `value_and_grad` gives a loss its value and
 its gradients by the logits, which is where the pullbacks of the networks take over.
 """
 
@@ -14,8 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from . import ops
-from .autograd import Tensor, grad
-from .layers import Network, flatten
+from .autograd import value_and_grad
 
 
 class Loss(NamedTuple):
@@ -30,19 +29,12 @@ class Loss(NamedTuple):
     )
 
 
-def evaluate(function: Callable[..., Any], *arrays: np.ndarray) -> tuple[float, list[np.ndarray]]:
-    """(value, [gradient by each array]) of a scalar function written with npgan.ops."""
-    leaves = [Tensor(a) for a in arrays]
-    value = function(*leaves)
-    return float(value.data), grad(value, leaves, unused="zero")
-
-
 def bce_with_logits(logits: np.ndarray, targets: Any) -> tuple[float, np.ndarray]:
     """Cross-entropy of σ(logits) against targets in [0, 1], the mean in nats, and its gradient.
 
     targets: an array like the logits, or one number for all of them.
     """
-    value, (dlogits,) = evaluate(lambda z: ops.bce_with_logits(z, targets), logits)
+    value, (dlogits,) = value_and_grad(lambda z: ops.bce_with_logits(z, targets), logits)
     return value, dlogits
 
 
@@ -106,56 +98,26 @@ LOSSES = {
 }
 
 
-# ---- penalties on D's slope by its input: each returns (value, flat gradient by D.theta) ----
+def with_smoothing(loss: Loss, smoothing: float) -> Loss:
+    """The loss with D's target 1 - smoothing at real images, 0 at fakes.    Salimans et al. 2016, section 3.4
 
-
-def slope_penalty(
-    D: Network, x: np.ndarray, of_square: Callable[[Tensor], Tensor], pixels: int | None = None
-) -> tuple[float, np.ndarray]:
-    """of_square(|∇x D(x)|² of each image), through the tape: the slope is itself differentiated.
-
-    Row i of the logits depends on image i alone, so one gradient of their sum holds every slope.
-    pixels: how many columns of x are the image, where a label stands beside it.
+    One-sided, for a target above 0 at fakes would hold D up where only fakes are. Raises ValueError for a
+    loss in which D has no target at real images.
     """
-    leaf, params = Tensor(D.cast(x)), D.tensors()
-    slope = grad(ops.sum(D.apply(leaf, params)), leaf, create_graph=True)
-    slope = slope if pixels is None else slope[:, :pixels]
-    value = of_square(ops.sum(slope * slope, axis=1))
-    return float(value.data), flatten(grad(value, params, unused="zero"))
-
-
-def r1(
-    D: Network, real: np.ndarray, gamma: float = 1.0, pixels: int | None = None
-) -> tuple[float, np.ndarray]:
-    """(γ/2) E |∇D(real)|².    Mescheder et al. 2018, eq. 9"""
-    return slope_penalty(D, real, lambda square: 0.5 * gamma * ops.mean(square), pixels)
-
-
-def r2(
-    D: Network, fake: np.ndarray, gamma: float = 1.0, pixels: int | None = None
-) -> tuple[float, np.ndarray]:
-    """(γ/2) E |∇D(fake)|²: the same at generated images.    Mescheder et al. 2018, eq. 10"""
-    return r1(D, fake, gamma, pixels)
-
-
-def wgan_gp(
-    D: Network,
-    real: np.ndarray,
-    fake: np.ndarray,
-    rng: Any = None,
-    weight: float = 10.0,
-    pixels: int | None = None,
-) -> tuple[float, np.ndarray]:
-    """weight · E (|∇D(x)| - 1)², x on the lines from real to fake.    Gulrajani et al. 2017, eq. 3"""
-    if np.shape(real) != np.shape(fake):
-        raise ValueError(
-            f"wgan_gp() pairs real with fake images, got {np.shape(real)} and {np.shape(fake)}"
+    if not smoothing:
+        return loss
+    target = 1.0 - smoothing
+    if loss.name in (nonsaturating.name, minimax.name):
+        return loss._replace(
+            discriminator=lambda real, fake: call(real, target) + call(fake, 0.0), equilibrium=None
         )
-    along = np.random.default_rng(rng).random((len(real), 1)).astype(real.dtype)
-    tiny = float(np.finfo(real.dtype).tiny)  # |∇D| has no derivative where it is 0
-    return slope_penalty(
-        D,
-        real + along * (fake - real),
-        lambda square: weight * ops.mean(((square + tiny) ** 0.5 - 1.0) ** 2),
-        pixels,
+    if loss.name == least_squares.name:
+        return loss._replace(
+            discriminator=lambda real, fake: (
+                0.5 * ops.mean((real - target) ** 2) + 0.5 * ops.mean(fake**2)
+            ),
+            equilibrium=None,
+        )
+    raise ValueError(
+        f"smoothing needs a loss with labels (nonsaturating, minimax, least_squares), got {loss.name}"
     )

@@ -16,7 +16,7 @@ import numpy as np
 from . import kernels
 from .autograd import Tensor, primitive
 
-flat = lambda g, y, *args, **options: (
+zero_derivative = lambda g, y, *args, **options: (
     None
 )  # the rule of an argument whose derivative is zero where it exists
 
@@ -314,7 +314,7 @@ def leaky_gate(g, y, slope=0.2):
     return kernels.leaky_gate(g, y, slope)
 
 
-leaky_gate.rules = (lambda h, z, g, y, slope=0.2: leaky_gate(h, y, slope=slope), flat)
+leaky_gate.rules = (lambda h, z, g, y, slope=0.2: leaky_gate(h, y, slope=slope), zero_derivative)
 
 
 @primitive

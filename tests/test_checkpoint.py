@@ -13,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from npgan import GAN, CheckpointError, checkpoint
+from npgan import GAN, CheckpointError
+from npgan.files import checkpoint
 
 NAMES = st.from_regex(r"[a-z]{1,6}_[A-Za-z0-9]{0,3}", fullmatch=True)
 KINDS = st.one_of(

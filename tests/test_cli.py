@@ -13,10 +13,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from npgan import GAN, __version__, checkpoint, datasets
-from npgan.cli import LOSSES, PENALTIES, main
+from npgan import GAN, __version__, datasets
+from npgan.cli.commands import LOSSES, PENALTIES, main
 from npgan.datasets.idx import header
-from npgan.run import interpolate
+from npgan.files import checkpoint
+from npgan.training.pictures import interpolate
 
 RNG = np.random.default_rng(0)
 IMAGES = RNG.integers(0, 256, (43, 3, 4), dtype=np.uint8)
@@ -419,7 +420,7 @@ def test_the_default_penalty_can_be_left_out(zoo, tmp_path, capsys):
 
 
 def test_every_penalty_can_be_chosen():
-    from npgan.regularise import PENALTIES as KNOWN
+    from npgan.penalties import PENALTIES as KNOWN
 
     assert list(PENALTIES) == list(KNOWN)
 
@@ -510,7 +511,8 @@ def test_ctrl_c_during_the_last_pictures_says_that_the_run_is_complete(
     zoo, tmp_path, monkeypatch, capsys
 ):
     monkeypatch.setattr(
-        "npgan.run.RunDirectory.finish", lambda self: signal.raise_signal(signal.SIGINT)
+        "npgan.training.run_directory.RunDirectory.finish",
+        lambda self: signal.raise_signal(signal.SIGINT),
     )
     assert (
         main(["train", "--data", str(zoo / "images.npy"), *train_small(2), "--out", str(tmp_path)])
@@ -821,7 +823,7 @@ def test_a_result_that_cannot_be_printed_is_a_failure():
 
 THREADS = """
 import os, sys
-from npgan import cli
+from npgan.cli import commands as cli
 def info(args):
     return {"threads": os.environ["OPENBLAS_NUM_THREADS"], "numpy": "numpy" in sys.modules}
 cli.info = info

@@ -8,22 +8,13 @@ import pytest
 from oracles import numerical
 from PIL import Image
 
-import npgan.gan
-from npgan import (
-    GAN,
-    SGD,
-    Discriminator,
-    Generator,
-    checkpoint,
-    datasets,
-    generator_step,
-    r1,
-    r2,
-    wgan_gp,
-)
-from npgan.conditional import before, beside, classes_of, labels_for, one_hot, shortly
+import npgan.training.model
+from npgan import GAN, SGD, Discriminator, Generator, datasets, generator_step, r1, r2, wgan_gp
+from npgan.files import checkpoint
 from npgan.losses import nonsaturating
-from npgan.run import RunDirectory, interpolate
+from npgan.training.conditional import before, classes_of, join_labels, labels_for, one_hot, shortly
+from npgan.training.pictures import interpolate
+from npgan.training.run_directory import RunDirectory
 
 RNG = np.random.default_rng(0)
 IMAGES = RNG.integers(0, 256, (43, 3, 4), dtype=np.uint8)
@@ -59,7 +50,7 @@ def test_one_hot_has_its_one_in_the_column_of_the_class():
 
 def test_without_labels_the_pieces_do_nothing():
     x = np.zeros((2, 3), np.float32)
-    assert beside(x, None) is x
+    assert join_labels(x, None) is x
     assert before(np.sum, 3, None) is np.sum
 
 
@@ -78,8 +69,8 @@ def test_classes_are_named_shortly(classes, text):
     assert shortly(list(classes)) == text
 
 
-def test_a_label_is_as_long_as_what_it_stands_beside():
-    joined = beside(np.ones((2, 9), np.float32), np.eye(2, dtype=np.float32))
+def test_a_label_is_as_long_as_what_it_is_joined_to():
+    joined = join_labels(np.ones((2, 9), np.float32), np.eye(2, dtype=np.float32))
     np.testing.assert_array_equal(joined[:, 9:], [[3, 0], [0, 3]])
     assert joined.dtype == np.float32
 
@@ -107,11 +98,12 @@ class Recorder(SGD):
 def test_the_generators_gradient_past_the_label():
     G, D, _, z, y = tiny()
     expected = numerical(
-        lambda: float(nonsaturating.generator(None, D(beside(G(beside(z, y)), y)))), G.theta
+        lambda: float(nonsaturating.generator(None, D(join_labels(G(join_labels(z, y)), y)))),
+        G.theta,
     )
-    fake, pull_G = G.forward(beside(z, y))
+    fake, pull_G = G.forward(join_labels(z, y))
     optimiser = Recorder(G)
-    generator_step(D, optimiser, beside(fake, y), before(pull_G, 6, y))
+    generator_step(D, optimiser, join_labels(fake, y), before(pull_G, 6, y))
     np.testing.assert_allclose(optimiser.seen, expected, rtol=1e-5, atol=1e-8)
     assert np.abs(expected).max() > 1e-3
 
@@ -121,22 +113,22 @@ def test_penalties_leave_out_the_slope_by_the_label():
     fake, along = -real[::-1], np.random.default_rng(5).random((7, 1))
 
     def square(x):
-        logits, pull = D.forward(beside(x, y))
+        logits, pull = D.forward(join_labels(x, y))
         return np.sum(pull(np.ones_like(logits), wrt="input")[:, :6] ** 2, axis=1)
 
     between = real + along * (fake - real)
     for penalty, expected in (
-        (lambda: r1(D, beside(real, y), 3.0, 6), lambda: 1.5 * square(real).mean()),
-        (lambda: r2(D, beside(fake, y), 3.0, 6), lambda: 1.5 * square(fake).mean()),
+        (lambda: r1(D, join_labels(real, y), 3.0, 6), lambda: 1.5 * square(real).mean()),
+        (lambda: r2(D, join_labels(fake, y), 3.0, 6), lambda: 1.5 * square(fake).mean()),
         (
-            lambda: wgan_gp(D, beside(real, y), beside(fake, y), 5, 10.0, 6),
+            lambda: wgan_gp(D, join_labels(real, y), join_labels(fake, y), 5, 10.0, 6),
             lambda: 10 * np.mean((np.sqrt(square(between)) - 1) ** 2),
         ),
     ):
         value, gradient = penalty()
         np.testing.assert_allclose(value, expected(), rtol=1e-12)
         np.testing.assert_allclose(gradient, numerical(expected, D.theta), rtol=1e-5, atol=1e-7)
-    assert r1(D, beside(real, y))[0] > r1(D, beside(real, y), 1.0, 6)[0] * 1.01
+    assert r1(D, join_labels(real, y))[0] > r1(D, join_labels(real, y), 1.0, 6)[0] * 1.01
 
 
 @pytest.mark.parametrize("name", ["r1", "r2", "r1+r2", "wgan_gp"])
@@ -146,7 +138,7 @@ def test_a_gans_penalty_does_not_depend_on_the_labels_slope(name):
     gan.start((3, 4), classes=[3, 5, 8])
     D, real = (
         gan.discriminator_,
-        beside(np.zeros((2, 12), np.float32), np.eye(3, dtype=np.float32)[:2]),
+        join_labels(np.zeros((2, 12), np.float32), np.eye(3, dtype=np.float32)[:2]),
     )
     before_value = gan.penalty()(D, real, real)[0]
     D.layers[0].params["W"][12:] += 5
@@ -158,13 +150,13 @@ def test_a_gans_penalty_does_not_depend_on_the_labels_slope(name):
 
 def test_labels_stay_with_their_images(monkeypatch):
     """Image i is grey level i, and its label says so; in every batch, every split, and after an interruption."""
-    seen, step_of_D = [], npgan.gan.discriminator_step
+    seen, step_of_D = [], npgan.training.model.discriminator_step
 
     def spy(D, optimiser, real, fake, *rest):
         seen.append((real, fake))
         return step_of_D(D, optimiser, real, fake, *rest)
 
-    monkeypatch.setattr(npgan.gan, "discriminator_step", spy)
+    monkeypatch.setattr(npgan.training.model, "discriminator_step", spy)
     images = np.arange(43, dtype=np.uint8)[:, None, None].repeat(4, 1) * 5
     gan = fit(small(d_steps=2, batch=4), 2, images=images, labels=np.arange(43) + 100)
     assert gan.classes_ == list(range(100, 143))
@@ -187,9 +179,9 @@ def test_the_generator_is_told_the_label(monkeypatch):
 
 
 def test_noise_is_not_laid_on_labels(monkeypatch):
-    seen, step_of_D = [], npgan.gan.discriminator_step
+    seen, step_of_D = [], npgan.training.model.discriminator_step
     monkeypatch.setattr(
-        npgan.gan,
+        npgan.training.model,
         "discriminator_step",
         lambda D, o, real, *rest: (seen.append(real), step_of_D(D, o, real, *rest))[1],
     )

@@ -12,18 +12,18 @@ from npgan import (
     Generator,
     Tensor,
     bce_with_logits,
-    checkpoint,
     datasets,
     discriminator_step,
-    evaluate,
     flatten,
     generator_step,
     grad,
     ops,
     r1,
     r2,
+    value_and_grad,
     wgan_gp,
 )
+from npgan.files import checkpoint
 from npgan.losses import LOSSES, nonsaturating
 
 every_loss = pytest.mark.parametrize("loss", LOSSES.values(), ids=LOSSES)
@@ -84,8 +84,8 @@ def test_minimax_and_nonsaturating_pull_the_same_way_with_different_strength():
     """d/dlogit: -(1-D) / B against -D / B."""
     logits = np.array([[-3.0], [0.0], [2.0]])
     D = 1 / (1 + np.exp(-logits))
-    _, (flat,) = evaluate(lambda f: LOSSES["minimax"].generator(None, f), logits)
-    _, (steep,) = evaluate(lambda f: LOSSES["nonsaturating"].generator(None, f), logits)
+    _, (flat,) = value_and_grad(lambda f: LOSSES["minimax"].generator(None, f), logits)
+    _, (steep,) = value_and_grad(lambda f: LOSSES["nonsaturating"].generator(None, f), logits)
     np.testing.assert_allclose(flat, -D / 3, rtol=1e-12)
     np.testing.assert_allclose(steep, -(1 - D) / 3, rtol=1e-12)
 
@@ -127,7 +127,7 @@ def test_every_loss_is_finite_for_huge_logits(loss, dtype):
         for b in (-1e4, 0.0, 1e4):
             logits = np.array([[a]], dtype), np.array([[b]], dtype)
             for side in (loss.discriminator, loss.generator):
-                value, gradients = evaluate(side, *logits)
+                value, gradients = value_and_grad(side, *logits)
                 assert np.isfinite(value)
                 assert all(np.isfinite(g).all() and g.dtype == dtype for g in gradients)
 

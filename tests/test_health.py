@@ -8,9 +8,10 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from npgan import GAN, datasets, health
+from npgan import GAN, datasets
 from npgan.datasets import Images
-from npgan.health import Samples, chosen, diagnose, measure
+from npgan.training import health
+from npgan.training.health import Samples, chosen, diagnose, measure
 
 ROOT = Path(__file__).parents[1]
 IMAGES = np.random.default_rng(0).integers(0, 256, (60, 4, 5), dtype=np.uint8)

@@ -188,7 +188,7 @@ def test_optimiser_kernels_agree_with_the_reference(dtype, n, t, seed):
         ("adam", 4, (1e-3, 0.5, 0.999, 1e-8, t)),
         ("adam", 4, (1e-3, 0.0, 0.99, 1e-8, t)),
         ("sgd", 3, (1e-2, 0.9)),
-        ("mix", 2, (0.99,)),
+        ("ema_update", 2, (0.99,)),
     ):
         ours, expected = [[a.copy() for a in start[:count]] for _ in range(2)]
         assert getattr(kernels, name)(*ours, *hyper) == getattr(reference, name)(*expected, *hyper)
@@ -211,7 +211,7 @@ def test_optimiser_kernels_notice_what_is_not_finite(bad, where):
 
 def test_strided_targets_of_in_place_kernels_are_updated():
     whole = np.zeros(20)
-    kernels.mix(whole[::2], np.ones(10), 0.5)
+    kernels.ema_update(whole[::2], np.ones(10), 0.5)
     np.testing.assert_array_equal(whole[::2], np.full(10, 0.5))
     np.testing.assert_array_equal(whole[1::2], np.zeros(10))
 

@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from npgan import GAN, CheckpointError, checkpoint, metrics, plot
+from npgan import GAN, CheckpointError, metrics, plot
 from npgan.cli import main
+from npgan.cli.evaluate import home, knowing
 from npgan.datasets import DataError, Images, load, mnist
-from npgan.gan import crc32_of
+from npgan.datasets.fingerprints import image_crc32
+from npgan.files import checkpoint
 from npgan.metrics import Judge, distances, frechet_distance, nearest, precision_recall, scores
-from npgan.metrics.command import home, knowing
 from npgan.metrics.judge import HERE
 
 RNG = np.random.default_rng(0)
@@ -592,7 +593,7 @@ def test_a_judge_of_other_images(run, judge, tmp_path, capsys):
     train, test = (load(tmp_path / "own.npz", split) for split in ("train", "test"))
 
     def change(arrays, meta):
-        meta.update(judge="own", crc32={"train": crc32_of(train), "test": crc32_of(test)})
+        meta.update(judge="own", crc32={"train": image_crc32(train), "test": image_crc32(test)})
 
     rewritten(tmp_path / "judge.npz", change)
     np.save(tmp_path / "x.npy", images[6000:6200])

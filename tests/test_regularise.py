@@ -8,25 +8,27 @@ import pytest
 from autograd import grad as hips_grad
 from oracles import numerical
 
-import npgan.gan
+import npgan.training.model
 from npgan import (
     GAN,
     SGD,
     Discriminator,
     Generator,
     Tensor,
-    checkpoint,
     datasets,
     discriminator_step,
-    evaluate,
     flatten,
     grad,
     r1,
     r2,
+    value_and_grad,
 )
-from npgan.losses import LOSSES, nonsaturating
-from npgan.regularise import PENALTIES, falling, lazy_penalty, noisy, smoothed, thinned
-from npgan.run import RunDirectory
+from npgan.files import checkpoint
+from npgan.losses import LOSSES, nonsaturating, with_smoothing
+from npgan.penalties import PENALTIES, lazy_penalty
+from npgan.training.noise import add_noise, with_dropout
+from npgan.training.run_directory import RunDirectory
+from npgan.training.schedules import linear_decay
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (43, 3, 4), dtype=np.uint8)
 STEPS = 5  # of an epoch: 43 // 8
@@ -269,9 +271,9 @@ def test_a_lazy_penalty_pulls_as_much_in_all():
 @pytest.mark.parametrize("name", ["nonsaturating", "minimax", "least_squares"])
 def test_smoothing_moves_ds_target_at_real_images_alone(name):
     loss, real, fake = LOSSES[name], np.array([[2.0], [-0.5]]), np.array([[-1.0], [3.0]])
-    smooth = smoothed(loss, 0.1)
-    _, (by_real, by_fake) = evaluate(smooth.discriminator, real, fake)
-    _, (_, kept) = evaluate(loss.discriminator, real, fake)
+    smooth = with_smoothing(loss, 0.1)
+    _, (by_real, by_fake) = value_and_grad(smooth.discriminator, real, fake)
+    _, (_, kept) = value_and_grad(loss.discriminator, real, fake)
     np.testing.assert_array_equal(by_fake, kept)
     answer = real if name == "least_squares" else 1 / (1 + np.exp(-real))
     np.testing.assert_allclose(by_real, (answer - 0.9) / 2, rtol=1e-12)
@@ -279,7 +281,7 @@ def test_smoothing_moves_ds_target_at_real_images_alone(name):
         by_real, numerical(lambda: float(smooth.discriminator(real, fake)), real), rtol=1e-6
     )
     assert smooth.generator is loss.generator
-    assert smoothed(loss, 0.0) is loss
+    assert with_smoothing(loss, 0.0) is loss
 
 
 def test_a_loss_without_targets_cannot_be_smoothed():
@@ -293,34 +295,34 @@ def test_a_loss_without_targets_cannot_be_smoothed():
 
 def test_a_thinned_network_has_the_weights_of_the_whole_one():
     D, real, _ = tiny()
-    thin = thinned(D, 0.4, [1])
-    assert thinned(D, 0.0, [1]) is D
+    thin = with_dropout(D, 0.4, [1])
+    assert with_dropout(D, 0.0, [1]) is D
     assert thin.theta is D.theta
     assert len(D.layers) == 5
     assert np.any(thin(real) != D(real))
-    np.testing.assert_array_equal(thin(real), thinned(D, 0.4, [1])(real))
-    assert np.any(thin(real) != thinned(D, 0.4, [2])(real))
+    np.testing.assert_array_equal(thin(real), with_dropout(D, 0.4, [1])(real))
+    assert np.any(thin(real) != with_dropout(D, 0.4, [2])(real))
     D.theta *= 2
-    np.testing.assert_array_equal(thin(real), thinned(D, 0.4, [1])(real))
+    np.testing.assert_array_equal(thin(real), with_dropout(D, 0.4, [1])(real))
 
 
 def test_dropout_throws_out_its_share_and_makes_up_for_it():
     D = Discriminator(3, (400, 300), rng=0)
     seen = [D.layers[1].op(np.ones((50, 400), np.float32))]
     for rate in (0.2, 0.5):
-        drop = thinned(D, rate, [1]).layers[2]
+        drop = with_dropout(D, rate, [1]).layers[2]
         y, _ = drop.forward(seen[0])
         assert abs(np.mean(y == 0) - rate) < 0.01
         assert abs(y.mean() - 1) < 0.02
         assert y.dtype == np.float32
-    masks = [thinned(D, 0.5, [1]).layers[i].forward(np.ones((50, 300)))[0] for i in (2, 5)]
+    masks = [with_dropout(D, 0.5, [1]).layers[i].forward(np.ones((50, 300)))[0] for i in (2, 5)]
     assert 0.4 < np.mean(masks[0] == masks[1]) < 0.6
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_a_thinned_networks_pullback_is_the_tapes(dtype):
     D, real, _ = tiny()
-    thin, real = thinned(D.astype(dtype), 0.4, [1]), real.astype(dtype)
+    thin, real = with_dropout(D.astype(dtype), 0.4, [1]), real.astype(dtype)
     logits, pull = thin.forward(real)
     dx, dtheta = pull(np.cos(logits))
     leaf, params = Tensor(real), thin.tensors()
@@ -332,7 +334,7 @@ def test_a_thinned_networks_pullback_is_the_tapes(dtype):
 @pytest.mark.parametrize("name", [None, *PENALTIES])
 def test_a_step_with_dropout_follows_the_gradient_through_its_masks(name):
     D, real, fake = tiny()
-    penalty, thin = lazy_penalty(name, 0.7, 1, 0, rng=5), thinned(D, 0.4, [1])
+    penalty, thin = lazy_penalty(name, 0.7, 1, 0, rng=5), with_dropout(D, 0.4, [1])
 
     def whole():
         logits = thin(np.concatenate([real, fake]))
@@ -348,23 +350,23 @@ def test_a_step_with_dropout_follows_the_gradient_through_its_masks(name):
 def test_the_generators_gradient_through_ds_masks():
     D, _, _ = tiny()
     G = Generator(3, (5,), 6, rng=0).astype(np.float64)
-    z, thin = np.random.default_rng(3).standard_normal((7, 3)), thinned(D, 0.4, [1])
+    z, thin = np.random.default_rng(3).standard_normal((7, 3)), with_dropout(D, 0.4, [1])
     expected = numerical(lambda: float(nonsaturating.generator(None, thin(G(z)))), G.theta)
     optimiser = Recorder(G)
-    npgan.gan.generator_step(thin, optimiser, *G.forward(z))
+    npgan.training.model.generator_step(thin, optimiser, *G.forward(z))
     np.testing.assert_allclose(optimiser.seen, expected, rtol=1e-5, atol=1e-9)
 
 
 def test_both_steps_see_the_thinned_discriminator(monkeypatch):
     seen = []
     for name in ("discriminator_step", "generator_step"):
-        step = getattr(npgan.gan, name)
+        step = getattr(npgan.training.model, name)
 
         def spy(D, *rest, step=step):
             seen.append([layer.op.__name__ for layer in D.layers])
             return step(D, *rest)
 
-        monkeypatch.setattr(npgan.gan, name, spy)
+        monkeypatch.setattr(npgan.training.model, name, spy)
     fit(small(dropout=0.5), 1)
     assert seen == [["affine", "leaky_relu", "dropout", "affine"]] * 2 * STEPS
 
@@ -372,9 +374,9 @@ def test_both_steps_see_the_thinned_discriminator(monkeypatch):
 def test_every_step_has_masks_of_its_own_and_the_gan_answers_without(monkeypatch):
     keys = []
     monkeypatch.setattr(
-        npgan.gan,
-        "thinned",
-        lambda D, rate, key: (keys.append(tuple(key)), thinned(D, rate, key))[1],
+        npgan.training.model,
+        "with_dropout",
+        lambda D, rate, key: (keys.append(tuple(key)), with_dropout(D, rate, key))[1],
     )
     gan = fit(small(dropout=0.5, d_steps=2, batch=4), 2)
     assert len(set(keys)) == len(keys) == 2 * STEPS * 3
@@ -392,7 +394,7 @@ def test_every_step_has_masks_of_its_own_and_the_gan_answers_without(monkeypatch
 
 def test_instance_noise_has_its_std_and_leaves_the_images_alone():
     images = np.zeros((400, 50), np.float32)
-    seen = noisy(images, 0.3, np.random.default_rng(0))
+    seen = add_noise(images, 0.3, np.random.default_rng(0))
     assert seen.dtype == np.float32
     assert abs(seen.std() - 0.3) < 0.005
     assert abs(seen.mean()) < 0.01
@@ -409,7 +411,7 @@ def test_instance_noise_has_its_std_and_leaves_the_images_alone():
     ],
 )
 def test_what_falls_does_so_over_the_last_share_of_the_run(share, expected):
-    assert [falling(done, share) for done in (0, 0.25, 0.5, 0.75, 1)] == expected
+    assert [linear_decay(done, share) for done in (0, 0.25, 0.5, 0.75, 1)] == expected
 
 
 def rates(monkeypatch, gan, *epochs):
@@ -453,7 +455,7 @@ def test_a_gan_stepped_by_hand_stands_at_the_start_of_its_schedules(epochs):
 def test_both_steps_see_the_same_noisy_images_and_the_noise_falls(monkeypatch):
     """Of constant images: what D is shown varies by the noise alone."""
     seen = []
-    step_of_D, step_of_G = npgan.gan.discriminator_step, npgan.gan.generator_step
+    step_of_D, step_of_G = npgan.training.model.discriminator_step, npgan.gan.generator_step
 
     def spy_D(D, optimiser, real, fake, *rest):
         seen.append((real.std(), np.abs(fake).max() > 1, real, fake))
@@ -464,8 +466,8 @@ def test_both_steps_see_the_same_noisy_images_and_the_noise_falls(monkeypatch):
         assert seen[-1][3] is fake
         return step_of_G(D, optimiser, fake, pull_G, loss, real)
 
-    monkeypatch.setattr(npgan.gan, "discriminator_step", spy_D)
-    monkeypatch.setattr(npgan.gan, "generator_step", spy_G)
+    monkeypatch.setattr(npgan.training.model, "discriminator_step", spy_D)
+    monkeypatch.setattr(npgan.training.model, "generator_step", spy_G)
     fit(small(instance_noise=0.8, batch=16), 5, images=np.full((32, 10, 10), 128, np.uint8))
     std = np.array([row[0] for row in seen])
     np.testing.assert_allclose(std, 0.8 * (1 - np.arange(10) / 10), rtol=0.1)
@@ -476,13 +478,13 @@ def test_both_steps_see_the_same_noisy_images_and_the_noise_falls(monkeypatch):
 
 
 def test_d_steps_use_images_of_their_own(monkeypatch):
-    shown, step_of_D = [], npgan.gan.discriminator_step
+    shown, step_of_D = [], npgan.training.model.discriminator_step
 
     def spy(D, optimiser, real, *rest):
         shown.append(real)
         return step_of_D(D, optimiser, real, *rest)
 
-    monkeypatch.setattr(npgan.gan, "discriminator_step", spy)
+    monkeypatch.setattr(npgan.training.model, "discriminator_step", spy)
     images = np.arange(43, dtype=np.uint8)[:, None, None].repeat(3, 1)
     gan = fit(small(d_steps=3, batch=4), 1, images=images)
     assert (gan.adam_D.t, gan.adam_G.t) == (9, 3)
@@ -490,13 +492,13 @@ def test_d_steps_use_images_of_their_own(monkeypatch):
 
 
 def test_history_holds_the_mean_over_the_d_steps(monkeypatch):
-    values, step_of_D = [], npgan.gan.discriminator_step
+    values, step_of_D = [], npgan.training.model.discriminator_step
 
     def spy(*args):
         values.append(step_of_D(*args))
         return values[-1]
 
-    monkeypatch.setattr(npgan.gan, "discriminator_step", spy)
+    monkeypatch.setattr(npgan.training.model, "discriminator_step", spy)
     gan = fit(small(d_steps=2, batch=4, penalty="r1", penalty_every=3), 1)
     for name in ("loss_D", "D_real", "D_fake", "penalty"):
         np.testing.assert_allclose(
@@ -560,13 +562,13 @@ def test_an_option_draws_from_a_stream_of_its_own(options):
 
 
 def test_wgan_gp_draws_new_lines_in_every_step(monkeypatch):
-    seeds, function = [], npgan.regularise.wgan_gp
+    seeds, function = [], npgan.penalties.wgan_gp
 
     def spy(D, real, fake, rng, *rest):
         seeds.append(tuple(rng))
         return function(D, real, fake, rng, *rest)
 
-    monkeypatch.setattr(npgan.regularise, "wgan_gp", spy)
+    monkeypatch.setattr(npgan.penalties, "wgan_gp", spy)
     fit(small(penalty="wgan_gp"), 2)
     assert len(set(seeds)) == 2 * STEPS
 

@@ -17,9 +17,13 @@ import pytest
 from PIL import Image
 
 import npgan.gan
-from npgan import GAN, checkpoint, datasets, train
+import npgan.training.model
+from npgan import GAN, datasets
 from npgan.datasets import Images
-from npgan.run import RunDirectory, results
+from npgan.files import checkpoint
+from npgan.gan import check_finite
+from npgan.training import loop
+from npgan.training.run_directory import RunDirectory, results
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (43, 3, 4), dtype=np.uint8)
 STEPS = 5  # of an epoch: 43 // 8
@@ -100,7 +104,7 @@ class Clock:
 
 @pytest.fixture
 def clock(monkeypatch):
-    monkeypatch.setattr(train.time, "perf_counter", lambda: Clock.now)
+    monkeypatch.setattr(loop.time, "perf_counter", lambda: Clock.now)
 
 
 ROWS = np.arange(43, dtype=np.float32)[:, None]
@@ -108,21 +112,21 @@ ROWS = np.arange(43, dtype=np.float32)[:, None]
 
 def test_history_holds_the_means_of_each_epoch():
     model = Counter()
-    train.run(model, ROWS, 3, progress=False)
+    loop.run(model, ROWS, 3, progress=False)
     assert model.history_ == {"epoch": [1, 2, 3], "loss_D": [3.0, 8.0, 13.0], "D_real": [0.25] * 3}
     assert (model.n, model.epoch_, model.position_, model.sums_) == (15, 3, 0, {})
 
 
 def test_every_epoch_meets_its_own_order_and_no_image_twice():
     model = Counter()
-    train.run(model, ROWS, 2, progress=False)
+    loop.run(model, ROWS, 2, progress=False)
     first, second = np.concatenate(model.seen[:5]).ravel(), np.concatenate(model.seen[5:]).ravel()
     assert len(set(first)) == len(set(second)) == 40
     assert not np.array_equal(first, second)
 
 
 def test_one_line_an_epoch_says_all_there_is(clock, capsys):
-    train.run(Counter(), ROWS, 10, progress=True)
+    loop.run(Counter(), ROWS, 10, progress=True)
     out, err = capsys.readouterr()
     lines = err.splitlines()
     assert out == ""
@@ -135,7 +139,7 @@ def test_one_line_an_epoch_says_all_there_is(clock, capsys):
 def test_an_epoch_taken_up_again_counts_only_what_is_left(clock, capsys):
     model = Counter()
     model.epoch_, model.position_, model.sums_ = 1, 3, {"loss_D": 100.0, "D_real": 2.0}
-    train.run(model, ROWS, 2, progress=True)
+    loop.run(model, ROWS, 2, progress=True)
     lines = capsys.readouterr().err.splitlines()
     assert lines == [
         "epoch 2/3  loss D 20.600  D(real) 0.500  4 images/s  0:10 left",
@@ -145,12 +149,12 @@ def test_an_epoch_taken_up_again_counts_only_what_is_left(clock, capsys):
 
 @pytest.mark.parametrize("progress", [False, None])
 def test_without_a_terminal_it_is_silent_unless_asked(progress, capsys):
-    train.run(Counter(), ROWS, 2, progress=progress)
+    loop.run(Counter(), ROWS, 2, progress=progress)
     assert capsys.readouterr() == ("", "")
 
 
 def test_a_text_for_progress_stands_above_it(capsys):
-    train.run(Counter(), ROWS, 1, progress="the heading")
+    loop.run(Counter(), ROWS, 1, progress="the heading")
     lines = capsys.readouterr().err.splitlines()
     assert lines[0] == "the heading"
     assert lines[1].startswith("epoch 1/1")
@@ -165,7 +169,7 @@ class Terminal(io.StringIO):
 def test_on_a_terminal_there_is_a_bar_and_the_lines_stay(progress, monkeypatch):
     monkeypatch.setattr(sys, "stderr", Terminal())
     monkeypatch.setenv("TQDM_MININTERVAL", "0")
-    train.run(Counter(batch=1), ROWS, 2, progress=progress)
+    loop.run(Counter(batch=1), ROWS, 2, progress=progress)
     text = sys.stderr.getvalue()
     assert "/86 [" in text  # the steps of both epochs
     assert "epoch=1/2" in text
@@ -176,14 +180,14 @@ def test_on_a_terminal_there_is_a_bar_and_the_lines_stay(progress, monkeypatch):
 def test_where_there_is_no_stderr_training_goes_on(monkeypatch):
     monkeypatch.setattr(sys, "stderr", None)
     model = Counter()
-    train.run(model, ROWS, 2, progress=True)
+    loop.run(model, ROWS, 2, progress=True)
     assert model.epoch_ == 2
 
 
 def test_callbacks_get_the_state_after_every_epoch(clock):
     states, model = [], Counter()
-    train.run(model, ROWS, 2, [states.append], progress=False)
-    assert states[1] == train.State(
+    loop.run(model, ROWS, 2, [states.append], progress=False)
+    assert states[1] == loop.State(
         model,
         2,
         2,
@@ -196,7 +200,7 @@ def test_callbacks_get_the_state_after_every_epoch(clock):
 
 def test_history_is_complete_when_the_callbacks_run():
     seen = []
-    train.run(
+    loop.run(
         Counter(),
         ROWS,
         2,
@@ -208,7 +212,7 @@ def test_history_is_complete_when_the_callbacks_run():
 
 def test_a_callback_that_returns_true_ends_the_run_after_all_have_run():
     model, seen = Counter(), []
-    train.run(
+    loop.run(
         model, ROWS, 5, [lambda s: s.epoch == 2, lambda s: seen.append(s.epoch)], progress=False
     )
     assert (model.epoch_, seen) == (2, [1, 2])
@@ -217,13 +221,13 @@ def test_a_callback_that_returns_true_ends_the_run_after_all_have_run():
 @pytest.mark.parametrize("answer", [1, 1.0, np.ones(3), "yes", [True]])
 def test_only_true_ends_the_run(answer):
     model = Counter()
-    train.run(model, ROWS, 2, [lambda s: answer], progress=False)
+    loop.run(model, ROWS, 2, [lambda s: answer], progress=False)
     assert model.epoch_ == 2
 
 
 def test_an_error_in_a_callback_comes_through():
     with pytest.raises(ZeroDivisionError):
-        train.run(Counter(), ROWS, 2, [lambda s: 1 / 0], progress=False)
+        loop.run(Counter(), ROWS, 2, [lambda s: 1 / 0], progress=False)
 
 
 # ---- Ctrl-C ----
@@ -231,8 +235,8 @@ def test_an_error_in_a_callback_comes_through():
 
 def test_ctrl_c_completes_the_step():
     model = Counter(after_step=lambda n: n == 7 and ctrl_c())
-    with pytest.raises(train.Interrupted):
-        train.run(model, ROWS, 3, progress=False)
+    with pytest.raises(loop.Interrupted):
+        loop.run(model, ROWS, 3, progress=False)
     assert (model.n, model.epoch_, model.position_, model.sums_["loss_D"]) == (7, 1, 2, 13.0)
 
 
@@ -243,14 +247,14 @@ def test_a_second_ctrl_c_acts_at_once():
         pytest.fail("the second one was kept waiting")
 
     with pytest.raises(KeyboardInterrupt) as caught:
-        train.run(Counter(after_step=twice), ROWS, 3, progress=False)
-    assert not isinstance(caught.value, train.Interrupted)
+        loop.run(Counter(after_step=twice), ROWS, 3, progress=False)
+    assert not isinstance(caught.value, loop.Interrupted)
 
 
 def test_ctrl_c_in_a_callback_lets_the_others_run():
     model, seen = Counter(), []
-    with pytest.raises(train.Interrupted):
-        train.run(
+    with pytest.raises(loop.Interrupted):
+        loop.run(
             model, ROWS, 3, [lambda s: ctrl_c(), lambda s: seen.append(s.epoch)], progress=False
         )
     assert (seen, model.epoch_, model.position_) == ([1], 1, 0)
@@ -259,14 +263,14 @@ def test_ctrl_c_in_a_callback_lets_the_others_run():
 def test_ctrl_c_stays_ignored_where_it_was():
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     model = Counter(after_step=lambda n: ctrl_c())
-    train.run(model, ROWS, 1, progress=False)
+    loop.run(model, ROWS, 1, progress=False)
     assert signal.signal(signal.SIGINT, signal.default_int_handler) is signal.SIG_IGN
     assert model.epoch_ == 1
 
 
 def test_it_trains_in_a_thread_that_no_signal_reaches():
     model = Counter()
-    thread = threading.Thread(target=train.run, args=(model, ROWS, 2), kwargs={"progress": False})
+    thread = threading.Thread(target=loop.run, args=(model, ROWS, 2), kwargs={"progress": False})
     thread.start()
     thread.join()
     assert model.epoch_ == 2
@@ -414,26 +418,26 @@ def test_nan_stops_within_a_step_and_keeps_the_last_good_checkpoint(
 
 
 def test_nan_that_arises_within_a_step_ends_that_step(monkeypatch):
-    step_of_D = npgan.gan.discriminator_step
+    step_of_D = npgan.training.model.discriminator_step
 
     def spoilt(D, *args):
         values = step_of_D(D, *args)
         D.theta[0] = np.nan
         return values
 
-    monkeypatch.setattr(npgan.gan, "discriminator_step", spoilt)
+    monkeypatch.setattr(npgan.training.model, "discriminator_step", spoilt)
     with pytest.raises(FloatingPointError, match=r"^step 1 \(epoch 1\): logits of D became nan"):
         fit(small(), 1)
 
 
 def test_a_gradient_that_is_not_finite_is_named_with_its_step(monkeypatch):
-    evaluate = npgan.gan.evaluate
+    evaluate = npgan.gan.value_and_grad
 
     def spoilt(*args):
         value, gradients = evaluate(*args)
         return value, [np.full_like(g, np.inf) for g in gradients]
 
-    monkeypatch.setattr(npgan.gan, "evaluate", spoilt)
+    monkeypatch.setattr(npgan.gan, "value_and_grad", spoilt)
     with pytest.raises(FloatingPointError, match=r"^step 1 \(epoch 1\): the gradient of .*0\.W"):
         fit(small(), 1)
 
@@ -468,9 +472,9 @@ def test_a_learning_rate_far_too_high_is_noticed():
 
 
 def test_check_finite_names_the_first_that_is_not():
-    train.check_finite(a=np.ones(3), b=0.5)
+    check_finite(a=np.ones(3), b=0.5)
     with pytest.raises(FloatingPointError, match=r"^the second became -inf$"):
-        train.check_finite(first=1.0, the_second=np.array([1, -np.inf]), third=np.nan)
+        check_finite(first=1.0, the_second=np.array([1, -np.inf]), third=np.nan)
 
 
 # ---- the run directory ----

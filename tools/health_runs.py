@@ -14,8 +14,9 @@ from pathlib import Path
 
 import numpy as np
 
-from npgan import GAN, datasets, health, plot
+from npgan import GAN, datasets, plot
 from npgan.datasets import Images
+from npgan.training import health
 
 # Both are named in full, whatever the defaults are.
 PLAIN = dict(

@@ -26,9 +26,10 @@ import numpy as np
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from npgan import Adam, Network, checkpoint, evaluate, kernels, ops  # noqa: E402
+from npgan import Adam, Network, kernels, ops, value_and_grad  # noqa: E402
 from npgan.datasets import DataError, Images, load, to_unit  # noqa: E402
-from npgan.gan import crc32_of  # noqa: E402
+from npgan.datasets.fingerprints import image_crc32  # noqa: E402
+from npgan.files import checkpoint
 from npgan.metrics.judge import Judge, layers  # noqa: E402
 from npgan.metrics.scores import bounds, refer  # noqa: E402
 
@@ -107,10 +108,14 @@ def train(
             x = bend(to_unit(data.images[chosen]).reshape(-1, *data.shape), rng)
             targets = one_hot[data.labels[chosen]]
             logits, pull = net.forward(x)
-            _, (dlogits,) = evaluate(lambda z, t=targets: ops.softmax_cross_entropy(z, t), logits)
+            _, (dlogits,) = value_and_grad(
+                lambda z, t=targets: ops.softmax_cross_entropy(z, t), logits
+            )
             adam.hyper["lr"] = 1e-3 * (1 - adam.t / steps)
             adam.step(pull(dlogits, wrt="params"))
-            kernels.mix(averaged.theta, net.theta, min(AVERAGE, (1 + adam.t) / (10 + adam.t)))
+            kernels.ema_update(
+                averaged.theta, net.theta, min(AVERAGE, (1 + adam.t) / (10 + adam.t))
+            )
         report(epoch + 1, averaged)
     return averaged
 
@@ -140,7 +145,7 @@ def build(source: str, out: Path, epochs: int, strength: float, seed: int) -> No
     net = train(data, sizes, epochs, strength, seed, report)
     theta = net.theta.astype(np.float16)
     net.theta[:] = theta
-    crc32 = {"train": crc32_of(data), "test": crc32_of(test)}
+    crc32 = {"train": image_crc32(data), "test": image_crc32(test)}
     meta = dict(
         judge=data.name, accuracy=accuracy(net, test), shape=data.shape, sizes=sizes, crc32=crc32
     )

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .base import DataError
+from .base import DataError, Images
 
 ROWS = 1_000  # converted at a time, so that a large float array is never held twice
 
@@ -95,3 +95,10 @@ def _range(array: npt.NDArray[Any], where: str) -> tuple[float, float]:
     if not (math.isfinite(low) and math.isfinite(high)):
         raise DataError(f"{where}: holds NaN or infinite values; expected finite numbers (float32)")
     return low, high
+
+
+def as_dataset(images: Any, labels: Any = None) -> Images:
+    """Arrays of the user's as a dataset; `as_rows` says what they may be."""
+    rows, shape = as_rows(np.asarray(images), "the images")
+    known = None if labels is None else as_labels(np.asarray(labels), len(rows), "the labels")
+    return Images("an array in memory", rows, known, shape)

@@ -13,7 +13,7 @@ log = logging.getLogger("npgan")  # without a handler of the user's, a warning i
 NAMES = (
     "gemm", "affine", "affine_leaky", "gemm_gate", "weight_gradients", "column_sum",
     "leaky_relu", "leaky_gate", "tanh", "tanh_gate", "sigmoid", "sigmoid_gate", "softplus",
-    "bce_with_logits", "sgd", "adam", "mix",
+    "bce_with_logits", "sgd", "adam", "ema_update",
 )  # fmt: skip
 active: str | None = None
 threads: int | None = None  # what set_threads asked for; None: one per core

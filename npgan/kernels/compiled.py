@@ -1298,10 +1298,10 @@ def mix_loop(average, theta, rest):
         average[i] = fma(rest, theta[i] - average[i], average[i])
 
 
-@functools.wraps(reference.mix)
-def mix(average, theta, decay):
+@functools.wraps(reference.ema_update)
+def ema_update(average, theta, decay):
     if not flat_memory(average, theta):
-        return reference.mix(average, theta, decay)
+        return reference.ema_update(average, theta, decay)
     average, theta, numbers = average.ravel(), theta.ravel(), np.array([1 - decay], theta.dtype)
     perform(
         theta.size >= 4 * CHUNK, theta.dtype, 0, flat, MIX, average, theta, theta, theta, numbers
@@ -1315,4 +1315,4 @@ def try_out():
         activation(x)
     leaky_relu(x, 0.2), leaky_gate(x, x, 0.2), tanh_gate(x, x), sigmoid_gate(x, x)
     affine(x, x, v), gemm_gate(x, x, x, 0.2), bce_with_logits(v, v), column_sum(x)
-    sgd(v, v, v, 0.0, 0.0), adam(v, v, v, v, 0.0, 0.5, 0.5, 1.0, 1), mix(v, v, 0.5)
+    sgd(v, v, v, 0.0, 0.0), adam(v, v, v, v, 0.0, 0.5, 0.5, 1.0, 1), ema_update(v, v, 0.5)

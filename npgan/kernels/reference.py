@@ -103,6 +103,6 @@ def adam(theta, grad, m, v, lr, beta1, beta2, eps, t):
     return bool(np.isfinite(grad).all())
 
 
-def mix(average, theta, decay):
+def ema_update(average, theta, decay):
     """average = decay average + (1 - decay) theta, in place"""
     average += (1 - decay) * (theta - average)

@@ -15,11 +15,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .. import checkpoint
-from ..checkpoint import CheckpointError
 from ..datasets import DataError, to_unit
 from ..datasets.arrays import as_rows
-from ..gan import tower
+from ..files import checkpoint
+from ..files.checkpoint import CheckpointError
+from ..gan import hidden_layers
 from ..layers import Dense, Layer, Network
 from ..ops import log_softmax
 
@@ -118,7 +118,7 @@ class Judge:
 def layers(sizes: Sequence[int], rng: Any = None) -> list[Layer]:
     """Dense and LeakyReLU in turn, Dense at the end.    sizes: pixels, hidden widths, classes"""
     rng = np.random.default_rng(rng)
-    return [*tower(sizes[0], sizes[1:-1], rng), Dense(sizes[-2], sizes[-1], "glorot", rng)]
+    return [*hidden_layers(sizes[0], sizes[1:-1], rng), Dense(sizes[-2], sizes[-1], "glorot", rng)]
 
 
 def as_pixels(images: Any, shape: tuple[int, ...], where: str = "the images") -> np.ndarray:

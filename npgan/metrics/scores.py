@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..datasets import DataError, Images, load
-from ..gan import crc32_of
+from ..datasets.fingerprints import image_crc32
 from .distances import frechet_distance, nearest, overlap, radii
 from .judge import Judge, View, as_pixels
 
@@ -74,7 +74,7 @@ def reference(judge: Judge, source: str) -> Reference:
     Raises DataError where it finds other images: scores against these would mean nothing.
     """
     train, test = (load(source, split) for split in ("train", "test"))
-    if {"train": crc32_of(train), "test": crc32_of(test)} != judge.crc32:
+    if {"train": image_crc32(train), "test": image_crc32(test)} != judge.crc32:
         raise DataError(
             f"{source} is not the {judge.name} that {judge.title} knows; --data says where that is"
         )

@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .. import losses, ops, regularise
-from ..autograd import PRIMITIVES, Primitive, Tensor
+from .. import losses, ops, penalties
+from ..autograd import PRIMITIVES, Primitive, Tensor, value_and_grad
 from ..autograd import grad as tape_grad
 from ..gan import Discriminator, Generator, discriminator_step, generator_step
 from ..layers import Dense, Layer, LeakyReLU, Network, Sigmoid, Tanh
@@ -298,8 +298,8 @@ def check_loss(
     names = ("logits_real", "logits_fake") if both else ("logits_fake",)
     options = {"method": "differences", "seed": seed, **options}
     report = check_gradients(
-        lambda *a: losses.evaluate(whole, *a)[0],
-        lambda *a: tuple(losses.evaluate(whole, *a)[1]),
+        lambda *a: value_and_grad(whole, *a)[0],
+        lambda *a: tuple(value_and_grad(whole, *a)[1]),
         args,
         argnames=names,
         style="loss",
@@ -355,7 +355,7 @@ def check_step(which: str, loss: losses.Loss, seed: int = 0, **options: Any) -> 
 
 def check_penalty(name: str, seed: int = 0, **options: Any) -> Report:
     """Check the gradient of "r1", "r2", "r1+r2" or "wgan_gp" by the discriminator's parameters."""
-    check_choice("name", name, tuple(regularise.PENALTIES))
+    check_choice("name", name, tuple(penalties.PENALTIES))
     rng = np.random.default_rng([seed, 13])
     D = Network(
         [
@@ -367,7 +367,7 @@ def check_penalty(name: str, seed: int = 0, **options: Any) -> Report:
         ]
     ).astype(np.float64)
     real, fake = rng.standard_normal((3, 4)), rng.standard_normal((3, 4))
-    function, weight, _ = regularise.PENALTIES[name]
+    function, weight, _ = penalties.PENALTIES[name]
 
     def penalty(net: Any) -> tuple[float, np.ndarray]:
         return function(net, real, fake, weight, 0, None)
@@ -424,10 +424,10 @@ def check_own(seed: int = 0) -> Iterator[Report]:
             report = check_loss(loss, side, seed=seed)
             yield report
     for loss in (losses.nonsaturating, losses.least_squares):
-        report = check_loss(regularise.smoothed(loss, 0.1), seed=seed)
+        report = check_loss(losses.with_smoothing(loss, 0.1), seed=seed)
         report.title += ", smoothed"
         yield report
-    for name in regularise.PENALTIES:
+    for name in penalties.PENALTIES:
         yield check_penalty(name, seed)
     for loss in losses.LOSSES.values():
         for side in ("discriminator", "generator"):

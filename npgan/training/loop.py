@@ -18,7 +18,7 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from .datasets import batches
+from ..datasets import batches
 
 
 class Trainable(Protocol):
@@ -104,14 +104,6 @@ def run(
                 break
         if interrupted():
             raise Interrupted
-
-
-def check_finite(**named: Any) -> None:
-    """Raise FloatingPointError that names the first of these arrays with a NaN or an infinity."""
-    for name, value in named.items():
-        if not np.isfinite(value).all():
-            bad = np.asarray(value)[~np.isfinite(value)].flat[0]
-            raise FloatingPointError(f"{name.replace('_', ' ')} became {bad}")
 
 
 @contextmanager

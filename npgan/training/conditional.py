@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from .datasets import Images
-from .layers import Pull
+from ..datasets import Images
+from ..layers import Pull
 
 MOST = 1000  # classes; more of them are no classes
 
@@ -73,7 +73,7 @@ def one_hot(labels: np.ndarray | None, classes: Sequence[int]) -> np.ndarray | N
     return None if labels is None else np.equal.outer(labels, classes).astype(np.float32)
 
 
-def beside(x: np.ndarray, y: np.ndarray | None) -> np.ndarray:
+def join_labels(x: np.ndarray, y: np.ndarray | None) -> np.ndarray:
     """(x | √n y): x (B, n) with y (B, K) beside it, (B, n + K).
 
     √n makes the label as long as what it stands beside: |z|² is n on average, |image|² at most n. A label of
@@ -83,7 +83,7 @@ def beside(x: np.ndarray, y: np.ndarray | None) -> np.ndarray:
 
 
 def before(pull: Pull, n: int, y: np.ndarray | None) -> Pull:
-    """The pullback through `beside`, and on through pull: of dL/d(x | y), the n columns of x go on."""
+    """The pullback through `join_labels`, and on through pull: of dL/d(x | y), the n columns of x go on."""
     if y is None:
         return pull
     return lambda g, wrt="both": pull(np.ascontiguousarray(g[:, :n]), wrt)

@@ -10,14 +10,13 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 from numpy.lib.npyio import NpzFile
+
+from .atomic import atomic_write
 
 FORMAT = 1
 
@@ -27,41 +26,10 @@ class CheckpointError(ValueError):
 
 
 def save(path: str | os.PathLike[str], arrays: dict[str, np.ndarray], meta: dict[str, Any]) -> None:
-    """Write arrays and meta (what JSON can hold) to path, whole or not at all; see `whole`."""
+    """Write arrays and meta (what JSON can hold) to path, whole or not at all; see `atomic_write`."""
     text = json.dumps({**meta, "format": FORMAT})
-    with whole(path) as file:
+    with atomic_write(path) as file:
         np.savez(file, **arrays, meta=np.array(text))  # type: ignore[arg-type]
-
-
-@contextmanager
-def whole(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
-    """A file to write to, which takes the name `path` when the block ends well.
-
-    The bytes go to a new file beside it, reach the disk, and then take its name in one step: a crash
-    or a full disk leaves the old file as it was. Raises OSError, naming path, where that folder refuses.
-    """
-    path, temporary = Path(path), None
-    try:
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        with os.fdopen(handle, "wb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, 0o666 & ~current_umask())  # mkstemp gives 600
-        os.replace(temporary, path)
-    except BaseException as error:
-        if temporary is not None:
-            with suppress(OSError):
-                os.unlink(temporary)
-        if isinstance(error, OSError) and error.errno:
-            raise OSError(error.errno, error.strerror, str(path)) from None
-        raise
-
-
-def current_umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
 
 
 def load(path: str | os.PathLike[str]) -> tuple[dict[str, np.ndarray], dict[str, Any]]:

@@ -13,11 +13,11 @@ from typing import Any
 from tqdm import tqdm
 
 from ..layers import Layer, Network
-from .check import check_gradients
-from .own import check_layer, check_own
-from .report import FAIL, PASS, Report
-from .styles import accepts
-from .tree import kind
+from ..testing.check import check_gradients
+from ..testing.own import check_layer, check_own
+from ..testing.report import FAIL, PASS, Report
+from ..testing.styles import accepts
+from ..testing.tree import kind
 
 WANTED = "(func, grad, args), (func, grad, args, options), (layer, x), a report, a list of these, or None"
 

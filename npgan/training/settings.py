@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from .losses import LOSSES
-from .regularise import PENALTIES, smoothed
+from ..losses import LOSSES, with_smoothing
+from ..penalties import PENALTIES
 
 # What a checkpoint was trained with that is older than these settings and does not name them.
 BEFORE: dict[str, Any] = dict(
@@ -65,7 +65,7 @@ def checked(
         ),
         "smoothing": share("smoothing", smoothing, 0.5, hint="0.1 asks D for 0.9 at real images"),
     }
-    smoothed(LOSSES[loss], shares["smoothing"])  # not every loss has a target to smooth
+    with_smoothing(LOSSES[loss], shares["smoothing"])  # not every loss has a target to smooth
     if not isinstance(conditional, (bool, np.bool_)):
         raise ValueError(f"conditional is True or False, got {conditional!r}")
     noise = numbers["instance_noise"]

@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from ..conditional import labels_for, shortly
 from ..datasets import DataError
 from ..datasets.readers import read_npy
-from ..gan import GAN
-from .judge import SHIPPED, Judge, as_pixels
-from .scores import Neighbours, examine
+from ..metrics.judge import SHIPPED, Judge, as_pixels
+from ..metrics.scores import Neighbours, examine
+from ..training.conditional import labels_for, shortly
+from ..training.model import GAN
 
 
 def score(

@@ -13,10 +13,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from . import kernels
-from .datasets import Images
-from .losses import LOSSES
-from .train import State
+from .. import kernels
+from ..datasets import Images
+from ..losses import LOSSES
+from .loop import State
 
 SAMPLES, REALS = 500, 2000  # held against each other
 STEPS = 400  # of G, at least, from one look at the samples to the next: 2 % of the time

@@ -14,8 +14,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from . import __version__, kernels
-from .bench import peers
+from .. import __version__, kernels
+from ..bench import peers
 
 LOSSES = ("nonsaturating", "minimax", "least_squares", "hinge", "wasserstein", "relativistic")
 PENALTIES = ("r1", "r2", "r1+r2", "wgan_gp")
@@ -42,9 +42,10 @@ class UsageError(CommandError):
 
 
 def train(args: argparse.Namespace) -> dict[str, Any]:
-    from . import datasets
-    from .gan import GAN, same_data
-    from .train import Interrupted
+    from .. import datasets
+    from ..datasets.fingerprints import matches
+    from ..training.loop import Interrupted
+    from ..training.model import GAN
 
     if args.resume is not None:
         gan, source, epochs, again = resumed(args)
@@ -67,7 +68,7 @@ def train(args: argparse.Namespace) -> dict[str, Any]:
                 f"{out} already holds a run; --resume {out} continues it, or give another --out"
             )
     data = datasets.load(source)
-    if args.resume is not None and args.data is None and not same_data(gan.data_, data):
+    if args.resume is not None and args.data is None and not matches(gan.data_, data):
         raise CommandError(
             f"{source} has changed since {args.resume} began; --data {source} trains on with it"
         )
@@ -94,7 +95,7 @@ def train(args: argparse.Namespace) -> dict[str, Any]:
         if kept.exists():
             narrate(f"stopped at once; the last saved state is {kept}")
         raise
-    from .run import results
+    from ..training.run_directory import results
 
     last = {name: values[-1] for name, values in gan.history_.items()}
     return {"run": str(out), **last, **{path.name: str(path) for path in results(out)}}
@@ -102,7 +103,7 @@ def train(args: argparse.Namespace) -> dict[str, Any]:
 
 def resumed(args: argparse.Namespace) -> tuple[Any, str, int, str]:
     """The GAN of --resume, the source of its data, the epoch at which it ends, and a word on its rate."""
-    from .gan import GAN
+    from ..training.model import GAN
 
     changed = ["--" + name.replace("_", "-") for name in FIXED if getattr(args, name) is not None]
     if changed:
@@ -140,10 +141,10 @@ def end_of(run: Path) -> int | None:
 
 def risen(gan: Any, before: int, now: int) -> str:
     """What is to be said of the learning rate of a run that ends at epoch `now`, not `before`; or nothing."""
-    from .regularise import falling
+    from ..training.schedules import linear_decay
 
     was, becomes = (
-        falling(gan.epoch_ / epochs, gan.config["lr_decay"]) for epochs in (before, now)
+        linear_decay(gan.epoch_ / epochs, gan.config["lr_decay"]) for epochs in (before, now)
     )
     if becomes <= was:
         return ""
@@ -164,8 +165,8 @@ def free_place(name: str) -> Path:
 def sample(args: argparse.Namespace) -> dict[str, Any]:
     import numpy as np
 
-    from .gan import GAN
-    from .run import interpolate, picture
+    from ..training.model import GAN
+    from ..training.pictures import interpolate, picture
 
     gan = GAN.load(args.run)
     if args.interpolate and args.npy:
@@ -179,7 +180,7 @@ def sample(args: argparse.Namespace) -> dict[str, Any]:
     out = args.out or (None if args.npy else Path("samples.png"))
     results: dict[str, Any] = {"run": str(args.run), "epoch": gan.epoch_}
     if args.interpolate:
-        from . import plot
+        from .. import plot
 
         if not gan.pixels_:
             raise CommandError(f"--interpolate draws a picture of images; {args.run} makes points")
@@ -203,9 +204,9 @@ def sample(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def evaluate(args: argparse.Namespace) -> dict[str, Any]:
-    from . import plot
-    from .metrics import report
-    from .metrics.command import score
+    from .. import plot
+    from ..metrics import report
+    from .evaluate import score
 
     if not args.target.exists():
         raise CommandError(
@@ -226,7 +227,7 @@ def evaluate(args: argparse.Namespace) -> dict[str, Any]:
 def noise(args: argparse.Namespace) -> dict[str, Any]:
     import numpy as np
 
-    from . import plot
+    from .. import plot
 
     images = np.random.default_rng(args.seed).integers(0, 256, (args.n, 28, 28), dtype=np.uint8)
     plot.save(plot.grid(images), args.out)
@@ -261,7 +262,7 @@ def info(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def bench(args: argparse.Namespace) -> dict[str, Any] | str:
-    from .bench.step import compare, table
+    from ..bench.step import compare, table
 
     names = ["npgan", *(name for name in peers.installed(args.peers, narrate) if name != "npgan")]
     narrate(f"{', '.join(names)} at batch {', '.join(map(str, args.batch))}")
@@ -270,7 +271,7 @@ def bench(args: argparse.Namespace) -> dict[str, Any] | str:
 
 
 def gradcheck(args: argparse.Namespace) -> dict[str, Any]:
-    from .testing.command import reports_of
+    from .gradcheck import reports_of
 
     found, failed = {}, 0
     for report in reports_of(args.target, args.seed):

@@ -1,0 +1,5 @@
+"""The command line: `npgan COMMAND`."""
+
+from .commands import main
+
+__all__ = ["main"]
