@@ -121,7 +121,7 @@ def reports() -> Iterator[tuple[str, Any]]:
             args = tuple(
                 np.asarray(a, dtype) if np.asarray(a).dtype.kind == "f" else a for a in case.args
             )
-            right = testing.check_gradients(case.forward, case.backward, args, seed=1)
+            right = testing.check_gradients(case.forward, case.backward, args, style="dout", seed=1)
             yield f"check, {case.name}, {dtype.__name__}, right", report_of(right)
 
             def wrong(dout: Any, *xs: Any, case: Any = case) -> tuple:
@@ -129,7 +129,7 @@ def reports() -> Iterator[tuple[str, Any]]:
 
             yield (
                 f"check, {case.name}, {dtype.__name__}, 1 % off",
-                report_of(testing.check_gradients(case.forward, wrong, args, seed=1)),
+                report_of(testing.check_gradients(case.forward, wrong, args, style="dout", seed=1)),
             )
     x, W = rng.standard_normal((60, 50)), rng.standard_normal((50, 40))
     big = testing.check_gradients(
