@@ -6,7 +6,7 @@ The public names below are loaded when they are first used, so that `import npga
 
 from typing import TYPE_CHECKING
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 # Module -> the public names in it. The names alone are the promise; their modules may move.
 HOMES = {
