@@ -1,8 +1,9 @@
 """The two sets of kernels, and the choice between them.
 
 A kernel is a bare computation on arrays, without a derivative. `reference` has them in NumPy, and
-`compiled` has the same ones compiled by Numba. The set is chosen at the first call of any kernel: by
-`use_kernels(name)`, else by the environment variable NPGAN_KERNELS, else compiled where that works.
+`compiled` has the same ones compiled by Numba. The set is chosen at the first call of any kernel:
+by `use_kernels(name)`, else by the environment variable NPGAN_KERNELS, else compiled where that
+works.
 """
 
 import logging
@@ -51,8 +52,7 @@ def use_kernels(
     same names. The first call of the compiled kernels on a computer compiles them, which takes
     several seconds; the result is kept on disk.
 
-    Both sets compute the same functions, but sum in another order, so their results differ by
-    rounding errors.
+    The results of the two sets differ by rounding errors.
 
     Examples
     --------

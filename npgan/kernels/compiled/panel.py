@@ -184,13 +184,13 @@ def compute_panel(q, job, scalars, workspace):
                 gate = edge_gate
         if packing and i == first:
             packing_tile(
-                a, a_row_step, a_k_step, rows, job[B] + j * size, job[B_ROW_STEP], panel, k, c, step,
-                gate, bias, prefetch, prefetch_step, slope,
+                a, a_row_step, a_k_step, rows, job[B] + j * size, job[B_ROW_STEP], panel, k, c,
+                step, gate, bias, prefetch, prefetch_step, slope,
             )  # fmt: skip
         else:
             tile(
-                a, a_row_step, a_k_step, rows, panel, PANEL_ROW_BYTES, panel, k, c, step,
-                gate, bias, prefetch, prefetch_step, slope,
+                a, a_row_step, a_k_step, rows, panel, PANEL_ROW_BYTES, panel, k, c,
+                step, gate, bias, prefetch, prefetch_step, slope,
             )  # fmt: skip
         a += TILE_ROWS * a_row_step
         prefetch, prefetch_step = panel, 0
