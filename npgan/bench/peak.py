@@ -15,10 +15,10 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-from npgan.kernels.compiled import I64, SHAPE, Vectors, available_cores, int64
+from npgan.kernels.compiled import I64, TILE_SHAPE, Vectors, available_cores, int64
 
 CHAINS = {None: 1, (8, 2): 24, (6, 1): 6}[
-    SHAPE
+    TILE_SHAPE
 ]  # enough to hide latency, few enough for the registers
 
 
