@@ -29,9 +29,9 @@ sys.path.insert(0, str(ROOT))
 from npgan import Adam, Network, kernels, ops, value_and_grad  # noqa: E402
 from npgan.datasets import DataError, Images, load, to_unit  # noqa: E402
 from npgan.datasets.fingerprints import image_crc32  # noqa: E402
-from npgan.files import checkpoint
-from npgan.metrics.judge import Judge, layers  # noqa: E402
-from npgan.metrics.scores import bounds, refer  # noqa: E402
+from npgan.files import checkpoint  # noqa: E402
+from npgan.metrics.judge import Judge, judge_layers  # noqa: E402
+from npgan.metrics.scores import make_reference, reference_scores  # noqa: E402
 
 HIDDEN = (512, 256, 128)  # the last of these are the features
 BATCH = 128
@@ -98,7 +98,7 @@ def train(
 ) -> Network:
     """The averaged network after so many epochs of `data`, each image bent anew every time."""
     rng = np.random.default_rng(seed)
-    net = Network(layers(sizes, rng))
+    net = Network(judge_layers(sizes, rng))
     averaged, adam, bend = net.copy(), Adam(net, lr=1e-3), Bender(data.shape, strength)
     one_hot = np.eye(sizes[-1], dtype=np.float32)
     steps = epochs * (len(data) // BATCH)
@@ -150,7 +150,7 @@ def build(source: str, out: Path, epochs: int, strength: float, seed: int) -> No
         judge=data.name, accuracy=accuracy(net, test), shape=data.shape, sizes=sizes, crc32=crc32
     )
     judge = Judge(theta, {**meta, "bounds": {}})
-    meta["bounds"] = bounds(judge, refer(judge, data, test))
+    meta["bounds"] = reference_scores(judge, make_reference(judge, data, test))
     checkpoint.save(out, {"theta": theta}, meta)
     print(f"{out}: {out.stat().st_size:,} bytes, SHA-256 of the weights {judge.sha256}; {judge}")
 
