@@ -2,9 +2,9 @@
 
     python tools/build_mnist.py DIRECTORY [--out npgan/datasets/data]
 
-DIRECTORY holds train-images-idx3-ubyte.gz and the three other files, gzipped or not. Each is checked
-with its published SHA-256. What was packed is unpacked again and checked. The same zlib gives the
-same bytes; another zlib may give other bytes, which unpack to the same images.
+DIRECTORY holds train-images-idx3-ubyte.gz and the three other files, gzipped or not. Each is
+checked with its published SHA-256. What was packed is unpacked again and checked. The same zlib
+gives the same bytes; another zlib may give other bytes, which unpack to the same images.
 """
 
 from __future__ import annotations
