@@ -218,7 +218,7 @@ def evaluate(args: argparse.Namespace) -> dict[str, Any]:
     if out.suffix.lower() != ".png" or not out.parent.is_dir():
         raise CommandError(f"--out is a name that ends in .png, in a folder that exists; got {out}")
     found, images, neighbours = score(args.target, args.judge, args.data, args.n, args.seed)
-    plot.save(report.picture(images, neighbours, report.columns_of(found)), out)
+    plot.save(report.picture(images, neighbours, report.picture_columns(found)), out)
     for note in found["notes"]:
         narrate(f"note: {note}")
     return {**(found if args.json else report.table(found)), "picture": str(out)}

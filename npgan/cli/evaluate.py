@@ -10,7 +10,7 @@ import numpy as np
 from ..datasets import DataError
 from ..datasets.readers import read_npy
 from ..metrics.judge import SHIPPED, Judge, as_pixels
-from ..metrics.scores import Neighbours, examine
+from ..metrics.scores import Neighbours, evaluate_pixels
 from ..training.conditional import labels_for, shortly
 from ..training.model import GAN
 
@@ -47,7 +47,7 @@ def score(
             )
         images = as_pixels(gan.sample(n, seed, labels), chosen.shape, str(target))
         labels = None if unknown else labels
-    found, neighbours = examine(images, chosen, source, labels)
+    found, neighbours = evaluate_pixels(images, chosen, source, labels)
     found["notes"] = notes + found["notes"]
     return found, images[: found["n"]].reshape(-1, *chosen.shape), neighbours
 

@@ -1,8 +1,9 @@
-"""MNIST, carried inside the package: no download, no mirror, 9 MB.
+"""MNIST, which is part of the package (9 MB), so that nothing has to be downloaded.
 
-How it is packed. A pixel is blank or inked. One bit per pixel says which; the grey values of the inked
-ones follow, those with few inked neighbours first. Edges (any grey) and insides (near 255) then lie
-apart, and plain deflate makes them smaller than xz makes the images, and reads them faster.
+How it is packed: a pixel is blank (0) or inked. One bit per pixel says which. Then come the grey
+values of the inked pixels, those with few inked neighbours first. This separates the edges of the
+strokes, which have all grey values, from their inner pixels, which are near 255. Deflate packs this
+order smaller than xz packs the images, and unpacks it faster.
 """
 
 from __future__ import annotations
@@ -20,13 +21,13 @@ from .idx import header
 DATA = Path(__file__).parent / "data"
 SIDE = 28
 PIXELS = SIDE * SIDE
-CHUNK = 2_500  # images that are sorted together; a part of the format
+CHUNK = 2_500  # images whose pixels are sorted together; part of the format
 
 Bytes = npt.NDArray[np.uint8]
 
 
 class Part(NamedTuple):
-    """One half of MNIST: its size, its published names and the SHA-256 of its two files, unzipped."""
+    """One of MNIST's two parts: its size, the name of its files, and their SHA-256, unzipped."""
 
     n: int
     stem: str
@@ -52,12 +53,31 @@ SPLITS = {"train": ("train",), "test": ("test",), "all": ("train", "test")}
 
 
 def mnist(split: str = "train") -> Images:
-    """The MNIST digits, 28 x 28 grey pixels: "train" (60000), "test" (10000) or "all" (train, then test).
+    """Load the MNIST digits, greyscale images of 28 x 28 pixels, from the package.
 
-    images (n, 784) uint8, 0 is background and 255 is ink; labels (n,) uint8, 0 to 9.  Only what is asked
-    for is unpacked, and it is checked against the published SHA-256.
-    Raises DataError for another split or a damaged installation.
-    Source: Y. LeCun, C. Cortes, C. Burges, The MNIST database of handwritten digits; CC BY-SA 3.0.
+    Parameters
+    ----------
+    split : {"train", "test", "all"}
+        The 60,000 training images, the 10,000 test images, or both in this order.
+
+    Returns
+    -------
+    Images
+        `images` (n, 784) uint8, where 0 is background and 255 is ink; `labels` (n,) uint8, the
+        digits 0 to 9.
+
+    Raises
+    ------
+    DataError
+        If `split` is another word, or the files in the package are damaged.
+
+    Notes
+    -----
+    The data are checked with the published SHA-256. Their licence is CC BY-SA 3.0 [1]_.
+
+    References
+    ----------
+    .. [1] Y. LeCun, C. Cortes, C. Burges, "The MNIST database of handwritten digits".
     """
     if split not in SPLITS:
         raise DataError(f'split must be "train", "test" or "all", got {split!r}')
@@ -71,7 +91,7 @@ def mnist(split: str = "train") -> Images:
     return Images("mnist", images, labels, (SIDE, SIDE), source="mnist")
 
 
-def check(part: Part, images: Bytes, labels: Bytes) -> bool:
+def is_as_published(part: Part, images: Bytes, labels: Bytes) -> bool:
     """Whether images (n, 784) and labels (n,), written as IDX files, have the published SHA-256."""
     return (
         _sha256((len(images), SIDE, SIDE), images) == part.images_sha256
@@ -79,10 +99,11 @@ def check(part: Part, images: Bytes, labels: Bytes) -> bool:
     )
 
 
-def order(ink: Bytes) -> npt.NDArray[np.intp]:
-    """Indices of the inked pixels of a flat chunk (1 inked, 0 blank), by inked neighbours, then by place.
+def ink_order(ink: Bytes) -> npt.NDArray[np.intp]:
+    """Indices of the inked pixels of a flattened chunk, by their number of inked neighbours.
 
-    Neighbours are the 8 around a pixel, counted in the flat chunk as if it had no borders.
+    `ink` is 1 for inked pixels and 0 for blank ones. Pixels with equally many inked neighbours stay
+    in their order. A pixel has 8 neighbours, in the flattened chunk as if images had no borders.
     """
     neighbours = np.zeros_like(ink)
     for step in (1, SIDE - 1, SIDE, SIDE + 1):
@@ -103,11 +124,12 @@ def unpack(packed: bytes, images: Bytes, labels: Bytes) -> None:
         chunk = images[start : start + CHUNK].reshape(-1)
         n = chunk.size // 8
         chunk[:], ink = np.unpackbits(ink[:n]), ink[n:]
-        where = order(chunk)
+        where = ink_order(chunk)
         chunk[where], grey = grey[: where.size], grey[where.size :]
 
 
 def _read(name: str, images: Bytes, labels: Bytes) -> None:
+    """Fill images (n, 784) and labels (n,) with a part of MNIST, checked."""
     import zlib
 
     path = DATA / f"mnist-{name}.z"
@@ -119,13 +141,14 @@ def _read(name: str, images: Bytes, labels: Bytes) -> None:
         raise DataError(
             f"{path}: the built-in MNIST is damaged ({error}); install npgan again"
         ) from None
-    if not check(PARTS[name], images, labels):
+    if not is_as_published(PARTS[name], images, labels):
         raise DataError(
             f"{path}: the built-in MNIST is damaged (wrong SHA-256); install npgan again"
         )
 
 
 def _sha256(shape: tuple[int, ...], array: Bytes) -> str:
+    """The SHA-256 of an array of this shape, written as an IDX file."""
     digest = hashlib.sha256(header(shape))
     digest.update(array.data)
     return digest.hexdigest()
