@@ -11,6 +11,8 @@ import pytest
 import warm_up
 from hypothesis import settings
 
+from npgan import kernels
+
 # These are set before Numba and NumPy are imported, which read them once. Child processes inherit them, and so
 # do pytest-xdist's workers, each of which imports this file again.
 if "PYTEST_XDIST_WORKER" not in os.environ:
@@ -48,3 +50,12 @@ def ctrl_c_raises():
     yield
     left = signal.signal(signal.SIGINT, before)
     assert left is signal.default_int_handler
+
+
+@pytest.fixture(autouse=True)
+def fair_threads():
+    """Each worker of pytest-xdist uses its share of the cores, also after a test that set another number."""
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    threads = max(1, (os.cpu_count() or 1) // workers) if workers > 1 else None
+    if kernels.threads != threads:
+        kernels.set_threads(threads)
