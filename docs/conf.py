@@ -71,6 +71,7 @@ html_css_files = ["npgan.css"]
 html_favicon = "_static/logo.svg"
 html_copy_source = False
 html_show_sphinx = False
+html_context = {"default_mode": "auto"}  # light or dark, as the reader's system is
 html_theme_options = {
     "logo": {"text": "npgan", "image_light": "_static/logo.svg", "image_dark": "_static/logo.svg"},
     "icon_links": [
