@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 __version__ = "0.1.0"
 
-HOMES = {  # module -> the public names in it; the names alone are the promise, their modules may move
+# Module -> the public names in it. The names alone are the promise; their modules may move.
+HOMES = {
     "autograd": ("Tensor", "grad", "primitive", "value_and_grad"),
-    "layers": ("Dense", "Layer", "LeakyReLU", "Network", "Sigmoid", "Tanh", "flatten"),
+    "layers": ("Dense", "Layer", "LeakyReLU", "Network", "Sigmoid", "Tanh", "flatten", "use_rules"),
     "losses": ("bce_with_logits",),
     "penalties": ("r1", "r2", "wgan_gp"),
     "optim": ("SGD", "Adam"),
@@ -53,7 +54,7 @@ if TYPE_CHECKING:
     from .files.checkpoint import CheckpointError
     from .gan import Discriminator, Generator, discriminator_step, generator_step
     from .kernels import set_threads, use_kernels
-    from .layers import Dense, Layer, LeakyReLU, Network, Sigmoid, Tanh, flatten
+    from .layers import Dense, Layer, LeakyReLU, Network, Sigmoid, Tanh, flatten, use_rules
     from .losses import bce_with_logits
     from .optim import SGD, Adam
     from .penalties import r1, r2, wgan_gp
