@@ -28,7 +28,6 @@ extensions = [
     "myst_parser",
     "numpydoc",
     "sphinx.ext.autodoc",
-    "sphinx.ext.autosummary",
     "sphinx.ext.viewcode",
     "sphinx_copybutton",
     "sphinx_design",
@@ -50,7 +49,7 @@ myst_heading_anchors = 4  # [text](page.md#heading), with a forge's names for th
 # Docstrings
 autodoc_typehints = "none"  # the types stand under Parameters, in words
 autodoc_member_order = "bysource"
-autosummary_generate = False  # the pages in api/ are written by hand; `public` lists the names
+autosummary_generate = False  # which numpydoc switches on; api/ has one page per module instead
 numpydoc_show_class_members = False
 numpydoc_xref_param_type = False
 

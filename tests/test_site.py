@@ -160,7 +160,9 @@ def test_every_example_has_a_page(site):
 
 def test_quotations_are_python(site):
     page = (site / "derivations.html").read_text(encoding="utf-8")
-    quoted = re.findall(r'class="caption-text">npgan/ops.py<.*?<div class="highlight-(\w+)', page, re.S)
+    quoted = re.findall(
+        r'class="caption-text">npgan/ops.py<.*?<div class="highlight-(\w+)', page, re.S
+    )
     assert len(quoted) > 20
     assert set(quoted) == {"python"}
     assert "<!-- test:" not in re.sub(r"<!--.*?-->", "", page, flags=re.S)

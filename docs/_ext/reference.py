@@ -62,15 +62,35 @@ def directive_for(name):
         return [f".. auto{kind}:: {name}"] + [f"   :members: {', '.join(members)}"] * bool(members)
     if callable(value):
         return [f".. autofunction:: {name}"]
-    return [f".. autodata:: {name}", "   :no-value:"]
+    module, _, attribute = name.rpartition(".")
+    text = [f"   {line}" for line in plain(comment_above(name))]
+    return [f".. py:data:: {attribute}", f"   :module: {module}", "", *text]
+
+
+def comment_above(name):
+    """The comment above a module's constant: what documents it."""
+    module, _, attribute = name.rpartition(".")
+    source = inspect.getsource(importlib.import_module(module)).splitlines()
+    pattern = re.compile(rf"{attribute}(:.*)? = ")
+    end = next((i for i, line in enumerate(source) if pattern.match(line)), 0)
+    start = end
+    while source[start - 1].startswith("# "):
+        start -= 1
+    return [line[2:] for line in source[start:end]]
 
 
 class Public(SphinxDirective):
     required_arguments = 1
     has_content = True
 
+    def names(self):
+        try:
+            return public_names(self.arguments[0], self.content)
+        except (AttributeError, ImportError) as error:
+            raise self.error(str(error)) from error
+
     def lines(self):
-        for name in public_names(self.arguments[0], self.content):
+        for name in self.names():
             yield from (*directive_for(name), "")
 
     def run(self):
@@ -81,32 +101,48 @@ class Public(SphinxDirective):
         return node.children
 
 
+def summary(name):
+    """The first line of what documents the name."""
+    value = value_of(name)
+    if inspect.isclass(value) or callable(value):
+        lines = (inspect.getdoc(value) or "").splitlines()
+    else:
+        lines = comment_above(name)
+    return " ".join(plain(lines[:1]))
+
+
 class PublicTable(Public):
     def lines(self):
-        yield from (".. autosummary::", "   :nosignatures:", "")
-        for name in public_names(self.arguments[0], self.content):
-            yield f"   {name}"
+        yield from (".. list-table::", "   :class: summaries", "")
+        for name in self.names():
+            yield from (f"   * - :py:obj:`{name}`", f"     - {summary(name)}")
 
 
 EMPHASIS = r"(?<![\w*])\*{1,2}[^\s*](?:[^*]*[^\s*])?\*{1,2}(?![\w*])"
 MARKUP = re.compile(rf"(``.*?``|`[^`]*`_?|\[\w+\]_|{EMPHASIS})")
 
 
-def plain_text(app, what, name, obj, options, lines):
+def plain(lines):
     """Let |x|, history_ and *args in a docstring be what they look like, not the markup of a page."""
-    literal = False
-    for i, line in enumerate(lines):
+    literal, found = False, []
+    for line in lines:
         if literal and line.strip() and not line.startswith(" "):
             literal = False
         if not literal and not line.lstrip().startswith((">>>", "...", "..")):
             parts = MARKUP.split(line)
             parts[::2] = [re.sub(r"[|*]|(?<=\w)_(?!\w)", r"\\\g<0>", part) for part in parts[::2]]
-            lines[i] = "".join(parts)
+            line = "".join(parts)
+        found.append(line)
         literal = literal or line.rstrip().endswith("::")
+    return found
+
+
+def plain_docstring(app, what, name, obj, options, lines):
+    lines[:] = plain(lines)
 
 
 def setup(app):
     app.add_directive("public", Public)
     app.add_directive("public-table", PublicTable)
-    app.connect("autodoc-process-docstring", plain_text, priority=600)  # after numpydoc
+    app.connect("autodoc-process-docstring", plain_docstring, priority=600)  # after numpydoc
     return {"parallel_read_safe": True, "parallel_write_safe": True}

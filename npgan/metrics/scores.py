@@ -148,6 +148,8 @@ def evaluate(
 
     images: as `as_pixels` takes them, FEWEST to SAMPLES of them (what goes beyond is left out). judge: the
     shipped one for MNIST unless given; data: where the images are that it was trained on, "mnist" for that.
+    The scores::
+
       frechet_distance       in this judge's features, against the test images; see frechet_distance()
       confident              share of the images that the judge gives a class more than 0.9
       histogram, covered,    share of each class, how many have 0.01 or more, the smallest share,
@@ -157,6 +159,7 @@ def evaluate(
                              share that is nearer than 99 in 100 unseen real images of its class are
       agreement              with labels (n,), the classes that were asked for: the share of the images
                              in which the judge sees them
+
     Raises DataError for images or data that do not fit.
     """
     judge = judge or standard_judge()
