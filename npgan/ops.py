@@ -336,7 +336,7 @@ tanh_gate.rules = (lambda h, z, g, y: tanh_gate(h, y), lambda h, z, g, y: -2.0 *
 
 @primitive
 def sigmoid(x):
-    """σ(x) = 1 / (1 + e^-x)"""
+    """The logistic function σ(x) = 1 / (1 + e^-x)"""
     return kernels.sigmoid(x)
 
 
@@ -372,7 +372,7 @@ dropout.rules = (lambda g, y, x, rate, key: dropout(g, rate=rate, key=key),)
 
 @primitive
 def softplus(x):
-    """log(1 + e^x), the smooth ramp;  -log σ(x) = softplus(-x)"""
+    """The smooth ramp log(1 + e^x);  -log σ(x) = softplus(-x)"""
     return kernels.softplus(x)
 
 
