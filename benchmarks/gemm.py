@@ -4,15 +4,15 @@
                               [--json FILE] [--shapes] [--page]
 
 The shapes are those of a training step: for every layer y = x W (NN), dx = g Wᵀ (NT) and
-dW = xᵀ g (TN), and for the inner layers the same with the operations that npgan fuses into them. Each
-library runs in its own process, and they take turns, shape by shape. A sample is the mean of as many
-calls as fit into some milliseconds, after calls that are not timed. The operands are in the caches
-where the call before left them; --cold uses so many copies of them in turn that they come from
-beyond the L2 cache. --avx2 restricts npgan and NumPy's BLAS to AVX2 code.
+dW = xᵀ g (TN), and for the inner layers the same with the operations that npgan fuses into them.
+Each library runs in its own process, and they take turns, shape by shape. A sample is the mean of
+as many calls as fit into some milliseconds, after calls that are not timed. The operands are in the
+caches where the call before left them; --cold uses so many copies of them in turn that they come
+from beyond the L2 cache. --avx2 restricts npgan and NumPy's BLAS to AVX2 code.
 
-Shares of the peak refer to the float32 peak measured in the same run. Their geometric mean leaves out
-D's last layer: with its one column it is a product of a matrix and a vector, whose speed is limited by
-memory and not by arithmetic.
+Shares of the peak refer to the float32 peak measured in the same run. Their geometric mean leaves
+out D's last layer: with its one column it is a product of a matrix and a vector, whose speed is
+limited by memory and not by arithmetic.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ from npgan.bench.step import Machine
 
 FORMS, FUSED = ("NN", "NT", "TN"), ("NN+", "NT+", "TN+")
 SAMPLE, WARM = 4e-3, 8e-3  # seconds of a sample, and of calls before it that are not timed
-# Seconds after which the threads of NumPy's BLAS, which computed the expected result, no longer spin.
+# Seconds after which the threads of NumPy's BLAS, which computed the expected result, are asleep.
 SLEEP = 0.05
 PASSES = 3  # over all shapes, so that a disturbed minute does not affect one shape alone
 COLD = 32e6  # bytes of copies that --cold uses in turn
@@ -254,7 +254,7 @@ def summary(runs: list[dict[str, Any]]) -> str:
 
 
 def ranking(runs: list[dict[str, Any]], kinds: tuple[str, ...], most: int | None) -> str:
-    """npgan's slowest shapes against the fastest of the others, the worst first; with most=None, all in order."""
+    """npgan's slowest shapes and the fastest other library, the worst first; most=None: all shapes."""
     found = [
         (run, row)
         for run in runs

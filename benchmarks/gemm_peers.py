@@ -1,8 +1,8 @@
-"""Matrix products in several libraries: peer() -> bind(kind, arrays) -> a function without arguments.
+"""Matrix products in several libraries: peer() -> bind(kind, arrays) -> a function to call.
 
-The arrays are row-major float32. Calling the function computes `out`; it returns `out` where the library
-cannot write into a given array. No array is copied. Each function imports its library itself because it
-runs in its own process.
+The arrays are row-major float32. Calling the function computes `out`; it returns `out` where the
+library cannot write into a given array. No array is copied. Each function imports its library
+itself because it runs in its own process.
 
     NN  out = a b            NN+  out = leaky_relu(a b + bias)
     NT  out = a bᵀ           NT+  out = a bᵀ where y > 0, else slope a bᵀ

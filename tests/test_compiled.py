@@ -1,4 +1,4 @@
-"""What only the compiled kernels promise: no access outside the arrays, the same bits everywhere, threads."""
+"""Promises of the compiled kernels alone: no access outside the arrays, the same bits, threads."""
 
 import ctypes
 import functools
@@ -34,7 +34,7 @@ PAGE = mmap.PAGESIZE
 
 
 class Guarded:
-    """Memory that ends, or begins, at a page that nobody may touch: a stray access kills the process."""
+    """Memory that ends, or begins, at a protected page: an access outside kills the process."""
 
     def __init__(self, size):
         self.pages = -(-max(size, 1) // PAGE)
@@ -52,7 +52,7 @@ class Guarded:
 
 
 def guard_run():
-    """In a process of its own: every kernel that computes addresses, on arrays at the edge of a guard page."""
+    """For a process of its own: every kernel that computes addresses, on arrays at a guard page."""
     from npgan.kernels import compiled
 
     rng = np.random.default_rng(0)
@@ -77,7 +77,7 @@ def guard_run():
         compiled.product.multiply(a, bt, False, True, out, gate=y, slope=0.2)
         compiled.weight_gradients(at, b, out, bias)
         compiled.column_sum(y)
-        if trial % 10 < 4:  # rows of 4096 bytes, which are copied apart
+        if trial % 10 < 4:  # rows of 4096 bytes, of which a block is copied
             wide = 4096 // a.itemsize
             compiled.gemm(guarded(m, wide), guarded(m, 300), ta=True, out=guarded(wide, 300))
         compiled.adam(guarded(n), bias, guarded(n), abs(guarded(n)), 0.1, 0.5, 0.5, 1e-8, 1)
@@ -211,8 +211,8 @@ def test_a_cpu_without_fused_multiply_add_uses_numpys_products(compiled, monkeyp
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_rows_of_4096_bytes_are_copied_apart_for_every_product_anew(dtype):
-    """Aᵀ B, whose columns of A lie 4096 bytes apart; the same bits as from a narrower A, which is read in place."""
+def test_rows_of_4096_bytes_are_copied_again_for_every_product(dtype):
+    """Aᵀ B with rows of A 4096 bytes apart: the bits of a narrower A, which is not copied."""
     rng, wide = np.random.default_rng(0), 4096 // np.dtype(dtype).itemsize
     for _ in range(3):
         a, b = (
@@ -285,7 +285,7 @@ def test_helpers_that_fell_asleep_wake_up(compiled):
 
 @pytest.fixture
 def one_core(compiled, monkeypatch):
-    """This thread and its helper on one core, where they believe in another: what they ask the system for."""
+    """This thread and its helper run on one core and are told of a second; what they ask for."""
     if not hasattr(os, "sched_setaffinity"):
         pytest.skip("needs Linux")
     usable, set_affinity, asked = os.sched_getaffinity(0), os.sched_setaffinity, []
@@ -417,7 +417,7 @@ def test_another_order_of_summation_gives_other_bits():
 
 
 class Marked(np.ndarray):
-    """Of another class than NumPy's own, with other habits, as np.matrix has."""
+    """A subclass with a method that behaves differently, as np.matrix has."""
 
     def ravel(self):
         return self

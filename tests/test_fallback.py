@@ -1,4 +1,4 @@
-"""What happens where Numba is missing, broken, or cannot keep what it compiled; each in a process of its own."""
+"""Numba is missing or broken, or its cache does not work; each case in a process of its own."""
 
 import importlib.util
 import os
@@ -33,14 +33,14 @@ def child(folder, code=PROBE, **environment):
     return done.stdout.strip(), [line for line in done.stderr.splitlines() if line]
 
 
-# Compiled in a moment, and together used by every start: a test that needs a process to compile something
-# removes or damages these in a copy of a complete cache.
+# Every start loads these, and they compile quickly. A test that needs a process to compile something
+# removes or damages their files in a copy of a complete cache.
 QUICK = ("column_sum_loop", "leaky_gate", "tanh_gate")
 
 
 @pytest.fixture(scope="session")
 def complete_cache():
-    """The session's cache, with all that a start loads from it: what no test has compiled is compiled here."""
+    """The session's cache with everything that a start loads; what is missing is compiled here."""
     folder = os.environ["NUMBA_CACHE_DIR"]
     subprocess.run([sys.executable, "-c", PROBE], check=True, capture_output=True)
     return folder
@@ -175,7 +175,7 @@ print(job[compiled.job.PARTS])
 
 
 def test_what_was_compiled_is_kept_outside_the_package_where_it_can_be(tmp_path):
-    """pip leaves behind what it did not install: a folder npgan without a package hid the editable install."""
+    """A folder npgan that pip left behind with a cache in it would hide an editable install."""
     code = "from npgan.kernels import compiled\nprint(compiled.__file__)\nprint(compiled.product.write_product._cache.cache_path)"
     file = tmp_path / "file"
     file.write_text("")
@@ -194,8 +194,8 @@ def test_what_was_compiled_is_kept_outside_the_package_where_it_can_be(tmp_path)
 
 def test_an_unwritable_cache_costs_one_warning(tmp_path):
     (tmp_path / "cache").write_text("a file where the folder should be")
-    # Numba then looks for another folder; take those away, too. Nothing is kept, so all that is tried out
-    # is compiled: two quick kernels are tried out, and PROBE calls some more.
+    # Numba would then use another folder: only the user's is allowed. As nothing is kept, every kernel
+    # that is tried out is compiled: two quick ones, and those that PROBE calls.
     prelude = """
 from numba.core.caching import CacheImpl
 CacheImpl._locator_classes = CacheImpl._locator_classes[:1]  # the user's
