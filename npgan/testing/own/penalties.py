@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ...layers import Dense, LeakyReLU, Network, Tanh
-from ...penalties import PENALTIES
+from ...training.penalty import PENALTIES
 from ..check import check_gradients
 from ..problem.options import check_choice
 from ..problem.random_streams import Stream, generator
