@@ -191,5 +191,5 @@ def test_numbers_are_as_good_as_arrays():
     assert ops.leaky_relu(-1.0) == -0.2
     np.testing.assert_allclose([ops.softplus(0.0), ops.bce_with_logits(0.0, 1.0)], np.log(2))
     assert (2.0 ** Tensor(np.ones(2, np.float32))).dtype == np.float32
-    with pytest.raises(TypeError, match="a number as exponent"):
+    with pytest.raises(TypeError, match="a number p"):
         Tensor(np.ones(2)) ** np.ones(2)
