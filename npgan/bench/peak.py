@@ -16,10 +16,10 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-from npgan.kernels.compiled import I64, SHAPE, Vectors, available_cores, int64
+from npgan.kernels.compiled import I64, TILE_SHAPE, Vectors, available_cores, int64
 
 # Enough to hide the latency of an FMA, few enough for the registers.
-CHAINS = {None: 1, (8, 2): 24, (6, 1): 6}[SHAPE]
+CHAINS = {None: 1, (8, 2): 24, (6, 1): 6}[TILE_SHAPE]
 
 
 @intrinsic

@@ -18,10 +18,11 @@ from ..files import checkpoint
 from ..gan import Discriminator, Generator, discriminator_step, generator_step
 from ..losses import LOSSES, with_smoothing
 from ..optim import Adam
-from ..penalties import Penalty, lazy_penalty
+from ..penalties import Penalty
 from . import health, loop
 from .conditional import before, classes_of, join_labels, labels_for, one_hot
 from .noise import add_noise, with_dropout
+from .penalty import lazy_penalty
 from .run_directory import RunDirectory
 from .schedules import linear_decay
 from .settings import checked, completed, is_count

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..losses import LOSSES, with_smoothing
-from ..penalties import PENALTIES
+from .penalty import PENALTIES
 
 # What a checkpoint was trained with that is older than these settings and does not name them.
 BEFORE: dict[str, Any] = dict(
