@@ -50,9 +50,8 @@ def npgan_with(**settings: Any) -> Entry:
                 clock.tick(lambda n: self.sample(n, rng=seed).reshape(n, -1))
                 return values
 
-            def done(
-                self,
-            ) -> float:  # in place of the share of the epochs: there are more than it will see
+            def fraction_done(self) -> float:
+                # Of the seconds, not of the epochs: there are more epochs than it will see.
                 return clock.done()
 
         Timed(rng=seed, **settings).fit(images.reshape(-1, 28, 28), epochs=10_000, progress=False)

@@ -65,7 +65,7 @@ class GAN:
         complete one makes the run longer, so `lr` rises again first: to train in pieces use
         callbacks, or 0.
     penalty : str or None, default "r1+r2"
-        Penalty on the norm of D's gradient by its input: "r1", "r2" (Mescheder et al. 2018),
+        Penalty on D's gradient by its input: "r1", "r2" (Mescheder et al. 2018),
         "r1+r2" (Huang et al. 2024) or "wgan_gp" (Gulrajani et al. 2017); see `npgan.penalties`.
     penalty_weight : float, optional
         Weight of the penalty, γ or λ of the papers. Default: 1 for r1 and r2, 0.2 for r1+r2, 10 for
@@ -271,8 +271,8 @@ class GAN:
         -----
         `lr_decay` and `instance_noise` depend on the fraction of the run that is done, and the run
         ends where this fit ends. A run that is interrupted and continued to the same end gives the
-        same bits. With a later end, the same epoch is a smaller fraction of the run, so the learning
-        rate and the noise rise again.
+        same bits. With a later end, the same epoch is a smaller fraction of the run, so the
+        learning rate and the noise rise again.
         """
         epochs = EPOCHS.check(epochs)
         data, classes = check_data(self, images, labels)

@@ -294,8 +294,8 @@ SETTINGS = (
     ),
     Setting(
         "penalty", "r1+r2", OrNone(Choice(tuple(PENALTIES))), REGULARISATION,
-        "penalty on the norm of the discriminator's gradient by its input: at real images (r1), at "
-        "generated ones (r2), at both, or between them (wgan_gp)", assumed=None,
+        "penalty on the discriminator's gradient by its input: at real images (r1), at generated "
+        "ones (r2), at both, or between them (wgan_gp)", assumed=None,
     ),
     Setting(
         "penalty_weight", None, OrNone(POSITIVE), REGULARISATION,
