@@ -1,15 +1,15 @@
-"""The tape: reverse-mode differentiation of any order, in under two hundred lines.
+"""The tape: reverse-mode differentiation of any order, in about two hundred lines.
 
-A *primitive* is a NumPy function with one derivative rule per argument (they stand in ops.py).
-Called with arrays it just computes. Called with a `Tensor` among its arguments it also remembers
-which primitive made the result, and from what: that memory is the tape.
+A *primitive* is a NumPy function with one derivative rule per argument (they are in ops.py).
+Called with arrays it just computes. Called with a `Tensor` among its arguments it also stores which
+primitive made the result, and from what: these records are the tape.
 
-`grad` walks the tape backwards. Every Tensor has a serial number, and nothing can be made from
-something younger than itself, so going from high numbers to low ones is a valid order: no recursion,
-no sorting of the graph, no `.grad` attribute that must be zeroed.
+`grad` walks the tape backwards. Every Tensor has a serial number, and a Tensor is made from older
+ones only, so going from high numbers to low ones is a valid order: no recursion, no sorting of the
+graph, no `.grad` attribute that must be zeroed.
 
-A rule calls primitives and nothing else. Fed arrays, it computes a gradient; fed Tensors
-(`create_graph=True`), it writes the gradient's own tape, which can be differentiated again.
+A rule calls primitives and nothing else. Given arrays, it computes a gradient; given Tensors
+(`create_graph=True`), it extends the tape, and the gradient can be differentiated again.
 """
 
 from __future__ import annotations
@@ -18,25 +18,39 @@ import functools
 import heapq
 import itertools
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 serial_numbers = itertools.count()
-PRIMITIVES: dict[str, Primitive] = {}  # by name, the first of each: the tests walk it
+PRIMITIVES: dict[str, Primitive] = {}  # by name, the first of each: the tests walk through it
+Rule = Callable[..., Any]
+Many = Sequence["Tensor"]
 
 
 class Tensor:
-    """An array that remembers how it was made.  Tensor(array) is a leaf; primitives make the others.
+    """An array that stores how it was made. Tensor(array) is a leaf; primitives make the others.
 
-    `data` is the array, `made_by` is None for a leaf and else (primitive, arguments, options).
-    Floats keep their dtype; anything else becomes float64. The operators are attached by ops.py.
+    Attributes: `data`, the array; `made_by`, None for a leaf, else (primitive, arguments, options);
+    `number`, the serial number. The operators + - * / ** @ and [] are attached by ops.py.
+
+    Parameters
+    ----------
+    data : array_like
+        Floats keep their dtype; anything else becomes float64.
+    made_by : tuple, optional
+        Given by primitives.
     """
 
     __slots__ = ("data", "made_by", "number")
     __array_ufunc__ = None  # array * Tensor must ask the Tensor, not loop over the array
 
-    def __init__(self, data: Any, made_by: tuple[Primitive, tuple, dict] | None = None):
+    def __init__(
+        self,
+        data: ArrayLike,
+        made_by: tuple[Primitive, tuple[Any, ...], dict[str, Any]] | None = None,
+    ):
         if isinstance(data, Tensor):
             raise TypeError("Tensor() got a Tensor; use it as it is, or its .data for a new leaf")
         data = np.asarray(data)
@@ -49,13 +63,17 @@ class Tensor:
     size = property(lambda self: self.data.size)
     dtype = property(lambda self: self.data.dtype)
 
-    if TYPE_CHECKING:  # ops.py attaches the operators, for they are primitives
+    if TYPE_CHECKING:  # ops.py attaches these, for they are primitives
         T: Tensor
-        __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = (
-            __rtruediv__
-        ) = __matmul__ = __rmatmul__ = __pow__ = __rpow__ = __getitem__ = sum = mean = reshape = (
-            __neg__
-        ) = lambda self, *a, **k: self
+
+        def __add__(self, other: Any) -> Tensor: ...
+        def __neg__(self) -> Tensor: ...
+        def sum(self, axis: Any = None, keepdims: bool = False) -> Tensor: ...
+        def reshape(self, *shape: Any) -> Tensor: ...
+
+        __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = __add__
+        __matmul__ = __rmatmul__ = __pow__ = __rpow__ = __getitem__ = __add__
+        mean = sum
 
     def __len__(self) -> int:
         return len(self.data)
@@ -63,14 +81,12 @@ class Tensor:
     def __repr__(self) -> str:
         origin = f", made by {self.made_by[0].__name__}" if self.made_by else ""
         values = np.array2string(
-            self.data, precision=6, threshold=20, separator=", ", prefix="Tensor("
+            self.data, precision=6, threshold=20, separator=", ", prefix=" " * 7
         )
         return f"Tensor({values}, shape {self.shape}, {self.dtype}{origin})"
 
     def __array__(self, *_args: Any, **_kwargs: Any) -> np.ndarray:
-        raise TypeError(
-            "NumPy cannot see through a Tensor; use npgan.ops, or .data for the bare array"
-        )
+        raise TypeError("NumPy cannot see through a Tensor; use npgan.ops, or .data for the array")
 
     def __bool__(self) -> bool:
         raise TypeError("a Tensor has no truth value; compare its .data")
@@ -80,15 +96,15 @@ class Primitive:
     """A function of arrays, with `rules`: one derivative per positional argument.
 
     rules[i](g, y, *arguments, **options) returns dL/d(argument i), where g = dL/dy. A rule may be
-    None (nobody differentiates by this argument) or `ops.zero_derivative` (the derivative is zero wherever it
-    exists). For a variable number of arguments, rules is one function: i -> the rule of argument i.
+    None (the argument has no derivative) or `ops.zero_derivative` (it is zero wherever it exists).
+    For a variable number of arguments, rules is one function: i -> the rule of argument i.
     """
 
     def __init__(self, function: Callable[..., np.ndarray]):
         functools.update_wrapper(self, function)
         self.__name__: str = function.__name__
         self.function = function
-        self.rules: tuple[Callable | None, ...] | Callable[[int], Callable] = ()
+        self.rules: tuple[Rule | None, ...] | Callable[[int], Rule] = ()
         PRIMITIVES.setdefault(self.__name__, self)
 
     def __call__(self, *args: Any, **options: Any) -> Any:
@@ -105,15 +121,11 @@ class Primitive:
         """Pickled by name, as a function is; a copy of it is itself."""
         return self.__name__
 
-    def rule(self, i: int) -> Callable:
-        """The derivative by argument i; raises NotImplementedError where there is none."""
-        rule = (
-            self.rules(i)
-            if callable(self.rules)
-            else self.rules[i]
-            if i < len(self.rules)
-            else None
-        )
+    def rule(self, i: int) -> Rule:
+        """Return the derivative by argument i; raise NotImplementedError where there is none."""
+        if callable(self.rules):
+            return self.rules(i)
+        rule = self.rules[i] if i < len(self.rules) else None
         if rule is None:
             raise NotImplementedError(
                 f"{self.__name__}() has no rule for its argument {i}; "
@@ -123,37 +135,56 @@ class Primitive:
 
 
 def primitive(function: Callable[..., np.ndarray]) -> Primitive:
-    """Make a function of arrays differentiable; its rules are set on the result: f.rules = (...)."""
+    """Make a function of arrays differentiable. Its rules are set on the result: f.rules = (...).
+
+    Parameters
+    ----------
+    function : function of arrays
+        The arguments that have a derivative are positional, the options keyword arguments.
+    """
     return Primitive(function)
 
 
+@overload
 def grad(
-    y: Tensor, xs: Tensor | Sequence[Tensor], create_graph: bool = False, unused: str = "raise"
-) -> Any:
-    """dy/dx for each x in xs (one Tensor, or a sequence: then a list), y a scalar Tensor.
+    y: Tensor, xs: Tensor, create_graph: Literal[False] = ..., unused: str = ...
+) -> np.ndarray: ...
+@overload
+def grad(
+    y: Tensor, xs: Many, create_graph: Literal[False] = ..., unused: str = ...
+) -> list[np.ndarray]: ...
+@overload
+def grad(y: Tensor, xs: Tensor, create_graph: Literal[True], unused: str = ...) -> Tensor: ...
+@overload
+def grad(y: Tensor, xs: Many, create_graph: Literal[True], unused: str = ...) -> list[Tensor]: ...
+def grad(y: Tensor, xs: Tensor | Many, create_graph: bool = False, unused: str = "raise") -> Any:
+    """dy/dx for each x in xs.
 
-    Returns arrays; with create_graph=True Tensors, which can be differentiated again.
-    Raises ValueError where y is not a scalar, and where y does not depend on an x (that is mostly a
-    slip); unused="zero" returns zeros for such an x.
+    Parameters
+    ----------
+    y : Tensor
+        A scalar.
+    xs : Tensor or sequence of Tensor
+        What to differentiate by; a sequence gives a list.
+    create_graph : bool, default False
+        False: the results are arrays. True: Tensors, which can be differentiated again.
+    unused : {"raise", "zero"}
+        For an x on which y does not depend (mostly a mistake): ValueError, or zeros.
     """
     single = isinstance(xs, Tensor)
     wanted: list[Tensor] = [xs] if isinstance(xs, Tensor) else list(xs)
     if not all(isinstance(t, Tensor) for t in (y, *wanted)):
-        raise TypeError(
-            "grad(y, xs) needs Tensors; wrap the arrays you differentiate by: x = Tensor(x)"
-        )
+        raise TypeError("grad(y, xs) needs Tensors; wrap what you differentiate by: x = Tensor(x)")
     if unused not in ("raise", "zero"):
         raise ValueError(f'unused is "raise" or "zero", got {unused!r}')
     if y.size != 1:
-        raise ValueError(
-            f"grad() needs a scalar y, got shape {y.shape}; reduce it first: y.sum(), y.mean()"
-        )
+        raise ValueError(f"grad() needs a scalar y, got shape {y.shape}; reduce it first: y.sum()")
 
-    leads_to_x = nodes_between(y, {x.number for x in wanted})
-    gradients = {y.number: Tensor(np.ones_like(y.data)) if create_graph else np.ones_like(y.data)}
-    queue = [
-        (-y.number, y)
-    ]  # youngest first; a node is here exactly once, since the dict had no entry
+    between = nodes_between(y, {x.number for x in wanted})
+    gradients: dict[int, Any] = {y.number: np.ones_like(y.data)}
+    if create_graph:
+        gradients[y.number] = Tensor(gradients[y.number])
+    queue = [(-y.number, y)]  # youngest first; a node enters once, with its first gradient
     while queue:
         node = heapq.heappop(queue)[1]
         if node.made_by is None:
@@ -162,12 +193,10 @@ def grad(
         g = gradients[node.number]
         seen = [a.data if isinstance(a, Tensor) and not create_graph else a for a in args]
         for i, a in enumerate(args):
-            if not isinstance(a, Tensor) or a.number not in leads_to_x:
+            if not isinstance(a, Tensor) or a.number not in between:
                 continue
             piece = op.rule(i)(g, node if create_graph else node.data, *seen, **options)
-            if (
-                piece is None
-            ):  # ops.zero_derivative: zero wherever it exists, an arrow that carries nothing
+            if piece is None:  # ops.zero_derivative
                 continue
             if a.number in gradients:
                 gradients[a.number] = gradients[a.number] + piece
@@ -176,16 +205,14 @@ def grad(
                 heapq.heappush(queue, (-a.number, a))
 
     for i, x in enumerate(wanted):
-        if x.number not in leads_to_x and unused != "zero":
-            raise ValueError(
-                f"y does not depend on xs[{i}] ({x!r}); was it used as an array instead?"
-            )
+        if x.number not in between and unused != "zero":
+            raise ValueError(f"y does not depend on xs[{i}] ({x!r}); was it used as an array?")
         if x.number not in gradients:
             zero = np.zeros_like(x.data)
             gradients[x.number] = Tensor(zero) if create_graph else zero
     found = [gradients[x.number] for x in wanted]
     if not create_graph:
-        # A rule may return a read-only view, or g itself; and float64 where x met some of that.
+        # A rule may return a read-only view or g itself, and float64 where that met x's float32.
         found = [np.array(g, x.dtype) for g, x in zip(found, wanted, strict=True)]
     return found[0] if single else found
 
@@ -199,22 +226,25 @@ def nodes_between(y: Tensor, targets: set[int]) -> set[int]:
             if isinstance(a, Tensor) and a.number not in seen:
                 seen[a.number] = a
                 stack.append(a)
-    useful = set()
-    for number in sorted(
-        seen
-    ):  # oldest first: a node leads to x if it is one or is made from one that does
+    found: set[int] = set()
+    for number in sorted(seen):  # oldest first: what a node was made from is decided before it
         made_by = seen[number].made_by
-        if number in targets or (
-            made_by and any(isinstance(a, Tensor) and a.number in useful for a in made_by[1])
-        ):
-            useful.add(number)
-    return useful
+        sources = made_by[1] if made_by else ()
+        if number in targets or any(isinstance(a, Tensor) and a.number in found for a in sources):
+            found.add(number)
+    return found
 
 
-def value_and_grad(
-    function: Callable[..., Any], *arrays: np.ndarray
-) -> tuple[float, list[np.ndarray]]:
-    """(value, [gradient by each array]) of a scalar function written with npgan.ops."""
+def value_and_grad(function: Rule, *arrays: np.ndarray) -> tuple[float, list[np.ndarray]]:
+    """(value, [gradient by each array]) of function(*arrays).
+
+    Parameters
+    ----------
+    function : function of Tensors
+        Written with npgan.ops; returns a scalar.
+    *arrays : array
+        Its arguments.
+    """
     leaves = [Tensor(a) for a in arrays]
     value = function(*leaves)
     return float(value.data), grad(value, leaves, unused="zero")

@@ -1,19 +1,18 @@
 """The GAN: two networks, and one training step of each.
 
-Read `discriminator_step` and `generator_step` first: they are the whole algorithm. The class `GAN`, which
-calls them in a loop and keeps what they made, is in training/.
+Read `discriminator_step` and `generator_step` first: they are the whole algorithm. The class GAN,
+which calls them in a loop and stores the results, is in npgan/training/.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 
 from .autograd import value_and_grad
-from .layers import Dense, Layer, LeakyReLU, Network, Pull, Tanh
+from .layers import Dense, Layer, LeakyReLU, Network, Pull, Seed, Tanh
 from .losses import Loss, nonsaturating
 from .ops import sigmoid
 from .optim import Optimiser
@@ -23,29 +22,48 @@ from .penalties import Penalty
 
 
 class Generator(Network):
-    """z (B, latent) -> image (B, out).  Dense and LeakyReLU(0.2) in turn; tanh at the end, or "linear".
+    """z (B, latent) -> image (B, out).  Dense and LeakyReLU(0.2) in turn, and tanh at the end.
 
-    The default widths are classic ones, which `npgan bench` times; GAN() has others (docs/recipes.md).
+    The default widths are classic ones, which `npgan bench` times; GAN() has others.
+
+    Parameters
+    ----------
+    latent, out : int
+        Numbers in z, and pixels.
+    hidden : sequence of int
+        Widths of the hidden layers.
+    output : {"tanh", "linear"}
+        How it ends: tanh for pixels in [-1, 1], linear for points in space.
+    rng : int, Generator or None
+        What the weights are drawn from.
     """
 
-    def __init__(self, latent: int = 100, hidden: Sequence[int] = (256, 512, 1024), out: int = 784,
-                 output: str = "tanh", rng: Any = None):  # fmt: skip
+    def __init__(
+        self, latent: int = 100, hidden: Sequence[int] = (256, 512, 1024), out: int = 784,
+        output: str = "tanh", rng: Seed = None,
+    ):  # fmt: skip
         rng = np.random.default_rng(rng)
         if output not in ("tanh", "linear"):
             raise ValueError(f'output is "tanh" or "linear", got {output!r}')
-        layers = [
-            *hidden_layers(latent, hidden, rng),
-            Dense(hidden[-1] if hidden else latent, out, "glorot", rng),
-        ]
+        layers = hidden_layers(latent, hidden, rng)
+        layers.append(Dense(hidden[-1] if hidden else latent, out, "glorot", rng))
         super().__init__([*layers, Tanh()] if output == "tanh" else layers)
 
 
 class Discriminator(Network):
-    """image (B, inputs) -> logit (B, 1); σ(logit) is D's probability that the image is real."""
+    """Image (B, inputs) -> logit (B, 1); σ(logit) is D's probability that the image is real.
 
-    def __init__(self, inputs: int = 784, hidden: Sequence[int] = (512, 256), rng: Any = None):
+    Parameters
+    ----------
+    inputs : int
+        Pixels.
+    hidden, rng
+        As of `Generator`.
+    """
+
+    def __init__(self, inputs: int = 784, hidden: Sequence[int] = (512, 256), rng: Seed = None):
         rng = np.random.default_rng(rng)
-        last = Dense(hidden[-1] if hidden else inputs, 1, "glorot", rng)
+        last = Dense(hidden[-1] if hidden else inputs, 1, "glorot", rng)  # drawn first
         super().__init__([*hidden_layers(inputs, hidden, rng), last])
 
 
@@ -61,14 +79,23 @@ def hidden_layers(inputs: int, hidden: Sequence[int], rng: np.random.Generator) 
 
 
 def discriminator_step(
-    D: Network, optimiser: Optimiser, real: np.ndarray, fake: np.ndarray, loss: Loss = nonsaturating,
-    penalty: Penalty | None = None,
+    D: Network, optimiser: Optimiser, real: np.ndarray, fake: np.ndarray,
+    loss: Loss = nonsaturating, penalty: Penalty | None = None,
 ) -> dict[str, float]:  # fmt: skip
-    """Move D to call real images real and fake ones fake.    real, fake (B, pixels)
+    """Update D so that it calls real images real and generated ones fake.
 
-    One forward pass scores both. The gradient is pulled no further than D's own parameters: what it
-    would be by the pixels is work that this step can skip. Returns the loss and D's mean answers.
-    penalty: (D, real, fake) -> (value, flat gradient), to be added; see npgan.penalties.
+    One forward pass scores both. The gradient is pulled no further than D's own parameters, since
+    nothing uses the gradient by the pixels. Returns "loss_D", D's mean answers "D_real", "D_fake"
+    and, if there is one, "penalty". FloatingPointError names the first array that is not finite.
+
+    Parameters
+    ----------
+    D, optimiser : Network, Optimiser
+        The network, and its optimiser.
+    real, fake : array (B, pixels)
+    loss : Loss
+    penalty : function (D, real, fake) -> (value, flat gradient), optional
+        Added to the loss; see npgan.penalties.
     """
     logits, pull = D.forward(np.concatenate([real, fake]))
     at_real, at_fake = logits[: len(real)], logits[len(real) :]
@@ -76,32 +103,36 @@ def discriminator_step(
     check_finite(real_images=real, fake_images=fake, logits_of_D=logits, loss_D=value)
     gradient, added = pull(np.concatenate(dlogits), wrt="params"), {}
     if penalty is not None:
-        added["penalty"], slope = penalty(D, real, fake)
-        gradient += slope
+        added["penalty"], by_slope = penalty(D, real, fake)
+        gradient += by_slope
     optimiser.step(gradient)
-    if loss.needs_real:  # its D answers which of two is real, not whether one is
+    if loss.needs_real:  # this D answers which of two images is the real one
         at_real, at_fake = at_real - at_fake, at_fake - at_real
-    return {
-        "loss_D": value,
-        "D_real": float(sigmoid(at_real).mean()),
-        "D_fake": float(sigmoid(at_fake).mean()),
-        **added,
-    }
+    answers = {"D_real": float(sigmoid(at_real).mean()), "D_fake": float(sigmoid(at_fake).mean())}
+    return {"loss_D": value, **answers, **added}
 
 
 def generator_step(
-    D: Network, optimiser: Optimiser, fake: np.ndarray, pull_G: Pull, loss: Loss = nonsaturating,
-    real: np.ndarray | None = None,
+    D: Network, optimiser: Optimiser, fake: np.ndarray, pull_G: Pull,
+    loss: Loss = nonsaturating, real: np.ndarray | None = None,
 ) -> dict[str, float]:  # fmt: skip
-    """Move G to make D call its images real.    fake, pull_G = G.forward(z)
+    """Update G so that D calls its images real.
 
-    The gradient runs through D to the pixels and on through G; D's parameters get none, for their
-    arrows are not followed. A relativistic loss looks at D's logits of real images, too.
+    The gradient goes back through D to the pixels, and on through G. D's parameters get none, since
+    wrt="input" does not ask for it. Returns "loss_G".
+
+    Parameters
+    ----------
+    D, optimiser : Network, Optimiser
+        The discriminator, and the optimiser of G.
+    fake, pull_G
+        What G.forward(z) returned.
+    loss : Loss
+    real : array (B, pixels), optional
+        Real images, for a loss that compares with them (the relativistic one).
     """
     if loss.needs_real and real is None:
-        raise ValueError(
-            f"the {loss.name} loss compares with real images; give generator_step(..., real=...)"
-        )
+        raise ValueError(f"the {loss.name} loss compares with real images; give real=...")
     at_real = None if real is None or not loss.needs_real else D(real)
     at_fake, pull_D = D.forward(fake)
     value, (dlogits,) = value_and_grad(lambda logits: loss.generator(at_real, logits), at_fake)
@@ -110,8 +141,8 @@ def generator_step(
     return {"loss_G": value}
 
 
-def check_finite(**named: Any) -> None:
-    """Raise FloatingPointError that names the first of these arrays with a NaN or an infinity."""
+def check_finite(**named: np.ndarray | float) -> None:
+    """Raise FloatingPointError that names the first of these with a NaN or an infinity."""
     for name, value in named.items():
         if not np.isfinite(value).all():
             bad = np.asarray(value)[~np.isfinite(value)].flat[0]

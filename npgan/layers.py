@@ -1,14 +1,15 @@
-"""Layers and networks: the explicit road.
+"""Layers and networks, differentiated without a tape: each forward pass returns a pullback.
 
-    y, pull = net.forward(x)            # values forwards ...
-    dx, dtheta = pull(dy)               # ... gradients backwards
+    y, pull = net.forward(x)            # the values, from x to y
+    dx, dtheta = pull(dy)               # the gradients, from dL/dy back to dL/dx and dL/dtheta
 
-A layer is one primitive and the parameters it owns. `forward` calls the primitive; `pull` calls its
-rules. Nothing is cached on the layer: a pullback closes over what it needs, so two forward passes
-never disturb each other. A pullback returns gradients and accumulates nothing.
+A *pullback* (vector-Jacobian product) maps the gradient by a function's output to the gradients by
+its inputs. A layer is one primitive and the parameters it owns: `forward` calls the primitive,
+`pull` calls its rules. Nothing is stored on the layer, since a pullback keeps the values that it
+needs: two forward passes never disturb each other. A pullback accumulates nothing.
 
-A network's parameters are views into one flat vector, `net.theta`; a gradient is a flat vector of
-the same layout, so an optimiser, a norm or an average is one loop over one array.
+The parameters of a network are views into one flat vector, `net.theta`, and a gradient is a flat
+vector of the same layout: an optimiser, a norm or an average is one loop over one array.
 """
 
 from __future__ import annotations
@@ -17,75 +18,94 @@ import copy
 import math
 from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
-from typing import Any
+from typing import Any, Literal, Protocol, overload
 
 import numpy as np
+from numpy.typing import ArrayLike, DTypeLike
 
-from . import kernels, ops
+from . import ops
 from .autograd import Primitive, Tensor
-from .kernels import memory
+from .kernels import fused, memory
 
-Pull = Callable[..., Any]
-NOT_KEPT = np.empty(
-    0
-)  # the output of a Dense whose LeakyReLU was computed with it; no rule needs it
-WRT = ("input", "params", "both")
+Seed = int | Sequence[int] | np.random.Generator | None
+Initialiser = Callable[[np.random.Generator, int, int], np.ndarray]
+
+
+class Pull(Protocol):
+    """pull(dy, wrt): dx for "input", the flat dtheta for "params", (dx, dtheta) for "both"."""
+
+    @overload
+    def __call__(self, g: np.ndarray, wrt: Literal["input", "params"]) -> np.ndarray: ...
+    @overload
+    def __call__(self, g: np.ndarray, wrt: str = "both") -> Any: ...
 
 
 # ---- initialisers: (rng, inputs, outputs) -> W of shape (inputs, outputs) ----
 
 
-def he(rng, inputs, outputs, slope=0.2):
-    """N(0, σ²), σ² = 2 / ((1 + slope²) inputs): keeps the scale through LeakyReLU.  He et al. 2015, eq. 15"""
+def he(rng: np.random.Generator, inputs: int, outputs: int, slope: float = 0.2) -> np.ndarray:
+    """N(0, 2 / ((1 + slope²) inputs)) keeps the scale through LeakyReLU. He et al. 2015, eq. 15"""
     return rng.normal(0.0, math.sqrt(2.0 / ((1.0 + slope**2) * inputs)), (inputs, outputs))
 
 
-def glorot(rng, inputs, outputs):
-    """U(-a, a), a = √(6 / (inputs + outputs)): keeps the scale through tanh.  Glorot & Bengio 2010, eq. 16"""
+def glorot(rng: np.random.Generator, inputs: int, outputs: int) -> np.ndarray:
+    """U(-a, a), a² = 6 / (inputs + outputs), for tanh. Glorot & Bengio 2010, eq. 16"""
     a = math.sqrt(6.0 / (inputs + outputs))
     return rng.uniform(-a, a, (inputs, outputs))
 
 
-def normal(rng, inputs, outputs, std=0.02):
-    """N(0, 0.02²), the choice of DCGAN.  Radford et al. 2016, section 4"""
+def normal(rng: np.random.Generator, inputs: int, outputs: int, std: float = 0.02) -> np.ndarray:
+    """N(0, 0.02²), as in DCGAN. Radford et al. 2016, section 4"""
     return rng.normal(0.0, std, (inputs, outputs))
 
 
-INITIALISERS = {"he": he, "glorot": glorot, "normal": normal}
+INITIALISERS: dict[str, Initialiser] = {"he": he, "glorot": glorot, "normal": normal}
 
 
 # ---- one layer ----
 
 
 class Layer:
-    """One primitive with its options, and the parameters it owns (arrays by name, in its argument order).
+    """One primitive with its options, and the parameters that it owns.
 
-    A layer of your own: Layer(my_primitive, {"scale": np.ones(3)}). Its parameters are copied into
-    one flat vector `theta`, in float32 unless dtype says otherwise.
+    Parameters
+    ----------
+    op : Primitive
+        Called as op(x, *parameters, **options).
+    params : dict of str to array_like, optional
+        The parameters' first values by name, in the order of op's arguments. They are copied into
+        one flat vector, `theta`.
+    dtype : dtype, default float32
+        Of the parameters.
+    **options
+        Keyword arguments of op.
     """
 
     def __init__(
-        self,
-        op: Primitive,
-        params: dict[str, Any] | None = None,
-        dtype: Any = np.float32,
-        **options,
-    ):
-        self.op, self.options, self.owned = op, options, False
+        self, op: Primitive, params: dict[str, ArrayLike] | None = None,
+        dtype: DTypeLike = np.float32, **options: Any,
+    ):  # fmt: skip
+        self.op, self.options, self.in_network = op, options, False
         arrays = {name: np.asarray(value, dtype) for name, value in (params or {}).items()}
         self.shapes = {name: a.shape for name, a in arrays.items()}
         self.bind(np.concatenate([np.zeros(0, dtype), *(a.ravel() for a in arrays.values())]))
 
     def bind(self, theta: np.ndarray) -> None:
-        """Let the parameters live in theta, a flat vector."""
+        """Make the parameters views into theta, a flat vector."""
         self.theta, self.params, start = theta, {}, 0
         for name, shape in self.shapes.items():
             stop = start + math.prod(shape)
             self.params[name] = theta[start:stop].reshape(shape)
             start = stop
 
+    def with_theta(self, theta: np.ndarray) -> Layer:
+        """A copy of this layer whose parameters are views into theta."""
+        other = copy.copy(self)
+        other.bind(theta)
+        return other
+
     def __setstate__(self, state: dict[str, Any]) -> None:
-        """After unpickling, and in copy.deepcopy: let the parameters be views again."""
+        """After unpickling, and in copy.deepcopy: make the parameters views again."""
         self.__dict__.update(state)
         self.bind(self.theta)
 
@@ -93,48 +113,56 @@ class Layer:
         """Raise ValueError where x cannot be this layer's input; Dense knows more."""
 
     def forward(self, x: np.ndarray) -> tuple[np.ndarray, Pull]:
-        """(y, pull);  pull(dy, wrt) is dx ("input"), the flat dtheta ("params"), or (dx, dtheta) ("both")."""
+        """Return (y, pull): the layer's output, and its pullback (see `Pull`)."""
         self.check(x)
         y = self.op(x, *self.params.values(), **self.options)
 
         def pull(g: np.ndarray, wrt: str = "both") -> Any:
-            dx = self.by_input(g, x, y) if check_wrt(wrt) != "params" else None
-            if wrt == "input":
-                return dx
-            dtheta = np.empty_like(self.theta)
-            self.by_params(g, x, y, dtheta)
-            return dtheta if wrt == "params" else (dx, dtheta)
+            dx = self.input_gradient(g, x, y) if check_wrt(wrt) != "params" else None
+            dtheta = self.parameter_gradient(g, x, y) if wrt != "input" else None
+            return dx if wrt == "input" else dtheta if wrt == "params" else (dx, dtheta)
 
         return y, pull
 
-    def by_input(self, g: np.ndarray, x: np.ndarray, y: Any) -> np.ndarray:
+    def input_gradient(self, g: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
         """dL/dx from g = dL/dy, by the primitive's rule."""
         dx = self.op.rule(0)(g, y, x, *self.params.values(), **self.options)
         return np.zeros_like(x) if dx is None else dx  # None: ops.zero_derivative
 
-    def by_params(self, g: np.ndarray, x: np.ndarray, y: Any, out: np.ndarray) -> None:
-        """dL/dtheta into `out`, by the primitive's rules."""
-        start = 0
+    def parameter_gradient(self, g: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+        """dL/dtheta, flat, by the primitive's rules."""
+        dtheta, start = np.zeros_like(self.theta), 0
         for i, p in enumerate(self.params.values(), start=1):
             dp = self.op.rule(i)(g, y, x, *self.params.values(), **self.options)
-            out[start : start + p.size] = 0 if dp is None else dp.ravel()
+            if dp is not None:
+                dtheta[start : start + p.size] = dp.ravel()
             start += p.size
+        return dtheta
 
     def __repr__(self) -> str:
         return self.op.__name__
 
 
 class Dense(Layer):
-    """y = x W + b.    x (B, inputs), W (inputs, outputs), b (outputs,), y (B, outputs).
+    """A dense (fully connected) layer, y = x W + b.    x (B, inputs), y (B, outputs).
 
-    init is "he", "glorot", "normal" or a function (rng, inputs, outputs) -> W;  b starts at 0.
+    Parameters
+    ----------
+    inputs, outputs : int
+        W is (inputs, outputs), b is (outputs,) and starts at 0.
+    init : {"he", "glorot", "normal"} or function (rng, inputs, outputs) -> W
+        How W is drawn.
+    rng : int, Generator or None
+        What W is drawn from.
+    dtype : dtype
     """
 
     def __init__(
-        self, inputs: int, outputs: int, init: Any = "he", rng: Any = None, dtype: Any = np.float32
-    ):
+        self, inputs: int, outputs: int, init: str | Initialiser = "he", rng: Seed = None,
+        dtype: DTypeLike = np.float32,
+    ):  # fmt: skip
         for name, n in (("inputs", inputs), ("outputs", outputs)):
-            if not isinstance(n, (int, np.integer)) or n < 1:
+            if isinstance(n, bool) or not isinstance(n, (int, np.integer)) or n < 1:
                 raise ValueError(f"Dense() needs a whole number of {name}, 1 or more; got {n!r}")
         if not callable(init) and init not in INITIALISERS:
             raise ValueError(f"init is {', '.join(INITIALISERS)} or a function, got {init!r}")
@@ -145,6 +173,7 @@ class Dense(Layer):
         super().__init__(ops.affine, {"W": W, "b": np.zeros(outputs)}, dtype)
 
     def check(self, x: Any) -> None:
+        """Raise ValueError unless x is (batch, inputs)."""
         inputs = self.shapes["W"][0]
         if np.ndim(x) != 2 or np.shape(x)[1] != inputs:
             raise ValueError(
@@ -152,39 +181,63 @@ class Dense(Layer):
                 "Is this z where an image belongs, or images that are not flattened?"
             )
 
-    def by_params(self, g: np.ndarray, x: np.ndarray, y: Any, out: np.ndarray) -> None:
-        """What affine's rules say, xᵀ g and Σ g, in one pass over g and straight into `out`."""
-        split = self.params["W"].size
-        kernels.weight_gradients(x, g, out[:split].reshape(self.shapes["W"]), out[split:])
-
     def __repr__(self) -> str:
         return "Dense({} -> {})".format(*self.shapes["W"])
 
 
 def LeakyReLU(slope: float = 0.2) -> Layer:  # noqa: N802
-    """x where x > 0, else slope x; at 0 the slope is `slope`.  Maas et al. 2013"""
+    """A layer: x where x > 0, else slope x.  Maas et al. 2013
+
+    Parameters
+    ----------
+    slope : float
+        0 or more; also the derivative at 0. With 0 this is a ReLU.
+    """
     ops.leaky_relu(0.0, slope=slope)  # refuses a slope that is not 0 or more
     return Layer(ops.leaky_relu, slope=slope)
 
 
 def Sigmoid() -> Layer:  # noqa: N802
-    """1 / (1 + e^-x).  For reading: a discriminator that ends in logits trains better."""
+    """A layer: 1 / (1 + e^-x). A discriminator that ends in logits trains better."""
     return Layer(ops.sigmoid)
 
 
 def Tanh() -> Layer:  # noqa: N802
-    """(e^x - e^-x) / (e^x + e^-x), into (-1, 1)"""
+    """A layer: (e^x - e^-x) / (e^x + e^-x), into (-1, 1)."""
     return Layer(ops.tanh)
 
 
 # ---- layers in a row ----
 
+rules_only = False  # see use_rules
+
+
+def use_rules(only: bool = True) -> None:
+    """Choose how networks compute: by the rules in npgan/ops.py alone, or also by fused kernels.
+
+    By default a network computes Dense with the LeakyReLU above or below it in one pass: the same
+    bits, sooner. These kernels do not call the rules of `affine` and `leaky_relu`. After use_rules()
+    an edit of these rules in npgan/ops.py changes training.
+
+    Parameters
+    ----------
+    only : bool, default True
+        True: the rules alone. False: fused kernels where there are some.
+    """
+    global rules_only
+    rules_only = bool(only)
+
 
 class Network:
     """Layers in a row, whose parameters are views into one flat vector `theta`.
 
-    Assign into it (net.theta[:] = ...), never to it. Parameters are named "0.W", "0.b", "2.W", ... by
-    the layer's place.
+    Assign into theta (net.theta[:] = ...), never to it. The parameters are named "0.W", "0.b",
+    "2.W", ... by the position of the layer.
+
+    Parameters
+    ----------
+    layers : sequence of Layer
+        From input to output. A layer with parameters belongs to one network only.
     """
 
     def __init__(self, layers: Sequence[Layer]):
@@ -192,109 +245,104 @@ class Network:
         if not self.layers:
             raise ValueError("Network() needs at least one layer")
         for layer in self.layers:
-            if layer.owned or (layer.theta.size and self.layers.count(layer) > 1):
+            if layer.in_network or (layer.theta.size and self.layers.count(layer) > 1):
                 raise ValueError(
                     f"{layer!r} belongs to a network already; make a new layer, or net.copy()"
                 )
         for layer in self.layers:
-            layer.owned = layer.theta.size > 0
-        self.moves = 0  # how often an optimiser has moved theta; see forward
+            layer.in_network = layer.theta.size > 0
+        # How often an optimiser has moved theta: in a list, which all networks on this theta share.
+        self.updates = [0]
         theta = np.concatenate([layer.theta for layer in self.layers])
         self.bind(memory.copy(theta, theta.dtype))
 
     def bind(self, theta: np.ndarray) -> None:
-        self.pairs = [
-            isinstance(one, Dense) and two.op is ops.leaky_relu and "slope" in two.options
-            for one, two in pairwise([*self.layers, Layer(ops.negative)])
-        ]  # pairs[i]: layer i is a Dense, and the next one a LeakyReLU
-        self.theta, self.stretches, start = theta, [], 0
-        for layer in self.layers:
-            stretch = slice(start, start + layer.theta.size)
-            layer.bind(theta[stretch])
-            self.stretches.append(stretch)
-            start = stretch.stop
+        """Make the parameters views into theta; `slices` says where each layer's are."""
+        stops = np.cumsum([0, *(layer.theta.size for layer in self.layers)]).tolist()
+        self.theta, self.slices = theta, [slice(*ends) for ends in pairwise(stops)]
+        for layer, part in zip(self.layers, self.slices, strict=True):
+            layer.bind(theta[part])
+        self.dense = [layer.op is ops.affine for layer in self.layers]
+        self.leaky = [
+            layer.op is ops.leaky_relu and "slope" in layer.options for layer in self.layers
+        ]
+
+    def with_theta(self, theta: np.ndarray, layers: Sequence[Layer] | None = None) -> Network:
+        """A copy of this network (or of these layers) whose parameters are views into theta.
+
+        With theta = net.theta both have the same parameters, and an update of one is one of both.
+        """
+        other = copy.copy(self)
+        other.layers = [copy.copy(layer) for layer in layers or self.layers]
+        other.updates = self.updates if theta is self.theta else [0]
+        other.bind(theta)
+        return other
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        """After unpickling, and in copy.deepcopy: let the parameters be views again."""
+        """After unpickling, and in copy.deepcopy: make the parameters views again."""
         self.__dict__.update(state)
         self.bind(self.theta)
 
     def forward(self, x: np.ndarray) -> tuple[np.ndarray, Pull]:
-        """(y, pull) as of a layer.  Only the arrows that `wrt` asks for are followed.
+        """Compute the output, and the pullback through all layers.
 
-        Dense and LeakyReLU side by side are computed in one pass, forwards and backwards: the same numbers
-        as their rules give, with less traffic. Raises RuntimeError from pull where an optimiser has moved
-        the weights since: the gradient would mix two sets of weights. Call forward again.
+        x is (B, inputs) floats, y is (B, outputs). pull(dy, wrt) returns dx for wrt="input", the
+        flat dtheta for "params", (dx, dtheta) for "both", and computes no more than that. It raises
+        RuntimeError where an optimiser has moved the weights since: the gradient would mix two sets
+        of weights. Call forward again.
         """
-        layers, moves, values = (
-            self.layers,
-            self.moves,
-            [self.cast(x)],
-        )  # values[i] goes into layer i
-        for i, layer in enumerate(layers):
-            layer.check(values[i])
-            if self.pairs[i]:
-                values.append(NOT_KEPT)
-            elif i > 0 and self.pairs[i - 1]:
-                values.append(
-                    kernels.affine_leaky(
-                        values[i - 1], *layers[i - 1].params.values(), **layer.options
-                    )
-                )
-            else:
-                values.append(layer.op(values[i], *layer.params.values(), **layer.options))
-        y = values[-1]
+        x = self.cast(x)
+        if not rules_only:
+            return fused.forward(self, x)
+        y, pulls, updates = x, [], self.updates[0]
+        for layer in self.layers:
+            y, pull_layer = layer.forward(y)
+            pulls.append(pull_layer)
 
         def pull(g: np.ndarray, wrt: str = "both") -> Any:
-            g = self.cast(g)  # a float64 gradient would turn every product behind it into float64
-            if g.shape != y.shape:
-                raise ValueError(
-                    f"pull() got a gradient of shape {g.shape}, the output has {y.shape}"
-                )
-            if moves != self.moves:
-                raise RuntimeError(
-                    "the weights have moved since this forward pass; call forward again"
-                )
-            size = self.theta.size if check_wrt(wrt) != "input" else 0
-            dtheta = memory.empty((size,), self.theta.dtype)
-            i = len(layers)
-            while i > 0:
-                i -= 1
-                layer, x = layers[i], values[i]
+            g = self.checked(g, y, wrt, updates)
+            dtheta = memory.empty((self.theta.size if wrt != "input" else 0,), self.theta.dtype)
+            for i in reversed(range(len(pulls))):
                 if wrt != "input":
-                    layer.by_params(g, x, values[i + 1], dtheta[self.stretches[i]])
-                if i == 0 and wrt == "params":
-                    break
-                if i > 1 and self.pairs[i - 2] and isinstance(layer, Dense):
-                    i -= 1  # on through the LeakyReLU below, too
-                    g = kernels.gemm_gate(g, layer.params["W"], x, **layers[i].options)
-                else:
-                    g = layer.by_input(g, x, values[i + 1])
+                    dtheta[self.slices[i]] = pulls[i](g, "params")
+                if i > 0 or wrt != "params":
+                    g = pulls[i](g, "input")
             return g if wrt == "input" else dtheta if wrt == "params" else (g, dtheta)
 
         return y, pull
 
+    def checked(self, g: np.ndarray, y: np.ndarray, wrt: str, updates: int) -> np.ndarray:
+        """A pullback's argument in the network's dtype; errors where it must not be used."""
+        check_wrt(wrt)
+        g = self.cast(g)  # a float64 gradient would turn every later product into float64
+        if g.shape != y.shape:
+            raise ValueError(f"pull() got a gradient of shape {g.shape}, the output has {y.shape}")
+        if updates != self.updates[0]:
+            raise RuntimeError("the weights have moved since this forward pass; call forward again")
+        return g
+
     def cast(self, x: Any) -> np.ndarray:
-        """x in the network's dtype; integers are refused, for they are images that were not scaled."""
+        """x in the network's dtype; integers are refused: they are images that were not scaled."""
         x = np.asarray(x)
         if x.dtype.kind != "f":
             raise TypeError(
-                f"a network takes floats, got {x.dtype}; npgan.datasets.to_unit() scales images to [-1, 1]"
+                f"a network takes floats, got {x.dtype}; "
+                "npgan.datasets.to_unit() scales images to [-1, 1]"
             )
         return x.astype(self.theta.dtype, copy=False)
 
     def __call__(self, x: np.ndarray) -> np.ndarray:
-        """The values alone: net(x) is net.forward(x)[0]."""
+        """Return the output alone: net(x) is net.forward(x)[0]."""
         return self.forward(x)[0]
 
     def named_parameters(self) -> Iterator[tuple[str, np.ndarray]]:
-        """("0.W", view), ("0.b", view), ... in the order of theta."""
+        """Yield ("0.W", view), ("0.b", view), ... in the order of theta."""
         for i, layer in enumerate(self.layers):
             for name, p in layer.params.items():
                 yield f"{i}.{name}", p
 
     def name_at(self, index: int) -> str:
-        """Which parameter theta[index] belongs to, with its position: "2.W[17, 4]"."""
+        """Say which parameter theta[index] belongs to, with its position: "2.W[17, 4]"."""
         for name, p in self.named_parameters():
             if index < p.size:
                 return f"{name}{[int(n) for n in np.unravel_index(index, p.shape)]}"
@@ -302,11 +350,11 @@ class Network:
         raise IndexError("beyond the end of theta")
 
     def tensors(self) -> list[Tensor]:
-        """The parameters as leaves for the tape road, in the order of theta; see `apply`."""
+        """Return the parameters as leaves for the tape, in the order of theta; see `apply`."""
         return [Tensor(p) for _, p in self.named_parameters()]
 
     def apply(self, x: Any, params: Sequence[Any]) -> Any:
-        """The tape road: the same function of x and of given parameters, each an array or a Tensor."""
+        """Compute the output from x and these parameters, arrays or, for the tape, Tensors."""
         rest = list(params)
         for layer in self.layers:
             layer.check(x)
@@ -315,28 +363,33 @@ class Network:
         return x
 
     def copy(self) -> Network:
-        """The same layers and numbers in memory of its own."""
+        """Return the same layers and numbers in new memory."""
         return self.astype(self.theta.dtype)
 
-    def astype(self, dtype: Any) -> Network:
-        """A copy in float32 or float64."""
+    def astype(self, dtype: DTypeLike) -> Network:
+        """Return a copy in float32 or float64."""
         if np.dtype(dtype) not in (np.float32, np.float64):
             raise ValueError(f"a network is float32 or float64, got {np.dtype(dtype)}")
-        other = copy.copy(self)
-        other.layers = [copy.copy(layer) for layer in self.layers]
-        other.bind(memory.copy(self.theta, dtype))
-        return other
+        return self.with_theta(memory.copy(self.theta, dtype))
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({', '.join(map(repr, self.layers))}; {self.theta.size:,} parameters)"
+        layers = ", ".join(map(repr, self.layers))
+        return f"{type(self).__name__}({layers}; {self.theta.size:,} parameters)"
 
 
 def check_wrt(wrt: str) -> str:
-    if wrt not in WRT:
+    """Raise ValueError where wrt is not known."""
+    if wrt not in ("input", "params", "both"):
         raise ValueError(f'wrt is "input", "params" or "both", got {wrt!r}')
     return wrt
 
 
 def flatten(gradients: Sequence[np.ndarray]) -> np.ndarray:
-    """The tape's gradients by `net.tensors()` as one flat vector of theta's layout."""
+    """Join the tape's gradients by `net.tensors()` into one flat vector of theta's layout.
+
+    Parameters
+    ----------
+    gradients : sequence of array
+        One for each parameter, in the order of theta.
+    """
     return np.concatenate([np.ravel(g) for g in gradients])

@@ -1,8 +1,8 @@
 """GAN losses on logits: compositions of primitives, with no derivative of their own.
 
 A GAN loss is a pair of functions of the discriminator's logits at real and at generated images,
-each (B, 1), in nats per image where it is a cross-entropy. `value_and_grad` gives a loss its value and
-its gradients by the logits, which is where the pullbacks of the networks take over.
+each (B, 1), in nats per image where it is a cross-entropy. `value_and_grad` computes the value of a
+loss and its gradients by the logits; from there the pullbacks of the networks go on.
 """
 
 from __future__ import annotations
@@ -12,59 +12,80 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from . import ops
 from .autograd import value_and_grad
 
 
 class Loss(NamedTuple):
-    """The two sides of a GAN loss; both are minimised, each by its own network."""
+    """The two sides of a GAN loss, and what is known of it. Each network minimises its own side.
+
+    Both sides are functions (logits at real, logits at fake) -> scalar, written with npgan.ops.
+    """
 
     name: str
-    discriminator: Callable[[Any, Any], Any]  # (logits at real, logits at fake) -> scalar
+    discriminator: Callable[[Any, Any], Any]
     generator: Callable[[Any, Any], Any]
-    needs_real: bool = False  # whether the generator's loss looks at the real logits
-    equilibrium: tuple[float, float] | None = (
-        None  # D's and G's value where D can no longer tell, if it has one
-    )
+    # D's side with its target at real images as a third argument, for label smoothing; usually 1.
+    with_target: Callable[[Any, Any, float], Any] | None = None
+    # Whether σ(logit) estimates a probability: that an image is real or, if the generator needs the
+    # real logits, that it is the real one of a pair.
+    gives_probabilities: bool = False
+    # Whether the generator's side looks at the real logits.
+    needs_real: bool = False
+    # D's and G's loss where D cannot tell real from generated, and how a chart labels these values.
+    equilibrium: tuple[float, float] | None = None
+    equilibrium_labels: tuple[str, str] | None = None
 
 
-def bce_with_logits(logits: np.ndarray, targets: Any) -> tuple[float, np.ndarray]:
-    """Cross-entropy of σ(logits) against targets in [0, 1], the mean in nats, and its gradient.
+def bce_with_logits(logits: np.ndarray, targets: ArrayLike) -> tuple[float, np.ndarray]:
+    """Binary cross-entropy mean(-t log σ(z) - (1 - t) log(1 - σ(z))), and its gradient by z.
 
-    targets: an array like the logits, or one number for all of them.
+    The value is in nats, and finite for every finite logit; the gradient is (σ(z) - t) / n.
+
+    Parameters
+    ----------
+    logits : array of n logits, of any shape
+    targets : array_like
+        Numbers t in [0, 1]: an array like the logits, or one number for all of them.
     """
     value, (dlogits,) = value_and_grad(lambda z: ops.bce_with_logits(z, targets), logits)
     return value, dlogits
 
 
-def call(logits: Any, answer: float) -> Any:
-    """The cost of these logits where D should have answered real (1.0) or fake (0.0)."""
-    return ops.bce_with_logits(logits, answer)
+def cross_entropy(logits: Any, target: float) -> Any:
+    """The cross-entropy of these logits where D should have answered 1 (real) or 0 (fake)."""
+    return ops.bce_with_logits(logits, target)
 
 
 # -log D(real) - log(1 - D(fake)), against -log D(fake): Goodfellow et al. 2014, section 3, end.
 nonsaturating = Loss(
     "nonsaturating",
-    lambda real, fake: call(real, 1.0) + call(fake, 0.0),
-    lambda real, fake: call(fake, 1.0),
+    lambda real, fake: cross_entropy(real, 1.0) + cross_entropy(fake, 0.0),
+    lambda real, fake: cross_entropy(fake, 1.0),
+    with_target=lambda real, fake, t: cross_entropy(real, t) + cross_entropy(fake, 0.0),
+    gives_probabilities=True,
     equilibrium=(2 * math.log(2), math.log(2)),
+    equilibrium_labels=("2 ln 2", "ln 2"),
 )
 
-# The game as first written: G minimises log(1 - D(fake)), which is flat where D is sure. Ibid., eq. 1.
-minimax = Loss(
-    "minimax",
-    nonsaturating.discriminator,
-    lambda real, fake: -call(fake, 0.0),
+# The loss as first written: G minimises log(1 - D(fake)), flat where D is sure. Ibid., eq. 1.
+minimax = nonsaturating._replace(
+    name="minimax",
+    generator=lambda real, fake: -cross_entropy(fake, 0.0),
     equilibrium=(2 * math.log(2), -math.log(2)),
+    equilibrium_labels=("2 ln 2", "-ln 2"),
 )
 
-# Mao et al. 2017, eq. 9: the logits are regressed to 1 and 0.
+# Mao et al. 2017, eq. 9: the logits are regressed to 1 and 0. At equilibrium all logits are 1/2.
 least_squares = Loss(
     "least_squares",
     lambda real, fake: 0.5 * ops.mean((real - 1.0) ** 2) + 0.5 * ops.mean(fake**2),
     lambda real, fake: 0.5 * ops.mean((fake - 1.0) ** 2),
-    equilibrium=(0.25, 0.125),  # all logits 1/2
+    with_target=lambda real, fake, t: 0.5 * ops.mean((real - t) ** 2) + 0.5 * ops.mean(fake**2),
+    equilibrium=(0.25, 0.125),
+    equilibrium_labels=("0.25", "0.125"),
 )
 
 # Lim & Ye 2017: D gains nothing from logits beyond ±1.
@@ -76,20 +97,22 @@ hinge = Loss(
     lambda real, fake: -ops.mean(fake),
 )
 
-# Arjovsky et al. 2017. D must be kept Lipschitz, for instance by wgan_gp, or its loss runs away.
+# Arjovsky et al. 2017. D must be kept Lipschitz, e.g. by wgan_gp, or its loss has no lower bound.
 wasserstein = Loss(
     "wasserstein",
     lambda real, fake: ops.mean(fake) - ops.mean(real),
     lambda real, fake: -ops.mean(fake),
 )
 
-# Relativistic pairing: D judges each real image against one fake. Jolicoeur-Martineau 2019, section 4.1.
+# Relativistic pairing: D compares each real image with a fake. Jolicoeur-Martineau 2019, sec. 4.1.
 relativistic = Loss(
     "relativistic",
-    lambda real, fake: call(real - fake, 1.0),
-    lambda real, fake: call(fake - real, 1.0),
+    lambda real, fake: cross_entropy(real - fake, 1.0),
+    lambda real, fake: cross_entropy(fake - real, 1.0),
+    gives_probabilities=True,
     needs_real=True,
     equilibrium=(math.log(2), math.log(2)),
+    equilibrium_labels=("ln 2", "ln 2"),
 )
 
 LOSSES = {
@@ -99,25 +122,19 @@ LOSSES = {
 
 
 def with_smoothing(loss: Loss, smoothing: float) -> Loss:
-    """The loss with D's target 1 - smoothing at real images, 0 at fakes.    Salimans et al. 2016, section 3.4
+    """The loss with D's target 1 - smoothing at real images; at fakes it stays 0.
 
-    One-sided, for a target above 0 at fakes would hold D up where only fakes are. Raises ValueError for a
-    loss in which D has no target at real images.
+    One-sided: a target above 0 at fakes would reward D for high logits where there are fakes alone.
+    Salimans et al. 2016, section 3.4. Raises ValueError for a loss in which D has no target.
     """
     if not smoothing:
         return loss
-    target = 1.0 - smoothing
-    if loss.name in (nonsaturating.name, minimax.name):
-        return loss._replace(
-            discriminator=lambda real, fake: call(real, target) + call(fake, 0.0), equilibrium=None
-        )
-    if loss.name == least_squares.name:
-        return loss._replace(
-            discriminator=lambda real, fake: (
-                0.5 * ops.mean((real - target) ** 2) + 0.5 * ops.mean(fake**2)
-            ),
-            equilibrium=None,
-        )
-    raise ValueError(
-        f"smoothing needs a loss with labels (nonsaturating, minimax, least_squares), got {loss.name}"
+    with_target = loss.with_target
+    if with_target is None:
+        known = ", ".join(name for name, known in LOSSES.items() if known.with_target)
+        raise ValueError(f"smoothing needs a loss with targets ({known}), got {loss.name}")
+    return loss._replace(
+        discriminator=lambda real, fake: with_target(real, fake, 1.0 - smoothing),
+        equilibrium=None,
+        equilibrium_labels=None,
     )

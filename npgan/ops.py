@@ -16,12 +16,11 @@ import numpy as np
 from . import kernels
 from .autograd import Tensor, primitive
 
-zero_derivative = lambda g, y, *args, **options: (
-    None
-)  # the rule of an argument whose derivative is zero where it exists
+# The rule of an argument whose derivative is zero wherever it exists.
+zero_derivative = lambda g, y, *args, **options: None
 
 
-# ---- arithmetic; arguments broadcast as in NumPy, so a rule sums over what was stretched ----
+# ---- arithmetic; arguments broadcast as in NumPy, so a rule sums over what was repeated ----
 
 
 @primitive
@@ -139,7 +138,7 @@ transpose.rules = (
 
 @primitive
 def broadcast_to(x, shape):
-    """x stretched to a larger shape by repeating it."""
+    """x repeated to fill a larger shape."""
     return np.broadcast_to(x, shape)
 
 
@@ -148,7 +147,7 @@ broadcast_to.rules = (lambda g, y, x, shape: sum_to(g, shape=np.shape(x)),)
 
 @primitive
 def sum_to(x, shape):
-    """The inverse arrow of broadcast_to: sums over every axis that a stretch from `shape` would repeat."""
+    """Sum over the axes along which broadcasting from `shape` repeats: broadcast_to's transpose."""
     if np.shape(x) == shape:
         return x
     extra = np.ndim(x) - len(shape)
@@ -167,8 +166,8 @@ def sum(x, axis=None, keepdims=False):
     return np.sum(x, axis=axis, keepdims=keepdims)
 
 
-def spread(g, y, x, axis=None, keepdims=False):
-    """The rule of sum: every summand gets g, so g is repeated along the axes that were summed away."""
+def sum_rule(g, y, x, axis=None, keepdims=False):
+    """Every summand gets g, so g is repeated along the axes that were summed."""
     if axis is not None and not keepdims:
         g = reshape(
             g, shape=np.sum(np.empty(np.shape(x), np.bool_), axis=axis, keepdims=True).shape
@@ -176,7 +175,7 @@ def spread(g, y, x, axis=None, keepdims=False):
     return broadcast_to(g, shape=np.shape(x))
 
 
-sum.rules = (spread,)
+sum.rules = (sum_rule,)
 
 
 def mean(x, axis=None, keepdims=False):
@@ -185,8 +184,8 @@ def mean(x, axis=None, keepdims=False):
     return total / (math.prod(np.shape(x)) / max(math.prod(np.shape(total)), 1))
 
 
-def only_slices(index):
-    """An array of integers could name an element twice, and put would keep one of its two gradients."""
+def checked_index(index):
+    """Refuse arrays: they may name an element twice, and put would keep one gradient of two."""
     for i in index if isinstance(index, tuple) else (index,):
         if isinstance(i, bool) or not (
             i is None or i is Ellipsis or isinstance(i, (int, np.integer, slice))
@@ -198,7 +197,7 @@ def only_slices(index):
 @primitive
 def get(x, index):
     """x[index] for integers, slices, None and ...: what can name no element twice."""
-    return x[only_slices(index)]
+    return x[checked_index(index)]
 
 
 get.rules = (lambda g, y, x, index: put(g, index=index, shape=np.shape(x)),)
@@ -206,9 +205,9 @@ get.rules = (lambda g, y, x, index: put(g, index=index, shape=np.shape(x)),)
 
 @primitive
 def put(x, index, shape):
-    """The inverse arrow of get: zeros of `shape`, with x at [index]."""
+    """Zeros of `shape`, with x at [index]: the transpose of get."""
     out = np.zeros(shape, np.asarray(x).dtype)
-    out[only_slices(index)] = x
+    out[checked_index(index)] = x
     return out
 
 
@@ -221,18 +220,18 @@ def concatenate(*parts, axis=0):
     return np.concatenate(parts, axis=axis)
 
 
-def its_stretch(i):
-    """The rule of part i: the stretch of g that the part fills."""
+def concatenate_rule(i):
+    """The rule of part i: the slice of g that the part fills."""
 
     def rule(g, y, *parts, axis=0):
         start = builtins.sum(np.shape(part)[axis] for part in parts[:i])
-        stretch = slice(start, start + np.shape(parts[i])[axis])
-        return get(g, index=(slice(None),) * (axis % np.ndim(y)) + (stretch,))
+        part = slice(start, start + np.shape(parts[i])[axis])
+        return get(g, index=(slice(None),) * (axis % np.ndim(y)) + (part,))
 
     return rule
 
 
-concatenate.rules = its_stretch
+concatenate.rules = concatenate_rule
 
 
 # ---- matrix products ----
@@ -244,19 +243,19 @@ def gemm(a, b, ta=False, tb=False):
     return kernels.gemm(a, b, ta, tb)
 
 
-def by_a(g, y, a, b, ta=False, tb=False):
+def gemm_rule_a(g, y, a, b, ta=False, tb=False):
     if ta:
         return gemm(b, g, tb=True)  # y = aᵀ b:  dL/da = b gᵀ
     return gemm(g, b) if tb else gemm(g, b, tb=True)  # y = a bᵀ: g b;  y = a b: g bᵀ
 
 
-def by_b(g, y, a, b, ta=False, tb=False):
+def gemm_rule_b(g, y, a, b, ta=False, tb=False):
     if tb:
         return gemm(g, a, ta=True)  # y = a bᵀ:  dL/db = gᵀ a
     return gemm(a, g) if ta else gemm(a, g, ta=True)  # y = aᵀ b: a g;  y = a b: aᵀ g
 
 
-gemm.rules = (by_a, by_b)
+gemm.rules = (gemm_rule_a, gemm_rule_b)
 
 
 @primitive
@@ -297,7 +296,7 @@ def matmul(a, b):
 
 @primitive
 def leaky_relu(x, slope=0.2):
-    """x where x > 0, else slope x (at 0 the slope is `slope`).    Maas et al. 2013; slope 0: ReLU"""
+    """x where x > 0, else slope x, also at 0.    Maas et al. 2013; slope 0: ReLU"""
     if not 0 <= slope < math.inf:
         raise ValueError(f"leaky_relu() needs a slope of 0 or more, got {slope}")
     return kernels.leaky_relu(x, slope)
@@ -360,7 +359,7 @@ sigmoid_gate.rules = (
 def dropout(x, rate, key):
     """x / (1 - rate) or, with probability rate, 0: for each element anew.    Srivastava et al. 2014
 
-    The mask is what np.random.default_rng(key) gives, so nothing need be kept: the rule draws it once more.
+    The mask is a function of the key, np.random.default_rng(key): the rule draws it again.
     """
     if not 0 <= rate < 1:
         raise ValueError(f"dropout() needs a rate in [0, 1), got {rate}")
@@ -424,7 +423,7 @@ bce_with_logits.rules = (  # dL/dz is σ(z) - t, written as two terms that keep 
 
 
 def check_targets(answers, targets):
-    """Targets may stretch to the answers, not the other way: (B,) against (B, 1) would be B² pairs."""
+    """Targets may broadcast to the answers only: (B,) against (B, 1) would be B² pairs."""
     if np.broadcast_shapes(np.shape(answers), np.shape(targets)) != np.shape(answers):
         raise ValueError(
             f"targets of shape {np.shape(targets)} do not fit answers of {np.shape(answers)}"
@@ -432,7 +431,7 @@ def check_targets(answers, targets):
 
 
 def softmax_cross_entropy(logits, targets):
-    """Mean over rows of -Σ t log softmax(z).    logits, targets (B, K), a row of targets sums to 1"""
+    """Mean over rows of -Σ t log softmax(z).    logits, targets (B, K); a row of t sums to 1"""
     return -mean(sum(targets * log_softmax(logits), axis=-1))
 
 
@@ -450,7 +449,7 @@ def operator(function):
 
 
 def reduction(function):
-    """function(x, axis, keepdims) as a method. np.sum(x) calls it with an `out`, and hears of npgan.ops."""
+    """function(x, axis, keepdims) as a method; np.sum(x) calls it with `out`, which is refused."""
 
     def method(self, axis=None, keepdims=False, **more):
         if "out" in more:

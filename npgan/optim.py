@@ -1,12 +1,12 @@
 """Optimisers on a flat vector: one loop over one array.
 
-An optimiser holds a network (or a bare vector), moves it in place by `step(gradient)`, and keeps
-its own state in arrays that can be read (`state`) and put back (`restore`).
+An optimiser holds a network (or a bare vector) and updates it in place by `step(gradient)`. Its own
+state is in arrays that can be read (`state`) and put back (`restore`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -17,11 +17,10 @@ from .layers import Network
 
 
 class Optimiser:
-    """What SGD and Adam share: the vector they move, their state, and the check of each gradient."""
+    """What SGD and Adam share: the vector they update, their state, the check of a gradient."""
 
-    move: Callable[
-        [np.ndarray], bool
-    ]  # one update of theta and the slots; False if the gradient is not finite
+    # One update of theta and the slots; False if the gradient is not finite.
+    update: Callable[[np.ndarray], bool]
 
     def __init__(self, target: Network | np.ndarray, **hyper: float):
         self.net = target if isinstance(target, Network) else None
@@ -33,17 +32,16 @@ class Optimiser:
         for name, value in hyper.items():
             low, high = (0, 1) if name in ("beta1", "beta2", "momentum") else (0, np.inf)
             if not low <= value < high or (name in ("lr", "eps") and value == 0):
-                raise ValueError(
-                    f"{type(self).__name__}() got {name}={value}; it must lie in [{low}, {high})"
-                )
+                kind = type(self).__name__
+                raise ValueError(f"{kind}() got {name}={value}; it must lie in [{low}, {high})")
         self.theta, self.hyper, self.t = theta, hyper, 0
         self.slots: dict[str, np.ndarray] = {}
 
     def step(self, gradient: np.ndarray) -> None:
-        """One update of theta, in place.    gradient: a flat vector of theta's layout.
+        """Update theta in place by a flat gradient of its layout.
 
-        Raises ValueError on a gradient of another shape, FloatingPointError on one that is not finite;
-        that is seen while theta is updated, so theta is then spoilt.
+        Raises ValueError on a gradient of another shape, and FloatingPointError on one that is not
+        finite. That is found while theta is updated, so theta is not usable afterwards.
         """
         gradient = np.asarray(gradient)
         if gradient.shape != self.theta.shape:
@@ -52,9 +50,9 @@ class Optimiser:
                 'pull(g, wrt="params") returns the right one'
             )
         self.t += 1
-        finite = self.move(gradient)
+        finite = self.update(gradient)
         if self.net is not None:
-            self.net.moves += 1
+            self.net.updates[0] += 1
         if not finite:
             index = int(np.argmin(np.isfinite(gradient)))
             net = self.net
@@ -62,47 +60,58 @@ class Optimiser:
             raise FloatingPointError(f"the gradient of {where} is {gradient[index]}")
 
     def state(self) -> dict[str, np.ndarray]:
-        """Copies of everything that a restart needs: t and the slots."""
+        """Return copies of everything that a restart needs: t and the slots."""
         return {"t": np.array(self.t), **{name: slot.copy() for name, slot in self.slots.items()}}
 
-    def restore(self, state: dict[str, Any]) -> None:
+    def restore(self, state: Mapping[str, Any]) -> None:
         """Put back what `state()` returned."""
         for name, slot in self.slots.items():
-            if np.shape(state[name]) != slot.shape:
-                raise ValueError(
-                    f"restore() got {name} of shape {np.shape(state[name])}, expected {slot.shape}"
-                )
+            if (shape := np.shape(state[name])) != slot.shape:
+                raise ValueError(f"restore() got {name} of shape {shape}, expected {slot.shape}")
             slot[:] = state[name]
         self.t = int(state["t"])
 
 
 class SGD(Optimiser):
-    """velocity = momentum velocity + g;  theta -= lr velocity.    Polyak 1964, as PyTorch writes it"""
+    """velocity = momentum velocity + g;  theta -= lr velocity.    Polyak 1964, as PyTorch writes it
+
+    Parameters
+    ----------
+    target : Network or flat array
+        Updated in place.
+    lr, momentum : float
+        The learning rate, above 0; in [0, 1).
+    """
 
     def __init__(self, target: Network | np.ndarray, lr: float = 0.01, momentum: float = 0.0):
         super().__init__(target, lr=lr, momentum=momentum)
         self.slots = {"velocity": memory.zeros(self.theta.shape, self.theta.dtype)}
 
-    def move(self, gradient: np.ndarray) -> bool:
-        return kernels.sgd(self.theta, gradient, self.slots["velocity"], **self.hyper)
+    def update(self, gradient: np.ndarray) -> bool:
+        return bool(kernels.sgd(self.theta, gradient, self.slots["velocity"], **self.hyper))
 
 
 class Adam(Optimiser):
-    """Kingma & Ba 2015, algorithm 1.
+    """Adam (Kingma & Ba 2015, algorithm 1).
 
     m = β1 m + (1-β1) g,  v = β2 v + (1-β2) g²,  theta -= lr m/(1-β1^t) / (√(v/(1-β2^t)) + eps)
+
+    Parameters
+    ----------
+    target : Network or flat array
+        Updated in place.
+    lr, eps : float
+        The learning rate, and what keeps the quotient finite; above 0.
+    beta1, beta2 : float
+        The decay of the averages of g and of g², in [0, 1).
     """
 
     def __init__(
-        self,
-        target: Network | np.ndarray,
-        lr: float = 1e-3,
-        beta1: float = 0.9,
-        beta2: float = 0.999,
-        eps: float = 1e-8,
-    ):
+        self, target: Network | np.ndarray, lr: float = 1e-3, beta1: float = 0.9,
+        beta2: float = 0.999, eps: float = 1e-8,
+    ):  # fmt: skip
         super().__init__(target, lr=lr, beta1=beta1, beta2=beta2, eps=eps)
-        self.slots = {name: memory.zeros(self.theta.shape, self.theta.dtype) for name in ("m", "v")}
+        self.slots = {n: memory.zeros(self.theta.shape, self.theta.dtype) for n in ("m", "v")}
 
-    def move(self, gradient: np.ndarray) -> bool:
-        return kernels.adam(self.theta, gradient, **self.slots, **self.hyper, t=self.t)
+    def update(self, gradient: np.ndarray) -> bool:
+        return bool(kernels.adam(self.theta, gradient, **self.slots, **self.hyper, t=self.t))

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from oracles import numerical
 
+import npgan
 from npgan import (
     Dense,
     Layer,
@@ -273,3 +274,80 @@ def test_an_affine_layer_with_names_of_ones_own():
     np.testing.assert_allclose(
         dtheta, numerical(lambda: np.sum(net(x)), net.theta), rtol=1e-6, atol=1e-9
     )
+
+
+# ---- by rules alone ----
+
+
+@pytest.fixture
+def by_rules():
+    npgan.use_rules()
+    yield
+    npgan.use_rules(False)
+
+
+@pytest.mark.parametrize("kernels", ["reference", "compiled"])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_rules_and_fused_kernels_have_the_same_bits(kernels, dtype):
+    before = npgan.kernels.active or "auto"
+    npgan.use_kernels(kernels)
+    rng = np.random.default_rng(1)
+    nets = [
+        npgan.Generator(5, (7, 33, 6), 9, rng=1),
+        npgan.Discriminator(5, (40, 3), rng=2),
+        npgan.Discriminator(5, (), rng=2),
+        Network(
+            [
+                LeakyReLU(),
+                Dense(5, 4, rng=3),
+                LeakyReLU(0.1),
+                LeakyReLU(),
+                Dense(4, 4, rng=3),
+                Tanh(),
+            ]
+        ),
+        Network([Dense(5, 4, rng=3), Layer(npgan.ops.leaky_relu), Dense(4, 2, rng=3)]),
+    ]
+    try:
+        for net in (net.astype(dtype) for net in nets):
+            x = rng.standard_normal((17, 5)).astype(dtype)
+            found = []
+            for only in (False, True):
+                npgan.use_rules(only)
+                y, pull = net.forward(x)
+                g = np.cos(np.arange(y.size, dtype=dtype)).reshape(y.shape)
+                found.append([y, pull(g, "input"), pull(g, "params"), *pull(g)])
+            for fused, by_rules in zip(*found, strict=True):
+                np.testing.assert_array_equal(fused, by_rules)
+    finally:
+        npgan.use_rules(False)
+        npgan.use_kernels(before)
+
+
+@pytest.mark.parametrize("name", ["affine", "leaky_relu"])
+def test_an_edited_rule_changes_training_by_rules(name, by_rules, monkeypatch):
+    """What a student tries first; with the fused kernels the edit would do nothing."""
+    net, x = npgan.Discriminator(4, (6, 5), rng=0), np.ones((3, 4), np.float32)
+
+    def gradient():
+        y, pull = net.forward(x)
+        return pull(np.ones_like(y), "params")
+
+    right = gradient()
+    op = getattr(npgan.ops, name)
+    monkeypatch.setattr(op, "rules", tuple(lambda *a, r=r, **k: 2.0 * r(*a, **k) for r in op.rules))
+    assert np.mean(gradient() != right) > 0.5
+    npgan.use_rules(False)
+    np.testing.assert_array_equal(gradient(), right)
+
+
+def test_networks_on_one_vector_move_together():
+    net = npgan.Discriminator(4, (6,), rng=0)
+    same, copied = net.with_theta(net.theta), net.copy()
+    y, pull = same.forward(np.ones((2, 4), np.float32))
+    _, pull_copied = copied.forward(np.ones((2, 4), np.float32))
+    npgan.SGD(net, lr=0.1).step(np.ones_like(net.theta))
+    np.testing.assert_array_equal(same.layers[0].params["W"], net.layers[0].params["W"])
+    with pytest.raises(RuntimeError, match="moved"):
+        pull(np.ones_like(y))
+    pull_copied(np.ones_like(y))  # its weights are its own

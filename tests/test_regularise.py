@@ -8,6 +8,7 @@ import pytest
 from autograd import grad as hips_grad
 from oracles import numerical
 
+import npgan.training.penalty
 import npgan.training.step
 from npgan import (
     GAN,
@@ -25,8 +26,8 @@ from npgan import (
 )
 from npgan.files import checkpoint
 from npgan.losses import LOSSES, nonsaturating, with_smoothing
-from npgan.penalties import PENALTIES, lazy_penalty
 from npgan.training.noise import add_noise, with_dropout
+from npgan.training.penalty import PENALTIES, lazy_penalty
 from npgan.training.run_directory import RunDirectory
 from npgan.training.schedules import linear_decay
 from npgan.training.step import penalty_of
@@ -563,13 +564,13 @@ def test_an_option_draws_from_a_stream_of_its_own(options):
 
 
 def test_wgan_gp_draws_new_lines_in_every_step(monkeypatch):
-    seeds, function = [], npgan.penalties.wgan_gp
+    seeds, function = [], npgan.training.penalty.wgan_gp
 
     def spy(D, real, fake, rng, *rest):
         seeds.append(tuple(rng))
         return function(D, real, fake, rng, *rest)
 
-    monkeypatch.setattr(npgan.penalties, "wgan_gp", spy)
+    monkeypatch.setattr(npgan.training.penalty, "wgan_gp", spy)
     fit(small(penalty="wgan_gp"), 2)
     assert len(set(seeds)) == 2 * STEPS
 

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from .. import losses, ops, penalties
+from .. import losses, ops
 from ..autograd import PRIMITIVES, Primitive, Tensor, value_and_grad
 from ..autograd import grad as tape_grad
 from ..gan import Discriminator, Generator, discriminator_step, generator_step
 from ..layers import Dense, Layer, LeakyReLU, Network, Sigmoid, Tanh
+from ..training.penalty import PENALTIES
 from .check import check_gradients, demand
 from .options import check_choice
 from .report import FAIL, INCONCLUSIVE, PASS, Report
@@ -25,12 +25,8 @@ __tracebackhide__ = True  # pytest shows a failure at the user's line, not at ou
 
 def with_parameters(model: Layer | Network, params: Sequence[np.ndarray]) -> Any:
     """A copy of a layer or network that owns these parameters, in their dtype."""
-    other = copy.copy(model)
-    if isinstance(other, Network):
-        other.layers = [copy.copy(layer) for layer in other.layers]
     empty = np.zeros(0, model.theta.dtype)
-    other.bind(np.concatenate([empty, *(np.ravel(p) for p in params)]))
-    return other
+    return model.with_theta(np.concatenate([empty, *(np.ravel(p) for p in params)]))
 
 
 def check_layer(layer: Layer | Network, x: np.ndarray, **options: Any) -> Report:
@@ -355,7 +351,7 @@ def check_step(which: str, loss: losses.Loss, seed: int = 0, **options: Any) -> 
 
 def check_penalty(name: str, seed: int = 0, **options: Any) -> Report:
     """Check the gradient of "r1", "r2", "r1+r2" or "wgan_gp" by the discriminator's parameters."""
-    check_choice("name", name, tuple(penalties.PENALTIES))
+    check_choice("name", name, tuple(PENALTIES))
     rng = np.random.default_rng([seed, 13])
     D = Network(
         [
@@ -367,7 +363,7 @@ def check_penalty(name: str, seed: int = 0, **options: Any) -> Report:
         ]
     ).astype(np.float64)
     real, fake = rng.standard_normal((3, 4)), rng.standard_normal((3, 4))
-    function, weight, _ = penalties.PENALTIES[name]
+    function, weight, _ = PENALTIES[name]
 
     def penalty(net: Any) -> tuple[float, np.ndarray]:
         return function(net, real, fake, weight, 0, None)
@@ -427,7 +423,7 @@ def check_own(seed: int = 0) -> Iterator[Report]:
         report = check_loss(losses.with_smoothing(loss, 0.1), seed=seed)
         report.title += ", smoothed"
         yield report
-    for name in penalties.PENALTIES:
+    for name in PENALTIES:
         yield check_penalty(name, seed)
     for loss in losses.LOSSES.values():
         for side in ("discriminator", "generator"):

@@ -44,10 +44,6 @@ COPIES = 0.25
 SWING = 0.2
 SWING_BLOCKS = 8
 
-# The losses for which D(real) and D(fake) are probabilities: that an image is real, or the real one
-# of a pair.
-PROBABILITIES = ("nonsaturating", "minimax", "relativistic")
-
 
 class Finding(NamedTuple):
     """One thing to report of a run."""
@@ -84,7 +80,7 @@ def diagnose(
         return []
     means = block_means(history, steps)
     found: list[Finding] = []
-    if config["loss"] in PROBABILITIES:
+    if LOSSES[config["loss"]].gives_probabilities:
         last = {name: float(values[-1]) for name, values in means.items()}
         found = (
             too_strong(last, config)
@@ -195,15 +191,17 @@ def equilibrium(
     last: Mapping[str, float], config: Config, samples: SampleStatistics | None
 ) -> list[Finding]:
     """Both losses at the values of an equilibrium, with samples like the data."""
-    loss_D, loss_G = LOSSES[config["loss"]].equilibrium or (math.nan, math.nan)
+    loss = LOSSES[config["loss"]]
+    if loss.equilibrium is None or loss.equilibrium_labels is None:
+        return []
+    (loss_D, loss_G), (label, _) = loss.equilibrium, loss.equilibrium_labels
     near = abs(last["loss_D"] / loss_D - 1) < 0.045 and abs(last["loss_G"] / loss_G - 1) < 0.15
     near = near and abs(last["D_real"] - 0.5) < 0.02
     if not near or config["smoothing"] or samples is None or not like_data(samples):
         return []
-    name = "ln 2" if config["loss"] == "relativistic" else "2 ln 2"
     text = (
         "equilibrium: D no longer tells real from generated "
-        f"(loss D {last['loss_D']:.2f}, {name} is {loss_D:.2f}), "
+        f"(loss D {last['loss_D']:.2f}, {label} is {loss_D:.2f}), "
         "and the samples spread like the data. "
         "From here on the losses say nothing; look at the pictures"
     )

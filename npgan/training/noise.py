@@ -6,7 +6,6 @@ the same numbers.
 
 from __future__ import annotations
 
-import copy
 from typing import Any
 
 import numpy as np
@@ -36,11 +35,9 @@ def with_dropout(net: Network, rate: float, key: list[int]) -> Network:
     """
     if not rate:
         return net
-    other, layers = copy.copy(net), []
+    layers: list[Layer] = []
     for i, layer in enumerate(net.layers):
-        layers.append(copy.copy(layer))
+        layers.append(layer)
         if layer.op is ops.leaky_relu:
             layers.append(Layer(ops.dropout, rate=rate, key=[*key, i]))
-    other.layers = layers
-    other.bind(net.theta)
-    return other
+    return net.with_theta(net.theta, layers)

@@ -13,17 +13,18 @@ from dataclasses import dataclass, field
 from numbers import Integral, Real
 from typing import Any, NamedTuple, TypedDict, cast
 
-LOSSES = ("nonsaturating", "minimax", "least_squares", "hinge", "wasserstein", "relativistic")
+LOSS_NAMES = ("nonsaturating", "minimax", "least_squares", "hinge", "wasserstein", "relativistic")
 
 
 class PenaltyDefaults(NamedTuple):
-    """The weight of a penalty, and the number of D's updates from one penalty to the next."""
+    """The usual weight of a penalty, and how many updates of D there are from one to the next."""
 
     weight: float
     every: int
 
 
-PENALTIES = {
+# The weights are those of the papers. That of r1+r2 depends on the data; it was the best for digits.
+PENALTY_DEFAULTS = {
     "r1": PenaltyDefaults(1.0, 16),
     "r2": PenaltyDefaults(1.0, 16),
     "r1+r2": PenaltyDefaults(0.2, 16),
@@ -226,7 +227,7 @@ class Setting:
 def by_penalty(column: int) -> str:
     """The defaults of the penalties in words, such as "1 for r1 and r2, 10 for wgan_gp"."""
     names: dict[float, list[str]] = {}
-    for name, defaults in PENALTIES.items():
+    for name, defaults in PENALTY_DEFAULTS.items():
         names.setdefault(defaults[column], []).append(name)
     groups = [(f"{value:g}", group) for value, group in names.items()]
     return ", ".join(
@@ -258,7 +259,7 @@ SETTINGS = (
         hint="(512, 256) makes two hidden layers",
     ),
     Setting(
-        "loss", "relativistic", Choice(LOSSES), OPTIMISER,
+        "loss", "relativistic", Choice(LOSS_NAMES), OPTIMISER,
         "the GAN loss",
     ),
     Setting(
@@ -293,7 +294,7 @@ SETTINGS = (
         hint="0.5 lowers the learning rate over the last half of the run", assumed=0.0,
     ),
     Setting(
-        "penalty", "r1+r2", OrNone(Choice(tuple(PENALTIES))), REGULARISATION,
+        "penalty", "r1+r2", OrNone(Choice(tuple(PENALTY_DEFAULTS))), REGULARISATION,
         "penalty on the discriminator's gradient by its input: at real images (r1), at generated "
         "ones (r2), at both, or between them (wgan_gp)", assumed=None,
     ),
@@ -380,11 +381,10 @@ def penalty_settings(config: Mapping[str, Any]) -> dict[str, Any]:
     penalty, weight, every = (config[f"penalty{part}"] for part in ("", "_weight", "_every"))
     if penalty is None:
         if weight is not None or every not in (None, 1):
-            raise ValueError(
-                f"penalty_weight and penalty_every need a penalty: one of {', '.join(PENALTIES)}"
-            )
+            names = ", ".join(PENALTY_DEFAULTS)
+            raise ValueError(f"penalty_weight and penalty_every need a penalty: one of {names}")
         return {"penalty_every": 1}
-    defaults = PENALTIES[penalty]
+    defaults = PENALTY_DEFAULTS[penalty]
     return {
         "penalty_weight": defaults.weight if weight is None else weight,
         "penalty_every": defaults.every if every is None else every,

@@ -17,9 +17,10 @@ from .. import kernels
 from ..gan import discriminator_step, generator_step
 from ..layers import Pull
 from ..losses import LOSSES, Loss, with_smoothing
-from ..penalties import Penalty, lazy_penalty
+from ..penalties import Penalty
 from .conditional import join_labels, one_hot, pull_through_join
 from .noise import add_noise, with_dropout
+from .penalty import lazy_penalty
 from .protocol import GANLike
 from .schedules import linear_decay
 from .settings import Config
