@@ -108,7 +108,7 @@ def info(args: argparse.Namespace) -> dict[str, Any]:
             found[package] = importlib.metadata.version(package)
         except importlib.metadata.PackageNotFoundError:
             found[package] = "not installed"
-    config: dict[str, Any] = np.show_config(mode="dicts") or {}  # type: ignore[assignment, func-returns-value]
+    config: dict[str, Any] = np.show_config(mode="dicts") or {}  # type: ignore[assignment]
     blas = config.get("Build Dependencies", {}).get("blas", {})
     simd = config.get("SIMD Extensions", {})
     return {

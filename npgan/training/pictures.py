@@ -81,4 +81,5 @@ def paths(rows: int, steps: int, latent: int, rng: np.random.Generator) -> npt.N
     collinear = np.sin(angle) < 1e-3
     sine = np.where(collinear, 1, np.sin(angle))
     circle = (np.sin((1 - t) * angle) * a + np.sin(t * angle) * b) / sine
-    return np.where(collinear, (1 - t) * a + t * b, circle).astype(np.float32)
+    z: npt.NDArray[np.float32] = np.where(collinear, (1 - t) * a + t * b, circle).astype(np.float32)
+    return z

@@ -92,7 +92,9 @@ def missing_classes(
 def square_distances(a: npt.NDArray[Any], b: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """|a - b|² between every row of a (n, d) and every row of b (m, d), shape (n, m)."""
     squares = np.sum(a * a, axis=1)[:, None] + np.sum(b * b, axis=1)
-    return np.maximum(squares - 2 * kernels.gemm(a, b, False, True), 0.0)
+    products: npt.NDArray[Any] = kernels.gemm(a, b, False, True)
+    result: npt.NDArray[Any] = np.maximum(squares - 2 * products, 0.0)
+    return result
 
 
 def as_floats(x: npt.NDArray[Any]) -> npt.NDArray[np.float32]:

@@ -13,7 +13,14 @@ from dataclasses import dataclass, field
 from numbers import Integral, Real
 from typing import Any, NamedTuple, TypedDict, cast
 
-LOSS_NAMES = ("nonsaturating", "minimax", "least_squares", "hinge", "wasserstein", "relativistic")
+LOSS_NAMES = (
+    "nonsaturating",
+    "minimax",
+    "least_squares",
+    "hinge",
+    "wasserstein",
+    "relativistic",
+)
 
 
 class PenaltyDefaults(NamedTuple):
@@ -23,7 +30,7 @@ class PenaltyDefaults(NamedTuple):
     every: int
 
 
-# The weights are those of the papers. That of r1+r2 depends on the data; it was the best for digits.
+# The weights of the papers; of r1+r2, whose weight depends on the data, the best for digits.
 PENALTY_DEFAULTS = {
     "r1": PenaltyDefaults(1.0, 16),
     "r2": PenaltyDefaults(1.0, 16),
