@@ -72,7 +72,7 @@ class GAN:
         wgan_gp.
     penalty_every : int, optional
         Add the penalty only in every N-th update of D, with N times the weight (Karras et al.
-        2020). Default: 16, and 1 for wgan_gp.
+        2020). Default: 16 for r1, r2 and r1+r2, 1 for wgan_gp.
     smoothing : float, default 0.0
         D's target at real images is 1 - smoothing (Salimans et al. 2016); in [0, 0.5), for the
         losses with a target: "nonsaturating", "minimax" and "least_squares".
