@@ -18,7 +18,9 @@ def kernels(both_sets):
 
 
 def test_five_adam_steps_follow_the_table():
-    """theta from 1, gradients 1, -2, 3, 0, 0.5; lr 0.1, β1 0.5, β2 0.75, eps 0; by rational arithmetic.
+    """theta from 1, gradients 1, -2, 3, 0, 0.5; lr 0.1, β1 0.5, β2 0.75, eps 0.
+
+    The table was computed with rational numbers.
 
     t     m          v             m/(1-β1^t)   v/(1-β2^t)
     1     1/2        1/4           1            1
