@@ -3,6 +3,7 @@
 import json
 import math
 import os
+import types
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ from PIL import Image
 
 from npgan import GAN, CheckpointError, metrics, plot
 from npgan.cli import main
-from npgan.cli.evaluate import home, knowing
+from npgan.cli.evaluate import judge_trained_on, source_of_splits
 from npgan.datasets import DataError, Images, load, mnist
 from npgan.datasets.fingerprints import image_crc32
 from npgan.files import checkpoint
@@ -77,14 +78,12 @@ def test_frechet_distance_of_fewer_points_than_dimensions():
 
 def brute_force(real, fake, k):
     def inside(points, others):
-        found = []
-        for x in points:
-            hits = []
-            for i, y in enumerate(others):
-                rest = sorted(np.linalg.norm(z - y) for j, z in enumerate(others) if j != i)
-                hits.append(np.linalg.norm(x - y) <= rest[k - 1])
-            found.append(any(hits))
-        return np.mean(found)
+        radii = []
+        for i, y in enumerate(others):
+            rest = sorted(math.dist(y, z) for j, z in enumerate(others) if j != i)
+            radii.append(rest[k - 1])
+        balls = list(zip(others, radii, strict=True))
+        return np.mean([any(math.dist(x, y) <= radius for y, radius in balls) for x in points])
 
     return inside(fake, real), inside(real, fake)
 
@@ -180,8 +179,8 @@ def test_the_judge_of_fashion_mnist():
     other = Judge.load("fashion-mnist")
     assert (other.name, other.classes, other.shape) == ("fashion-mnist", 10, (28, 28))
     assert other.accuracy > 0.9
-    assert knowing(other.crc32["train"]).title == other.title
-    assert knowing(other.crc32["test"]).name == knowing(None).name == "mnist"
+    assert judge_trained_on(other.crc32["train"]).title == other.title
+    assert judge_trained_on(other.crc32["test"]).name == judge_trained_on(None).name == "mnist"
 
 
 @pytest.mark.skipif(not FASHION.is_dir(), reason="Debian's dataset-fashion-mnist is not installed")
@@ -472,14 +471,29 @@ def test_other_data_than_the_judges_are_refused(judge, tmp_path):
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory):
+def run(tmp_path_factory, test_digits):
     """A run of a small GAN on the first digits, which has learnt nothing yet."""
     place = tmp_path_factory.mktemp("evaluate")
-    np.save(place / "digits.npy", mnist("test").images[:64].reshape(-1, 28, 28))
+    np.save(place / "digits.npy", test_digits.images[:64].reshape(-1, 28, 28))
     GAN(latent=3, hidden=(5,), hidden_D=(4,), batch=8).fit(
         load(place / "digits.npy"), 1, out=place / "run"
     )
     return place / "run"
+
+
+@pytest.fixture(autouse=True)
+def judges_are_loaded_once(monkeypatch):
+    """The command loads a judge, and the reference images with it, at every call; here only once."""
+
+    def load(source="mnist"):
+        if source not in judges:
+            judges[source] = scores.standard_judge() if source == "mnist" else Judge.load(source)
+        return judges[source]
+
+    monkeypatch.setattr("npgan.cli.evaluate.Judge", types.SimpleNamespace(load=load))
+
+
+judges = {}
 
 
 def evaluate_json(capsys, *argv):
@@ -531,10 +545,10 @@ def test_evaluate_prints_a_table(tmp_path, real, scored, capsys):
 
 
 def test_evaluate_asks_a_conditional_run_for_every_class_in_turn(
-    tmp_path, real, judge, capsys, monkeypatch
+    tmp_path, real, judge, test_digits, capsys, monkeypatch
 ):
     """The run draws real test digits of the class it is asked for, but sevens where it is asked for a 1."""
-    images, labels = mnist("test").images, mnist("test").labels
+    images, labels = test_digits.images, test_digits.labels
     of_class = [images[labels == label] for label in range(10)]
     data = Images("digits", images[:200], labels[:200], (28, 28))
     gan = GAN(latent=3, hidden=(5,), hidden_D=(4,), batch=8, conditional=True)
@@ -561,8 +575,10 @@ def test_evaluate_asks_a_conditional_run_for_every_class_in_turn(
         assert picture.width > 10 * 2 * 2 * 28  # a column for each class: pairs, at twice the size
 
 
-def test_labels_that_the_judge_does_not_know_get_a_note_and_no_number(tmp_path, capsys):
-    data = Images("odd", mnist("test").images[:64], 8 + np.arange(64) % 3, (28, 28))
+def test_labels_that_the_judge_does_not_know_get_a_note_and_no_number(
+    tmp_path, test_digits, capsys
+):
+    data = Images("odd", test_digits.images[:64], 8 + np.arange(64) % 3, (28, 28))
     gan = GAN(latent=3, hidden=(5,), hidden_D=(4,), batch=8, conditional=True)
     gan.fit(data, 1, out=tmp_path / "run", progress=False)
     found, err = evaluate_json(capsys, tmp_path / "run", "-n", 100)
@@ -592,9 +608,9 @@ def test_a_run_on_the_judges_own_images_has_no_such_note(run, monkeypatch, capsy
     assert len(found["notes"]) == 1
 
 
-def test_a_judge_of_other_images(run, judge, tmp_path, capsys):
+def test_a_judge_of_other_images(run, judge, test_digits, tmp_path, capsys):
     """A file of one's own brings its own images, found where the run has them, or with --data."""
-    images, labels = mnist("test").images, mnist("test").labels
+    images, labels = test_digits.images, test_digits.labels
     np.savez(tmp_path / "own.npz", x_train=images[:3000], y_train=labels[:3000], x_test=images[3000:6000], y_test=labels[3000:6000])  # fmt: skip
     train, test = (load(tmp_path / "own.npz", split) for split in ("train", "test"))
 
@@ -620,13 +636,13 @@ def test_a_judge_of_other_images(run, judge, tmp_path, capsys):
 def test_the_folder_of_an_idx_file_has_both_splits(tmp_path):
     file = tmp_path / "train-images-idx3-ubyte.gz"
     file.touch()
-    assert home(str(file)) == str(tmp_path)
-    assert home(str(tmp_path)) == str(tmp_path)
+    assert source_of_splits(str(file)) == str(tmp_path)
+    assert source_of_splits(str(tmp_path)) == str(tmp_path)
     own = tmp_path / "own.npy"  # one set of images
     own.touch()
-    assert home(str(own)) == str(own)
-    assert home("mnist") == "mnist"
-    assert home("") is None
+    assert source_of_splits(str(own)) == str(own)
+    assert source_of_splits("mnist") == "mnist"
+    assert source_of_splits("") is None
 
 
 def test_pairs_stand_side_by_side():
