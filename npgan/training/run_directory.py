@@ -25,11 +25,12 @@ from ..datasets import Images
 from ..files import checkpoint
 from ..files.atomic import write_text
 from ..gan import check_finite
-from ..losses import LOSSES, with_smoothing
+from ..losses import LOSSES
 from .loop import State
 from .pictures import displayed_classes, interpolate, save_samples
 from .protocol import GANLike
 from .settings import complete
+from .smoothing import with_smoothing
 from .streams import Stream
 
 RESULTS = (
