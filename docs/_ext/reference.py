@@ -1,4 +1,4 @@
-"""`.. public:: npgan.losses` documents the public names of a module, `.. public-table::` lists them.
+"""`.. public:: npgan.losses` documents a module's public names, `.. public-table::` lists them.
 
 Public are the names that npgan itself exports from that module (`npgan.HOMES`), then the module's
 `__all__`. Where a module has no `__all__` the directive's content lists the names.
