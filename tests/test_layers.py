@@ -175,6 +175,23 @@ def test_initialisers_have_the_scale_they_promise():
     assert np.all(own.params["b"] == 0)
 
 
+def test_init_names_an_initialiser():
+    for name, draw in (("he", he), ("glorot", glorot), ("normal", normal)):
+        expected = draw(np.random.default_rng(3), 4, 5).astype(np.float32)
+        np.testing.assert_array_equal(Dense(4, 5, name, rng=3).params["W"], expected)
+    np.testing.assert_array_equal(
+        Dense(4, 5, rng=3).params["W"], Dense(4, 5, "he", rng=3).params["W"]
+    )
+
+
+def test_defaults_of_layers():
+    dense = Dense(np.int64(4), np.int32(5))
+    assert dense.theta.dtype == np.float32
+    assert dense.params["W"].shape == (4, 5)
+    x = np.array([[-1.0, 2.0]], np.float32)
+    np.testing.assert_array_equal(LeakyReLU().forward(x)[0], np.float32([[-0.2, 2.0]]))
+
+
 def test_the_same_seed_gives_the_same_weights():
     a, b, c = Dense(3, 4, rng=1), Dense(3, 4, rng=1), Dense(3, 4, rng=2)
     np.testing.assert_array_equal(a.theta, b.theta)
@@ -259,6 +276,25 @@ def test_copies_and_pickles_are_networks_of_their_own():
         assert np.all(other(x) == 0.5)  # its layers see its own theta ...
         np.testing.assert_array_equal(net(x), before)  # ... and only that
     assert copy.deepcopy(ops.affine) is ops.affine
+
+
+def test_a_copied_layer_sees_its_own_theta():
+    import copy
+    import pickle
+
+    layer, x = Dense(3, 2, rng=0), np.ones((1, 3), np.float32)
+    for other in (copy.deepcopy(layer), pickle.loads(pickle.dumps(layer))):
+        other.theta[:] = 0
+        assert np.all(other.forward(x)[0] == 0)
+    assert np.all(layer.forward(x)[0] != 0)
+
+
+def test_a_layer_alone_refuses_what_does_not_fit():
+    with pytest.raises(ValueError, match=r"Dense\(3 -> 2\) got x of shape \(2, 4\)"):
+        Dense(3, 2).forward(np.ones((2, 4), np.float32))
+    _, pull = LeakyReLU().forward(np.ones((2, 4)))
+    with pytest.raises(ValueError, match='"input", "params" or "both"'):
+        pull(np.ones((2, 4)), wrt="weights")
 
 
 def test_a_slope_below_zero_is_refused_where_the_layer_is_made():

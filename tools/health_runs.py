@@ -1,10 +1,11 @@
-"""Runs that go wrong on purpose: what npgan.health was taught by, and the pictures of docs/reading-a-run.md.
+"""Runs that fail on purpose: the thresholds of npgan.training.health are chosen with them.
 
-    python tools/health_runs.py                      every run, with its numbers and what health says of it
-    python tools/health_runs.py collapse swings      only these
+    python tools/health_runs.py                      all runs: numbers and health messages
+    python tools/health_runs.py collapse swings      only these runs
     python tools/health_runs.py --pictures docs/images good collapse won
 
-Each takes seconds; tests/test_health.py makes the same runs. The networks are small, and so are the data.
+The last command draws the pictures of docs/reading-a-run.md. Networks and data are small, so that a
+run takes seconds; tests/test_health.py makes the same runs.
 """
 
 from __future__ import annotations
@@ -18,13 +19,13 @@ from npgan import GAN, datasets, plot
 from npgan.datasets import Images
 from npgan.training import health
 
-# Both are named in full, whatever the defaults are.
+# All settings are given, so that the runs do not depend on the defaults.
 PLAIN = dict(
     loss="nonsaturating", beta1=0.5, beta2=0.999, average=0.999, penalty=None, lr_decay=0.0
 )
 PAIRS = dict(
-    loss="relativistic", lr=5e-4, beta1=0.0, beta2=0.99, average=0.999, lr_decay=0.0, penalty="r1+r2",
-    penalty_weight=0.2, penalty_every=16,
+    loss="relativistic", lr=5e-4, beta1=0.0, beta2=0.99, average=0.999, lr_decay=0.0,
+    penalty="r1+r2", penalty_weight=0.2, penalty_every=16,
 )  # fmt: skip
 IMAGES = dict(PLAIN, hidden=(128, 256), hidden_D=(128, 64), latent=32, batch=64)
 POINTS = dict(PLAIN, hidden=(64, 64), hidden_D=(64, 64), latent=2, batch=256)
@@ -64,7 +65,10 @@ def data_of(source: int | str) -> Images:
 
 
 def run(name: str, show=lambda state, samples: None) -> tuple[GAN, list[tuple[int, str]]]:
-    """The trained GAN, and what health said after which epoch.    show: called with what is measured, too"""
+    """Train, and return the GAN and the health messages with their epochs.
+
+    `show` is called after each epoch with its state and with what `health.measure` returns.
+    """
     source, settings, epochs = RECIPES[name]
     data, gan, said = data_of(source), GAN(**settings), []
     remarks = health.watch(data, lambda: gan.stream(8))
@@ -83,9 +87,12 @@ def print_row(state, samples) -> None:
         row = "  ".join(
             f"{name} {value:.3f}" for name, value in state.row.items() if name != "epoch"
         )
-        seen = f"spread {samples.spread:.2f}  variety {samples.variety:.2f}  distance {samples.distance:.2f}"
-        lost, copies = ",".join(map(str, samples.lost)), f"copies {samples.copies:.2f}"
-        print(f"{state.epoch:4d}  {row}  {seen}  {copies}  lost {lost or '-'}", flush=True)
+        measured = "  ".join(
+            f"{name} {getattr(samples, name):.2f}"
+            for name in ("spread", "variety", "distance", "copies")
+        )
+        lost = ",".join(map(str, samples.lost))
+        print(f"{state.epoch:4d}  {row}  {measured}  lost {lost or '-'}", flush=True)
 
 
 def main() -> None:
