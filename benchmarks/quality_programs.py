@@ -51,7 +51,7 @@ def npgan_with(**settings: Any) -> Entry:
                 clock.tick(lambda n: self.sample(n, rng=seed).reshape(n, -1))
                 return values
 
-            def done(self) -> float:
+            def fraction_done(self) -> float:
                 return clock.done()  # the share of the seconds instead of the epochs
 
         Timed(rng=seed, **settings).fit(images.reshape(-1, 28, 28), epochs=10_000, progress=False)

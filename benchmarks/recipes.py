@@ -142,7 +142,7 @@ def rates(out: Path, chosen: list[str]) -> None:
         gan.start(data.shape)
     for _ in range(ROUNDS):
         for name, gan in gans.items():
-            batches = datasets.batches(data.images, gan.batch, gan.order(0))
+            batches = datasets.batches(data.images, gan.images_per_step, gan.shuffle_rng(0))
             for i, batch in zip(range(WARM + TURN), batches, strict=False):
                 if i == WARM:
                     began = time.perf_counter()

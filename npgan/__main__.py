@@ -1,4 +1,4 @@
-"""python -m npgan is the command npgan."""
+"""`python -m npgan` is the command `npgan`."""
 
 import sys
 

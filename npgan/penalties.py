@@ -89,9 +89,8 @@ def wgan_gp(
         λ.
     """
     if np.shape(real) != np.shape(fake):
-        raise ValueError(
-            f"wgan_gp() pairs real with fake images, got {np.shape(real)} and {np.shape(fake)}"
-        )
+        shapes = f"{np.shape(real)} and {np.shape(fake)}"
+        raise ValueError(f"wgan_gp() pairs real with fake images, got {shapes}")
     along = np.random.default_rng(rng).random((len(real), 1)).astype(real.dtype)
     tiny = float(np.finfo(real.dtype).tiny)  # |∇D| has no derivative where it is 0
     return slope_penalty(

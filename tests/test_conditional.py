@@ -8,13 +8,22 @@ import pytest
 from oracles import numerical
 from PIL import Image
 
-import npgan.training.model
+import npgan.training.step
 from npgan import GAN, SGD, Discriminator, Generator, datasets, generator_step, r1, r2, wgan_gp
 from npgan.files import checkpoint
 from npgan.losses import nonsaturating
-from npgan.training.conditional import before, classes_of, join_labels, labels_for, one_hot, shortly
+from npgan.training.conditional import (
+    classes_of,
+    describe_classes,
+    join_labels,
+    labels_for,
+    one_hot,
+    pull_through_join,
+)
 from npgan.training.pictures import interpolate
 from npgan.training.run_directory import RunDirectory
+from npgan.training.step import penalty_of
+from npgan.training.streams import Stream
 
 RNG = np.random.default_rng(0)
 IMAGES = RNG.integers(0, 256, (43, 3, 4), dtype=np.uint8)
@@ -51,7 +60,7 @@ def test_one_hot_has_its_one_in_the_column_of_the_class():
 def test_without_labels_the_pieces_do_nothing():
     x = np.zeros((2, 3), np.float32)
     assert join_labels(x, None) is x
-    assert before(np.sum, 3, None) is np.sum
+    assert pull_through_join(np.sum, x, None) is np.sum
 
 
 def test_labels_are_one_for_all_one_for_each_or_every_class_in_turn():
@@ -65,8 +74,8 @@ def test_labels_are_one_for_all_one_for_each_or_every_class_in_turn():
     ("classes", "text"),
     [(range(10), "0 to 9"), ([0, 2, 3], "0, 2, 3"), ([1, 2], "1, 2"), (range(0, 60, 2), "0, 2, 4, 6, 8, 10, 12, 14, 16, 18, ...")],
 )  # fmt: skip
-def test_classes_are_named_shortly(classes, text):
-    assert shortly(list(classes)) == text
+def test_classes_in_words(classes, text):
+    assert describe_classes(list(classes)) == text
 
 
 def test_a_label_is_as_long_as_what_it_is_joined_to():
@@ -103,7 +112,7 @@ def test_the_generators_gradient_past_the_label():
     )
     fake, pull_G = G.forward(join_labels(z, y))
     optimiser = Recorder(G)
-    generator_step(D, optimiser, join_labels(fake, y), before(pull_G, 6, y))
+    generator_step(D, optimiser, join_labels(fake, y), pull_through_join(pull_G, fake, y))
     np.testing.assert_allclose(optimiser.seen, expected, rtol=1e-5, atol=1e-8)
     assert np.abs(expected).max() > 1e-3
 
@@ -140,9 +149,9 @@ def test_a_gans_penalty_does_not_depend_on_the_labels_slope(name):
         gan.discriminator_,
         join_labels(np.zeros((2, 12), np.float32), np.eye(3, dtype=np.float32)[:2]),
     )
-    before_value = gan.penalty()(D, real, real)[0]
+    before_value = penalty_of(gan)(D, real, real)[0]
     D.layers[0].params["W"][12:] += 5
-    assert gan.penalty()(D, real, real)[0] == before_value
+    assert penalty_of(gan)(D, real, real)[0] == before_value
 
 
 # ---- training ----
@@ -150,13 +159,13 @@ def test_a_gans_penalty_does_not_depend_on_the_labels_slope(name):
 
 def test_labels_stay_with_their_images(monkeypatch):
     """Image i is grey level i, and its label says so; in every batch, every split, and after an interruption."""
-    seen, step_of_D = [], npgan.training.model.discriminator_step
+    seen, step_of_D = [], npgan.training.step.discriminator_step
 
     def spy(D, optimiser, real, fake, *rest):
         seen.append((real, fake))
         return step_of_D(D, optimiser, real, fake, *rest)
 
-    monkeypatch.setattr(npgan.training.model, "discriminator_step", spy)
+    monkeypatch.setattr(npgan.training.step, "discriminator_step", spy)
     images = np.arange(43, dtype=np.uint8)[:, None, None].repeat(4, 1) * 5
     gan = fit(small(d_steps=2, batch=4), 2, images=images, labels=np.arange(43) + 100)
     assert gan.classes_ == list(range(100, 143))
@@ -179,9 +188,9 @@ def test_the_generator_is_told_the_label(monkeypatch):
 
 
 def test_noise_is_not_laid_on_labels(monkeypatch):
-    seen, step_of_D = [], npgan.training.model.discriminator_step
+    seen, step_of_D = [], npgan.training.step.discriminator_step
     monkeypatch.setattr(
-        npgan.training.model,
+        npgan.training.step,
         "discriminator_step",
         lambda D, o, real, *rest: (seen.append(real), step_of_D(D, o, real, *rest))[1],
     )
@@ -278,7 +287,7 @@ def test_the_picture_has_a_column_for_each_class_and_a_row_for_each_z(trained, t
     with Image.open(tmp_path / "a.png") as picture:
         grid = np.asarray(picture)[::3, ::3, 0][2:, 2:]
     assert grid.shape == (8 * 5, 3 * 6)
-    z = trained.stream(3).standard_normal((8, 3), dtype=np.float32)
+    z = trained.stream(Stream.FIXED_LATENT).standard_normal((8, 3), dtype=np.float32)
     for row in range(8):
         for column, label in enumerate([3, 5, 8]):
             cell = grid[row * 5 : row * 5 + 3, column * 6 : column * 6 + 4]
@@ -308,8 +317,8 @@ def test_points_in_a_plane_have_their_pictures(tmp_path):
 @pytest.mark.parametrize(
     ("wrong", "words"),
     [
-        (lambda: small(conditional=1), "conditional is True or False, got 1"),
-        (lambda: fit(small(), 1, labels=None), "an array in memory has none; a labels file beside an IDX file"),
+        (lambda: small(conditional=1), "conditional must be True or False; got 1"),
+        (lambda: fit(small(), 1, labels=None), "an array in memory has none; give them in a labels file"),
         (lambda: fit(small(), 1, labels=LABELS[:40]), "the labels: expected one whole number for each of 43"),
         (lambda: fit(small(), 1, labels=np.zeros(43, int)), "takes 2 to 1000 different labels.* has 1"),
         (lambda: fit(small(conditional=False), 1), r"labels=\.\.\. is for GAN\(conditional=True\)"),

@@ -1,4 +1,4 @@
-"""What is uploaded: the sdist has everything that is needed to test npgan, and the README works away from it."""
+"""What is uploaded: the sdist is complete, and the links of the long description are absolute."""
 
 import configparser
 import email

@@ -419,24 +419,24 @@ def test_save_and_load_keep_every_bit(points, tmp_path):
 @pytest.mark.parametrize(
     ("wrong", "words"),
     [
-        (lambda p: GAN(latent=0), "latent must be a whole number of 1 or more, got 0"),
+        (lambda p: GAN(latent=0), "latent must be a whole number of 1 or more; got 0"),
         (lambda p: GAN(batch=2.5), "batch must be a whole number"),
-        (lambda p: GAN(hidden=5), "hidden must be a sequence of layer widths of 1 or more, got 5"),
+        (lambda p: GAN(hidden=5), "hidden must be a sequence, each item a whole number of 1 or more; got 5; "),
         (lambda p: GAN(hidden_D=(2.5,)), "hidden_D must be a sequence"),
-        (lambda p: GAN(lr=None), "lr must be a positive number"),
+        (lambda p: GAN(lr=None), "lr must be a number above 0, or a pair"),
         (
             lambda p: small_gan().fit(p, epochs=2.5),
-            "epochs must be a whole number of 1 or more, got 2.5",
+            "epochs must be a whole number of 1 or more; got 2.5",
         ),
         (lambda p: small_gan().fit(p, epochs="3"), "epochs must be a whole number"),
         (lambda p: GAN(loss="bce"), "loss must be one of nonsaturating, minimax"),
-        (lambda p: GAN(average=1.0), r"average must lie in \[0, 1\), got 1.0"),
-        (lambda p: GAN(lr=0), "lr must be a positive number"),
+        (lambda p: GAN(average=1.0), "average must be a number of 0 or more and below 1; got 1.0"),
+        (lambda p: GAN(lr=0), "lr must be a number above 0, or a pair"),
         (lambda p: GAN(lr=(1, 2, 3)), "lr must be"),
-        (lambda p: GAN(rng=-1), "rng must not be negative"),
+        (lambda p: GAN(rng=-1), "rng must be a whole number of 0 or more, a np.random.Generator or None; got -1"),
         (
             lambda p: small_gan().fit(p, epochs=0),
-            "epochs must be a whole number of 1 or more, got 0",
+            "epochs must be a whole number of 1 or more; got 0",
         ),
         (lambda p: small_gan(batch=1000).fit(p), "batch is 1000, but there are only 512"),
         (lambda p: small_gan().fit(np.full((64, 4), np.nan)), "NaN"),
@@ -445,7 +445,7 @@ def test_save_and_load_keep_every_bit(points, tmp_path):
             lambda p: small_gan().fit(p, 1, progress=False).fit(np.zeros((64, 3)), 1),
             r"images of shape \(2,\), got \(3,\)",
         ),
-        (lambda p: small_gan().fit(p, 1, progress=False).sample(0), "1 image or more"),
+        (lambda p: small_gan().fit(p, 1, progress=False).sample(0), "n must be a whole number of 1 or more; got 0"),
         (lambda p: Generator(output="relu"), '"tanh" or "linear"'),
     ],
 )
@@ -480,7 +480,7 @@ def test_a_copied_gan_trains_on_its_own(points):
 
 
 def test_a_fit_that_fails_at_the_start_leaves_the_gan_as_it_was(points, tmp_path):
-    with pytest.raises(ValueError, match=r"beta1 must lie in \[0, 1\)"):
+    with pytest.raises(ValueError, match="beta1 must be a number of 0 or more and below 1; got 2"):
         GAN(beta1=2)
     (tmp_path / "a_file").write_text("")
     gan = small_gan()

@@ -11,7 +11,8 @@ import pytest
 from npgan import GAN, datasets
 from npgan.datasets import Images
 from npgan.training import health
-from npgan.training.health import Samples, chosen, diagnose, measure
+from npgan.training.health import diagnose
+from npgan.training.sample_statistics import SampleStatistics, draw_reference, measure
 
 ROOT = Path(__file__).parents[1]
 IMAGES = np.random.default_rng(0).integers(0, 256, (60, 4, 5), dtype=np.uint8)
@@ -61,9 +62,9 @@ def test_a_few_images_learnt_by_heart_are_noticed(runs):
     gan, said = runs.run("memory")
     assert any(line.startswith("memorisation") for _, line in said)
     data = runs.data_of(20)
-    seen = measure(gan.sample(500, 1), chosen(data, np.random.default_rng(0)))
+    seen = measure(gan.sample(500, 1), draw_reference(data, np.random.default_rng(0)))
     others = Images("others", datasets.mnist().images[20:40], None, (28, 28))
-    unseen = measure(gan.sample(500, 1), chosen(others, np.random.default_rng(0)))
+    unseen = measure(gan.sample(500, 1), draw_reference(others, np.random.default_rng(0)))
     assert seen.copies > 0.25
     assert unseen.copies == 0.0
 
@@ -82,7 +83,7 @@ def digits(n, start=0, labels=True):
     return Images("mnist", mnist.images[part], mnist.labels[part] if labels else None, mnist.shape)
 
 
-REAL = chosen(digits(5000), np.random.default_rng(0))
+REAL = draw_reference(digits(5000), np.random.default_rng(0))
 
 
 def test_unseen_real_digits_measure_as_real():
@@ -90,14 +91,14 @@ def test_unseen_real_digits_measure_as_real():
     assert 0.95 < seen.spread < 1.05
     assert 0.8 < seen.variety < 1.2
     assert 0.9 < seen.distance < 1.1
-    assert (seen.lost, seen.lost_share, seen.copies) == ((), 0.0, 0.0)
+    assert (seen.missing, seen.missing_share, seen.copies) == ((), 0.0, 0.0)
 
 
 def test_some_digits_alone_leave_the_others_lost():
     data = digits(5000, 20_000)
     seen = measure(data.images[np.isin(data.labels, [0, 6])][:500], REAL)
-    assert set(seen.lost) >= {1, 2, 3, 4, 7, 8, 9}
-    assert 0.6 < seen.lost_share < 0.9
+    assert set(seen.missing) >= {1, 2, 3, 4, 7, 8, 9}
+    assert 0.6 < seen.missing_share < 0.9
 
 
 def test_one_digit_again_and_again_has_neither_spread_nor_variety():
@@ -121,9 +122,9 @@ def test_copies_are_counted_as_a_share_of_all_training_images():
 
 def test_points_of_some_modes_leave_the_others_lost():
     ring = datasets.ring(2000, rng=0)
-    real = chosen(ring, np.random.default_rng(0))
+    real = draw_reference(ring, np.random.default_rng(0))
     seen = measure(ring.images[ring.labels < 4][:500], real)
-    assert seen.lost == (4, 5, 6, 7)
+    assert seen.missing == (4, 5, 6, 7)
     assert math.isnan(seen.distance)
     assert seen.copies == 0.0
 
@@ -131,8 +132,8 @@ def test_points_of_some_modes_leave_the_others_lost():
 def test_a_rare_class_may_be_missing_by_chance():
     ring = datasets.ring(2000, rng=0)
     labels = np.where(np.arange(2000) == 7, 8, ring.labels)
-    real = chosen(Images("ring", ring.images, labels, (2,)), np.random.default_rng(0))
-    assert measure(ring.images[1000:1500], real).lost == ()
+    real = draw_reference(Images("ring", ring.images, labels, (2,)), np.random.default_rng(0))
+    assert measure(ring.images[1000:1500], real).missing == ()
 
 
 @pytest.mark.parametrize("n", [1, 2, 3])
@@ -143,14 +144,14 @@ def test_next_to_no_data_are_measured_without_a_warning(n, recwarn):
         Images("flat", np.zeros((n, 4), np.uint8), None, (2, 2)),
     ):
         measure(
-            np.zeros((5, data.images.shape[1]), np.uint8), chosen(data, np.random.default_rng(0))
+            np.zeros((5, data.images.shape[1]), np.uint8), draw_reference(data, np.random.default_rng(0))
         )
     assert not recwarn.list
 
 
 # ---- what is said of it ----
 
-GOOD = Samples(spread=0.95, variety=0.8, distance=1.05, lost=(), lost_share=0.0, copies=0.0)
+GOOD = SampleStatistics(spread=0.95, variety=0.8, distance=1.05, missing=(), missing_share=0.0, copies=0.0)
 CONFIG = GAN().config | {"loss": "nonsaturating", "smoothing": 0.0, "penalty": None}
 LN2 = math.log(2)
 
@@ -172,7 +173,7 @@ def test_what_was_recorded_of_good_runs_gets_no_line():
         (0.86, 0.19, 0.62),
     ):
         assert names(history(loss_D=loss, D_real=real, D_fake=fake)) == []
-    young = GOOD._replace(spread=0.5, variety=0.14, distance=1.22, lost=(2, 3, 5), lost_share=0.3)
+    young = GOOD._replace(spread=0.5, variety=0.14, distance=1.22, missing=(2, 3, 5), missing_share=0.3)
     assert names(history(), young) == []
 
 
@@ -182,7 +183,7 @@ def test_what_was_recorded_of_good_runs_gets_no_line():
         (history(D_real=0.98, D_fake=0.03, loss_D=0.05), GOOD, ["D too strong"]),
         (history(D_real=0.5, D_fake=0.9), GOOD._replace(distance=3.0), ["D too weak"]),
         (history(D_real=0.52, D_fake=0.5), GOOD._replace(spread=0.2), ["D too weak", "collapse"]),
-        (history(), GOOD._replace(lost=(1, 2, 3, 4), lost_share=0.4), ["collapse"]),
+        (history(), GOOD._replace(missing=(1, 2, 3, 4), missing_share=0.4), ["collapse"]),
         (history(), GOOD._replace(variety=0.05), ["collapse"]),
         (history(), GOOD._replace(copies=0.4), ["memorisation"]),
         (history(loss_D=[0.8, 1.7]), GOOD, ["oscillation"]),
@@ -256,7 +257,7 @@ def test_what_was_recorded_of_good_relativistic_runs_gets_no_line():
         (pairs(0.503, 0.688, 0.702), GOOD._replace(spread=1.3), []),
         (pairs(0.503, 0.688, 0.702), GOOD._replace(distance=1.3), []),
         (pairs(0.503, 0.688, 0.702), GOOD._replace(variety=0.4), []),
-        (pairs(0.503, 0.688, 0.702), GOOD._replace(lost=(3,), lost_share=0.1), []),
+        (pairs(0.503, 0.688, 0.702), GOOD._replace(missing=(3,), missing_share=0.1), []),
         (pairs(0.53, LN2, LN2), GOOD, []),
     ],
 )
@@ -347,10 +348,10 @@ def watched(monkeypatch, steps, found=()):
     """What is said after epochs that end at these steps, and at which of them samples were measured."""
     gan, measured = small(), []
     gan.start((4, 5))
-    monkeypatch.setattr(health, "chosen", lambda data, rng: None)
+    monkeypatch.setattr(health, "draw_reference", lambda data, rng: None)
     monkeypatch.setattr(health, "measure", lambda samples, real: measured.append(int(gan.adam_G.t)))
     monkeypatch.setattr(health, "diagnose", lambda *_: list(found))
-    remarks, said = health.watch(None, lambda: gan.stream(8)), []
+    remarks, said = health.monitor(None, lambda: gan.stream(8)), []
     for n in steps:
         gan.adam_G.t = n
         said.append(remarks(SimpleNamespace(model=gan)))
@@ -373,9 +374,9 @@ def test_what_lasts_is_named_again_but_not_equilibrium(monkeypatch):
 @pytest.fixture
 def at_once(monkeypatch):
     """So that a run of a few steps is judged, and always found wanting."""
-    monkeypatch.setattr(health, "EARLY", 1)
-    monkeypatch.setattr(health, "STEPS", 1)
-    monkeypatch.setattr(health, "FEW", math.inf)
+    monkeypatch.setattr(health, "FIRST_STEPS", 1)
+    monkeypatch.setattr(health, "STEPS_BETWEEN", 1)
+    monkeypatch.setattr(health, "VARIETY_COLLAPSED", math.inf)
 
 
 def test_it_stands_below_the_line_of_its_epoch_in_full_only_once(at_once, capsys):

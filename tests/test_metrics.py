@@ -12,7 +12,7 @@ from PIL import Image
 
 from npgan import GAN, CheckpointError, metrics, plot
 from npgan.cli import main
-from npgan.cli.evaluate import home, knowing
+from npgan.cli.evaluate import judge_trained_on, source_of_splits
 from npgan.datasets import DataError, Images, load, mnist
 from npgan.datasets.fingerprints import image_crc32
 from npgan.files import checkpoint
@@ -179,8 +179,8 @@ def test_the_judge_of_fashion_mnist():
     other = Judge.load("fashion-mnist")
     assert (other.name, other.classes, other.shape) == ("fashion-mnist", 10, (28, 28))
     assert other.accuracy > 0.9
-    assert knowing(other.crc32["train"]).title == other.title
-    assert knowing(other.crc32["test"]).name == knowing(None).name == "mnist"
+    assert judge_trained_on(other.crc32["train"]).title == other.title
+    assert judge_trained_on(other.crc32["test"]).name == judge_trained_on(None).name == "mnist"
 
 
 @pytest.mark.skipif(not FASHION.is_dir(), reason="Debian's dataset-fashion-mnist is not installed")
@@ -636,13 +636,13 @@ def test_a_judge_of_other_images(run, judge, test_digits, tmp_path, capsys):
 def test_the_folder_of_an_idx_file_has_both_splits(tmp_path):
     file = tmp_path / "train-images-idx3-ubyte.gz"
     file.touch()
-    assert home(str(file)) == str(tmp_path)
-    assert home(str(tmp_path)) == str(tmp_path)
+    assert source_of_splits(str(file)) == str(tmp_path)
+    assert source_of_splits(str(tmp_path)) == str(tmp_path)
     own = tmp_path / "own.npy"  # one set of images
     own.touch()
-    assert home(str(own)) == str(own)
-    assert home("mnist") == "mnist"
-    assert home("") is None
+    assert source_of_splits(str(own)) == str(own)
+    assert source_of_splits("mnist") == "mnist"
+    assert source_of_splits("") is None
 
 
 def test_pairs_stand_side_by_side():

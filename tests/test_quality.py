@@ -12,6 +12,7 @@ import recipes
 from quality_programs import Entry, npgan_with
 
 from npgan.training import model as gan_module
+from npgan.training import step as step_module
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 
@@ -101,11 +102,9 @@ def test_what_depends_on_its_end_is_run_once_for_each_time():
 
 def test_npgans_schedule_ends_with_the_seconds(tmp_path, monkeypatch):
     shares = []
-    linear_decay = gan_module.linear_decay
+    linear_decay = step_module.linear_decay
     monkeypatch.setattr(
-        gan_module,
-        "linear_decay",
-        lambda done, over: shares.append(done) or linear_decay(done, over),
+        step_module, "linear_decay", lambda done, over: shares.append(done) or linear_decay(done, over)
     )
     entry = npgan_with(latent=2, hidden=(3,), hidden_D=(3,), batch=4)
     images = np.random.default_rng(0).integers(0, 256, (40, 784), dtype=np.uint8)

@@ -8,8 +8,8 @@ import pytest
 from autograd import grad as hips_grad
 from oracles import numerical
 
-import npgan.training.model
 import npgan.training.penalty
+import npgan.training.step
 from npgan import (
     GAN,
     SGD,
@@ -30,6 +30,7 @@ from npgan.training.noise import add_noise, with_dropout
 from npgan.training.penalty import PENALTIES, lazy_penalty
 from npgan.training.run_directory import RunDirectory
 from npgan.training.schedules import linear_decay
+from npgan.training.step import penalty_of
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (43, 3, 4), dtype=np.uint8)
 STEPS = 5  # of an epoch: 43 // 8
@@ -239,7 +240,7 @@ def test_a_gans_lazy_penalty_is_pytorchs_times_the_steps_between(name, every, mo
     for t in range(10):
         gan.adam_D.t = t
         along = np.random.default_rng([0, 5, t]).random((7, 1))
-        discriminator_step(D, given, real, fake, penalty=gan.penalty())
+        discriminator_step(D, given, real, fake, penalty=penalty_of(gan))
         pulls.append(given.seen - alone.seen)
         expected.append(
             np.concatenate([g.ravel() for g in in_torch(torch, name, D, real, fake, 0.7, along)[1]])
@@ -354,20 +355,20 @@ def test_the_generators_gradient_through_ds_masks():
     z, thin = np.random.default_rng(3).standard_normal((7, 3)), with_dropout(D, 0.4, [1])
     expected = numerical(lambda: float(nonsaturating.generator(None, thin(G(z)))), G.theta)
     optimiser = Recorder(G)
-    npgan.training.model.generator_step(thin, optimiser, *G.forward(z))
+    npgan.training.step.generator_step(thin, optimiser, *G.forward(z))
     np.testing.assert_allclose(optimiser.seen, expected, rtol=1e-5, atol=1e-9)
 
 
 def test_both_steps_see_the_thinned_discriminator(monkeypatch):
     seen = []
     for name in ("discriminator_step", "generator_step"):
-        step = getattr(npgan.training.model, name)
+        step = getattr(npgan.training.step, name)
 
         def spy(D, *rest, step=step):
             seen.append([layer.op.__name__ for layer in D.layers])
             return step(D, *rest)
 
-        monkeypatch.setattr(npgan.training.model, name, spy)
+        monkeypatch.setattr(npgan.training.step, name, spy)
     fit(small(dropout=0.5), 1)
     assert seen == [["affine", "leaky_relu", "dropout", "affine"]] * 2 * STEPS
 
@@ -375,7 +376,7 @@ def test_both_steps_see_the_thinned_discriminator(monkeypatch):
 def test_every_step_has_masks_of_its_own_and_the_gan_answers_without(monkeypatch):
     keys = []
     monkeypatch.setattr(
-        npgan.training.model,
+        npgan.training.step,
         "with_dropout",
         lambda D, rate, key: (keys.append(tuple(key)), with_dropout(D, rate, key))[1],
     )
@@ -456,7 +457,7 @@ def test_a_gan_stepped_by_hand_stands_at_the_start_of_its_schedules(epochs):
 def test_both_steps_see_the_same_noisy_images_and_the_noise_falls(monkeypatch):
     """Of constant images: what D is shown varies by the noise alone."""
     seen = []
-    step_of_D, step_of_G = npgan.training.model.discriminator_step, npgan.gan.generator_step
+    step_of_D, step_of_G = npgan.training.step.discriminator_step, npgan.gan.generator_step
 
     def spy_D(D, optimiser, real, fake, *rest):
         seen.append((real.std(), np.abs(fake).max() > 1, real, fake))
@@ -467,8 +468,8 @@ def test_both_steps_see_the_same_noisy_images_and_the_noise_falls(monkeypatch):
         assert seen[-1][3] is fake
         return step_of_G(D, optimiser, fake, pull_G, loss, real)
 
-    monkeypatch.setattr(npgan.training.model, "discriminator_step", spy_D)
-    monkeypatch.setattr(npgan.training.model, "generator_step", spy_G)
+    monkeypatch.setattr(npgan.training.step, "discriminator_step", spy_D)
+    monkeypatch.setattr(npgan.training.step, "generator_step", spy_G)
     fit(small(instance_noise=0.8, batch=16), 5, images=np.full((32, 10, 10), 128, np.uint8))
     std = np.array([row[0] for row in seen])
     np.testing.assert_allclose(std, 0.8 * (1 - np.arange(10) / 10), rtol=0.1)
@@ -479,13 +480,13 @@ def test_both_steps_see_the_same_noisy_images_and_the_noise_falls(monkeypatch):
 
 
 def test_d_steps_use_images_of_their_own(monkeypatch):
-    shown, step_of_D = [], npgan.training.model.discriminator_step
+    shown, step_of_D = [], npgan.training.step.discriminator_step
 
     def spy(D, optimiser, real, *rest):
         shown.append(real)
         return step_of_D(D, optimiser, real, *rest)
 
-    monkeypatch.setattr(npgan.training.model, "discriminator_step", spy)
+    monkeypatch.setattr(npgan.training.step, "discriminator_step", spy)
     images = np.arange(43, dtype=np.uint8)[:, None, None].repeat(3, 1)
     gan = fit(small(d_steps=3, batch=4), 1, images=images)
     assert (gan.adam_D.t, gan.adam_G.t) == (9, 3)
@@ -493,13 +494,13 @@ def test_d_steps_use_images_of_their_own(monkeypatch):
 
 
 def test_history_holds_the_mean_over_the_d_steps(monkeypatch):
-    values, step_of_D = [], npgan.training.model.discriminator_step
+    values, step_of_D = [], npgan.training.step.discriminator_step
 
     def spy(*args):
         values.append(step_of_D(*args))
         return values[-1]
 
-    monkeypatch.setattr(npgan.training.model, "discriminator_step", spy)
+    monkeypatch.setattr(npgan.training.step, "discriminator_step", spy)
     gan = fit(small(d_steps=2, batch=4, penalty="r1", penalty_every=3), 1)
     for name in ("loss_D", "D_real", "D_fake", "penalty"):
         np.testing.assert_allclose(
@@ -605,20 +606,20 @@ def test_a_checkpoint_from_before_these_options_goes_on(tmp_path, no_pictures, m
     ("wrong", "words"),
     [
         (dict(penalty="r3"), "penalty must be None or one of r1, r2, r1\\+r2, wgan_gp; got 'r3'"),
-        (dict(penalty="r1", penalty_weight=0), "penalty_weight must be a positive number, got 0"),
-        (dict(penalty="r1", penalty_weight=np.inf), "penalty_weight must be a positive number"),
-        (dict(penalty="r1", penalty_every=0), "penalty_every must be a whole number of 1 or more, got 0"),
+        (dict(penalty="r1", penalty_weight=0), "penalty_weight must be None or a number above 0; got 0"),
+        (dict(penalty="r1", penalty_weight=np.inf), "penalty_weight must be None or a number above 0; got inf"),
+        (dict(penalty="r1", penalty_every=0), "penalty_every must be None or a whole number of 1 or more; got 0"),
         (dict(penalty_weight=2), "penalty_weight and penalty_every need a penalty"),
         (dict(penalty_every=16), "penalty_weight and penalty_every need a penalty"),
-        (dict(smoothing=1.5), r"smoothing must lie in \[0, 0.5\), got 1.5; 0.1 asks D for 0.9"),
-        (dict(smoothing=0.5), r"smoothing must lie in \[0, 0.5\)"),
-        (dict(smoothing="much"), "smoothing must lie"),
-        (dict(instance_noise=-1), "instance_noise is a standard deviation of 0 or more, got -1"),
-        (dict(instance_noise=np.nan), "instance_noise is"),
-        (dict(lr_decay=1.1), r"lr_decay must lie in \[0, 1\], got 1.1; 0.5 decays over the last half"),
-        (dict(lr_decay=None), "lr_decay must lie"),
-        (dict(dropout=1), r"dropout must lie in \[0, 1\), got 1; 0.3 leaves out 3 of 10"),
-        (dict(d_steps=0), "d_steps must be a whole number of 1 or more, got 0"),
+        (dict(smoothing=1.5), "smoothing must be a number of 0 or more and below 0.5; got 1.5; 0.1 sets D's target"),
+        (dict(smoothing=0.5), "smoothing must be a number of 0 or more and below 0.5; got 0.5"),
+        (dict(smoothing="much"), "smoothing must be a number"),
+        (dict(instance_noise=-1), "instance_noise must be a number of 0 or more; got -1; it is a standard deviation"),
+        (dict(instance_noise=np.nan), "instance_noise must be"),
+        (dict(lr_decay=1.1), "lr_decay must be a number of 0 or more and at most 1; got 1.1; 0.5 lowers"),
+        (dict(lr_decay=None), "lr_decay must be a number"),
+        (dict(dropout=1), "dropout must be a number of 0 or more and below 1; got 1; 0.3 leaves out 3 of 10"),
+        (dict(d_steps=0), "d_steps must be a whole number of 1 or more; got 0"),
     ],
 )  # fmt: skip
 def test_a_setting_that_cannot_be_meant_costs_one_line(wrong, words):

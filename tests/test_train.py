@@ -17,13 +17,14 @@ import pytest
 from PIL import Image
 
 import npgan.gan
-import npgan.training.model
+import npgan.training.step
 from npgan import GAN, datasets
 from npgan.datasets import Images
 from npgan.files import checkpoint
 from npgan.gan import check_finite
 from npgan.training import loop
-from npgan.training.run_directory import RunDirectory, results
+from npgan.training.run_directory import RunDirectory, result_files
+from npgan.training.streams import Stream
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (43, 3, 4), dtype=np.uint8)
 STEPS = 5  # of an epoch: 43 // 8
@@ -84,7 +85,8 @@ class Counter:
     """Trainable: step n (from 1) answers n, and takes `seconds` of a false clock."""
 
     def __init__(self, batch=8, seconds=2.0, after_step=lambda n: None):
-        self.batch, self.epoch_, self.position_, self.sums_, self.history_ = batch, 0, 0, {}, {}
+        self.images_per_step, self.history_ = batch, {}
+        self.epoch_, self.position_, self.sums_ = 0, 0, {}
         self.n, self.seconds, self.after_step, self.seen = 0, seconds, after_step, []
 
     def step(self, real):
@@ -94,7 +96,7 @@ class Counter:
         self.after_step(self.n)
         return {"loss_D": float(self.n), "D_real": 0.25}
 
-    def order(self, epoch):
+    def shuffle_rng(self, epoch):
         return np.random.default_rng(epoch)
 
 
@@ -112,21 +114,21 @@ ROWS = np.arange(43, dtype=np.float32)[:, None]
 
 def test_history_holds_the_means_of_each_epoch():
     model = Counter()
-    loop.run(model, ROWS, 3, progress=False)
+    loop.training_loop(model, ROWS, 3, progress=False)
     assert model.history_ == {"epoch": [1, 2, 3], "loss_D": [3.0, 8.0, 13.0], "D_real": [0.25] * 3}
     assert (model.n, model.epoch_, model.position_, model.sums_) == (15, 3, 0, {})
 
 
 def test_every_epoch_meets_its_own_order_and_no_image_twice():
     model = Counter()
-    loop.run(model, ROWS, 2, progress=False)
+    loop.training_loop(model, ROWS, 2, progress=False)
     first, second = np.concatenate(model.seen[:5]).ravel(), np.concatenate(model.seen[5:]).ravel()
     assert len(set(first)) == len(set(second)) == 40
     assert not np.array_equal(first, second)
 
 
 def test_one_line_an_epoch_says_all_there_is(clock, capsys):
-    loop.run(Counter(), ROWS, 10, progress=True)
+    loop.training_loop(Counter(), ROWS, 10, progress=True)
     out, err = capsys.readouterr()
     lines = err.splitlines()
     assert out == ""
@@ -139,7 +141,7 @@ def test_one_line_an_epoch_says_all_there_is(clock, capsys):
 def test_an_epoch_taken_up_again_counts_only_what_is_left(clock, capsys):
     model = Counter()
     model.epoch_, model.position_, model.sums_ = 1, 3, {"loss_D": 100.0, "D_real": 2.0}
-    loop.run(model, ROWS, 2, progress=True)
+    loop.training_loop(model, ROWS, 2, progress=True)
     lines = capsys.readouterr().err.splitlines()
     assert lines == [
         "epoch 2/3  loss D 20.600  D(real) 0.500  4 images/s  0:10 left",
@@ -149,12 +151,12 @@ def test_an_epoch_taken_up_again_counts_only_what_is_left(clock, capsys):
 
 @pytest.mark.parametrize("progress", [False, None])
 def test_without_a_terminal_it_is_silent_unless_asked(progress, capsys):
-    loop.run(Counter(), ROWS, 2, progress=progress)
+    loop.training_loop(Counter(), ROWS, 2, progress=progress)
     assert capsys.readouterr() == ("", "")
 
 
 def test_a_text_for_progress_stands_above_it(capsys):
-    loop.run(Counter(), ROWS, 1, progress="the heading")
+    loop.training_loop(Counter(), ROWS, 1, progress="the heading")
     lines = capsys.readouterr().err.splitlines()
     assert lines[0] == "the heading"
     assert lines[1].startswith("epoch 1/1")
@@ -169,7 +171,7 @@ class Terminal(io.StringIO):
 def test_on_a_terminal_there_is_a_bar_and_the_lines_stay(progress, monkeypatch):
     monkeypatch.setattr(sys, "stderr", Terminal())
     monkeypatch.setenv("TQDM_MININTERVAL", "0")
-    loop.run(Counter(batch=1), ROWS, 2, progress=progress)
+    loop.training_loop(Counter(batch=1), ROWS, 2, progress=progress)
     text = sys.stderr.getvalue()
     assert "/86 [" in text  # the steps of both epochs
     assert "epoch=1/2" in text
@@ -180,13 +182,13 @@ def test_on_a_terminal_there_is_a_bar_and_the_lines_stay(progress, monkeypatch):
 def test_where_there_is_no_stderr_training_goes_on(monkeypatch):
     monkeypatch.setattr(sys, "stderr", None)
     model = Counter()
-    loop.run(model, ROWS, 2, progress=True)
+    loop.training_loop(model, ROWS, 2, progress=True)
     assert model.epoch_ == 2
 
 
 def test_callbacks_get_the_state_after_every_epoch(clock):
     states, model = [], Counter()
-    loop.run(model, ROWS, 2, [states.append], progress=False)
+    loop.training_loop(model, ROWS, 2, [states.append], progress=False)
     assert states[1] == loop.State(
         model,
         2,
@@ -200,7 +202,7 @@ def test_callbacks_get_the_state_after_every_epoch(clock):
 
 def test_history_is_complete_when_the_callbacks_run():
     seen = []
-    loop.run(
+    loop.training_loop(
         Counter(),
         ROWS,
         2,
@@ -212,7 +214,7 @@ def test_history_is_complete_when_the_callbacks_run():
 
 def test_a_callback_that_returns_true_ends_the_run_after_all_have_run():
     model, seen = Counter(), []
-    loop.run(
+    loop.training_loop(
         model, ROWS, 5, [lambda s: s.epoch == 2, lambda s: seen.append(s.epoch)], progress=False
     )
     assert (model.epoch_, seen) == (2, [1, 2])
@@ -221,13 +223,13 @@ def test_a_callback_that_returns_true_ends_the_run_after_all_have_run():
 @pytest.mark.parametrize("answer", [1, 1.0, np.ones(3), "yes", [True]])
 def test_only_true_ends_the_run(answer):
     model = Counter()
-    loop.run(model, ROWS, 2, [lambda s: answer], progress=False)
+    loop.training_loop(model, ROWS, 2, [lambda s: answer], progress=False)
     assert model.epoch_ == 2
 
 
 def test_an_error_in_a_callback_comes_through():
     with pytest.raises(ZeroDivisionError):
-        loop.run(Counter(), ROWS, 2, [lambda s: 1 / 0], progress=False)
+        loop.training_loop(Counter(), ROWS, 2, [lambda s: 1 / 0], progress=False)
 
 
 # ---- Ctrl-C ----
@@ -236,7 +238,7 @@ def test_an_error_in_a_callback_comes_through():
 def test_ctrl_c_completes_the_step():
     model = Counter(after_step=lambda n: n == 7 and ctrl_c())
     with pytest.raises(loop.Interrupted):
-        loop.run(model, ROWS, 3, progress=False)
+        loop.training_loop(model, ROWS, 3, progress=False)
     assert (model.n, model.epoch_, model.position_, model.sums_["loss_D"]) == (7, 1, 2, 13.0)
 
 
@@ -247,14 +249,14 @@ def test_a_second_ctrl_c_acts_at_once():
         pytest.fail("the second one was kept waiting")
 
     with pytest.raises(KeyboardInterrupt) as caught:
-        loop.run(Counter(after_step=twice), ROWS, 3, progress=False)
+        loop.training_loop(Counter(after_step=twice), ROWS, 3, progress=False)
     assert not isinstance(caught.value, loop.Interrupted)
 
 
 def test_ctrl_c_in_a_callback_lets_the_others_run():
     model, seen = Counter(), []
     with pytest.raises(loop.Interrupted):
-        loop.run(
+        loop.training_loop(
             model, ROWS, 3, [lambda s: ctrl_c(), lambda s: seen.append(s.epoch)], progress=False
         )
     assert (seen, model.epoch_, model.position_) == ([1], 1, 0)
@@ -263,14 +265,14 @@ def test_ctrl_c_in_a_callback_lets_the_others_run():
 def test_ctrl_c_stays_ignored_where_it_was():
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     model = Counter(after_step=lambda n: ctrl_c())
-    loop.run(model, ROWS, 1, progress=False)
+    loop.training_loop(model, ROWS, 1, progress=False)
     assert signal.signal(signal.SIGINT, signal.default_int_handler) is signal.SIG_IGN
     assert model.epoch_ == 1
 
 
 def test_it_trains_in_a_thread_that_no_signal_reaches():
     model = Counter()
-    thread = threading.Thread(target=loop.run, args=(model, ROWS, 2), kwargs={"progress": False})
+    thread = threading.Thread(target=loop.training_loop, args=(model, ROWS, 2), kwargs={"progress": False})
     thread.start()
     thread.join()
     assert model.epoch_ == 2
@@ -418,14 +420,14 @@ def test_nan_stops_within_a_step_and_keeps_the_last_good_checkpoint(
 
 
 def test_nan_that_arises_within_a_step_ends_that_step(monkeypatch):
-    step_of_D = npgan.training.model.discriminator_step
+    step_of_D = npgan.training.step.discriminator_step
 
     def spoilt(D, *args):
         values = step_of_D(D, *args)
         D.theta[0] = np.nan
         return values
 
-    monkeypatch.setattr(npgan.training.model, "discriminator_step", spoilt)
+    monkeypatch.setattr(npgan.training.step, "discriminator_step", spoilt)
     with pytest.raises(FloatingPointError, match=r"^step 1 \(epoch 1\): logits of D became nan"):
         fit(small(), 1)
 
@@ -518,7 +520,7 @@ def test_every_epoch_is_drawn_from_the_same_z(done):
     cells = (
         summary[::3, ::3, 0][2:, 2:].reshape(8, 5, 8, 6).swapaxes(1, 2)
     )  # 3 x 4 images, gutters of 2
-    z = gan.stream(3).standard_normal((64, 3), dtype=np.float32)
+    z = gan.stream(Stream.FIXED_LATENT).standard_normal((64, 3), dtype=np.float32)
     assert np.array_equal(cells[:, :, :3, :4].reshape(64, 3, 4), gan.generate(z))
 
 
@@ -542,9 +544,9 @@ def test_history_csv_is_history_to_the_last_bit(done):
 
 
 def test_results_are_listed_as_far_as_they_exist(done, tmp_path):
-    assert all(path.exists() for path in results(done[1]))
-    assert len(results(done[1])) == 6
-    assert results(tmp_path) == []
+    assert all(path.exists() for path in result_files(done[1]))
+    assert len(result_files(done[1])) == 6
+    assert result_files(tmp_path) == []
 
 
 def test_without_out_no_file_is_written(tmp_path, monkeypatch):

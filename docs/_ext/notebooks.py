@@ -1,4 +1,4 @@
-"""Pages whose Python is executed, as notebooks: made from the pages, and offered for download on them."""
+"""Pages whose Python is executed, as notebooks, with a link on the page to download each."""
 
 import re
 
@@ -12,7 +12,7 @@ LINK = re.compile(r"(!?)\[([^\]]*)\]\(([^)\s]+)\)")
 
 
 def cells(text):
-    """("code" or "markdown", text) of each cell: ```python is code, and everything else stands between.
+    """("code" or "markdown", text) of each cell: a block of ```python, or what is between two.
 
     A quotation, ```python npgan/ops.py, and a block that the page's test skips are no cells.
     """

@@ -1,4 +1,4 @@
-"""`.. public:: npgan.losses` documents the public names of a module; `.. public-table::` lists them.
+"""`.. public:: npgan.losses` documents the public names of a module, `.. public-table::` lists them.
 
 Public are the names that npgan itself exports from that module (`npgan.HOMES`), then the module's
 `__all__`. Where a module has no `__all__` the directive's content lists the names.
@@ -8,12 +8,14 @@ import importlib
 import inspect
 import re
 
-import npgan
 from docutils import nodes
 from docutils.statemachine import StringList
-from npgan.autograd import Primitive
+from sphinx import addnodes
 from sphinx.util.docutils import SphinxDirective
 from sphinx.util.nodes import nested_parse_with_titles
+
+import npgan
+from npgan.autograd import Primitive
 
 
 def public_names(module_name, listed=()):
@@ -123,7 +125,7 @@ MARKUP = re.compile(rf"(``.*?``|`[^`]*`_?|\[\w+\]_|{EMPHASIS})")
 
 
 def plain(lines):
-    """Let |x|, history_ and *args in a docstring be what they look like, not the markup of a page."""
+    """Escape |x|, history_ and *args in a docstring: they are text, not reStructuredText."""
     literal, found = False, []
     for line in lines:
         if literal and line.strip() and not line.startswith(" "):
@@ -141,8 +143,23 @@ def plain_docstring(app, what, name, obj, options, lines):
     lines[:] = plain(lines)
 
 
+def add_anchors(app, doctree):
+    """Give npgan.Adam the anchor npgan.optim.Adam as well, and the other way round.
+
+    The pages of the source link back with one of the two names.
+    """
+    for node in doctree.findall(addnodes.desc_signature):
+        if node.get("module") and node["ids"]:
+            name = node["fullname"]
+            value = getattr(importlib.import_module(node["module"]), name.partition(".")[0])
+            home = getattr(value, "__module__", node["module"])
+            aliases = (f"npgan.{name}", f"{home}.{name}")
+            node["ids"] += [alias for alias in aliases if alias not in node["ids"]]
+
+
 def setup(app):
     app.add_directive("public", Public)
     app.add_directive("public-table", PublicTable)
+    app.connect("doctree-read", add_anchors)
     app.connect("autodoc-process-docstring", plain_docstring, priority=600)  # after numpydoc
     return {"parallel_read_safe": True, "parallel_write_safe": True}

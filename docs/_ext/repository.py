@@ -1,8 +1,9 @@
-"""Links of the pages into the repository, which a forge resolves by itself, lead somewhere on the site, too.
+"""Links from a page into the repository, which a forge resolves by itself, also work on the site.
 
-`[ops.py](../npgan/ops.py)` leads to the page of that module's source, `[ring.py](../examples/ring.py)` to the
-example's page, a link to README.md to the page that includes it (`repository_pages` in conf.py), and one to any
-other file or folder to the forge (`repository_url`).
+`[ops.py](../npgan/ops.py)` leads to the page of that module's source, and
+`[ring.py](../examples/ring.py)` to the example's page. A link to README.md leads to the page that
+includes it (`repository_pages` in conf.py), one to any other file or folder to the forge
+(`repository_url`).
 """
 
 import os
@@ -21,7 +22,7 @@ def address(url, path):
 
 
 def path_in_repository(env, target):
-    """The path, from the root of the repository, of what the current page links to; None: nothing."""
+    """The path in the repository that a link of the current page leads to, or None."""
     page = Path(env.doc2path(env.docname)).parent
     for base in (page, ROOT):  # a page that includes README.md has the links of README.md
         path = (base / target).resolve()
@@ -62,13 +63,11 @@ def resolve_links(app, doctree, docname):
     for node in doctree.findall(nodes.reference):
         if path := node.get("repository_path"):
             module = re.sub(r"(/__init__)?\.py$", "", path).replace("/", ".")
-            example = path.removesuffix(".py")
+            example = path.removesuffix(".py") if path.endswith(".py") else f"{path}/index"
             if path.endswith(".py") and module in sources:
                 page = f"_modules/{module.replace('.', '/')}"
             elif example in app.env.all_docs:
                 page = example
-            elif f"{path}/index" in app.env.all_docs:  # the folder of the examples
-                page = f"{path}/index"
             else:
                 node["refuri"] = address(app.config.repository_url, path)
                 continue

@@ -1,5 +1,5 @@
 """The command line: `npgan COMMAND`."""
 
-from .commands import main
+from .main import main
 
 __all__ = ["main"]

@@ -1,68 +1,109 @@
-"""What `npgan evaluate` does: from a run or a file to scores."""
+"""`npgan evaluate`: scores of a run's samples, or of images in a file."""
 
 from __future__ import annotations
 
+import argparse
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
+from .. import plot
 from ..datasets import DataError
 from ..datasets.readers import read_npy
+from ..metrics import report
 from ..metrics.judge import SHIPPED, Judge, as_pixels
 from ..metrics.scores import Neighbours, evaluate_pixels
-from ..training.conditional import labels_for, shortly
+from ..training.conditional import describe_classes, labels_for
 from ..training.model import GAN
+from .output import CommandError, print_message
+
+Scores = tuple[dict[str, Any], npt.NDArray[Any], Neighbours]
 
 
-def score(
-    target: Path, judge: str | None, data: str | None, n: int, seed: int
-) -> tuple[dict[str, Any], np.ndarray, Neighbours]:
+def evaluate(args: argparse.Namespace) -> dict[str, Any]:
+    """Score the images, draw them beside their nearest training images, and return the scores."""
+    target: Path = args.target
+    if not target.exists():
+        raise CommandError(
+            f"{target} does not exist; expected a .npy file of images, or the directory of a run"
+        )
+    out = args.out or (target if target.is_dir() else target.parent) / "evaluation.png"
+    if out.suffix.lower() != ".png" or not out.parent.is_dir():
+        raise CommandError(f"--out is a name that ends in .png, in a folder that exists; got {out}")
+    found, images, neighbours = score(target, args.judge, args.data, args.n, args.seed)
+    plot.save(report.picture(images, neighbours, report.picture_columns(found)), out)
+    for note in found["notes"]:
+        print_message(f"note: {note}")
+    return {**(found if args.json else report.table(found)), "picture": str(out)}
+
+
+def score(target: Path, judge: str | None, data: str | None, n: int, seed: int) -> Scores:
     """(scores, the images, their neighbours) of a run's samples, or of the images in a .npy file.
 
-    The samples of a conditional run are of every class in turn, and scored for being of that class.
-    Without `judge` it is the shipped one that knows the run's training images, else the one for MNIST.
+    Without `judge`, the judge is the shipped one that was trained on the run's images, else the one
+    for MNIST.
     """
-    notes, labels = [], None
     if target.suffix == ".npy" and not target.is_dir():
-        chosen, source = Judge.load(judge or "mnist"), home(data or "")
-        images = as_pixels(read_npy(target), chosen.shape, target.name)
-    else:
-        gan = GAN.load(target)
-        if not gan.pixels_:
-            raise DataError(f"{target} makes points; a judge looks at images")
-        chosen = Judge.load(judge) if judge else knowing(gan.data_.get("crc32"))
-        source = home(data or gan.data_.get("source", ""))
-        if gan.data_.get("crc32") != chosen.crc32["train"]:
-            notes.append(
-                f"{target} was trained on {gan.data_.get('name')}, but this judge knows {chosen.name}, "
-                f"and tells how much the samples resemble that; --judge FILE.npz takes another judge"
-            )
-            source = home(data or "")
-        labels = labels_for(n, None, gan.classes_)
-        if unknown := sorted(set(gan.classes_) - set(range(chosen.classes))):
-            notes.append(
-                f"{target} draws the labels {shortly(gan.classes_)}, and this judge knows no {unknown[0]}: "
-                "nothing is said of whether samples are what was asked for"
-            )
-        images = as_pixels(gan.sample(n, seed, labels), chosen.shape, str(target))
-        labels = None if unknown else labels
-    found, neighbours = evaluate_pixels(images, chosen, source, labels)
+        return score_file(target, judge, data)
+    return score_run(target, judge, data, n, seed)
+
+
+def score_file(target: Path, judge: str | None, data: str | None) -> Scores:
+    """`score` of the images in a .npy file."""
+    chosen = Judge.load(judge or "mnist")
+    images = as_pixels(read_npy(target), chosen.shape, target.name)
+    found, neighbours = evaluate_pixels(images, chosen, source_of_splits(data or ""), None)
+    return found, scored_images(images, found, chosen), neighbours
+
+
+def score_run(target: Path, judge: str | None, data: str | None, n: int, seed: int) -> Scores:
+    """`score` of a run. Samples of a conditional run are of every class in turn.
+
+    These are also scored for whether the judge sees the class that was asked for.
+    """
+    gan = GAN.load(target)
+    if not gan.pixels_:
+        raise DataError(f"{target} makes points; a judge looks at images")
+    trained_on = gan.data_.get("crc32")
+    chosen = Judge.load(judge) if judge else judge_trained_on(trained_on)
+    notes, source = [], source_of_splits(data or gan.data_.get("source", ""))
+    if trained_on != chosen.crc32["train"]:
+        notes.append(
+            f"{target} was trained on {gan.data_.get('name')}, but this judge knows {chosen.name}, "
+            f"and tells how much the samples resemble that; --judge FILE.npz takes another judge"
+        )
+        source = source_of_splits(data or "")
+    labels = labels_for(n, None, gan.classes_)
+    unknown = sorted(set(gan.classes_) - set(range(chosen.classes)))
+    if unknown:
+        notes.append(
+            f"{target} draws the labels {describe_classes(gan.classes_)}, and this judge knows no "
+            f"{unknown[0]}: nothing is said of whether samples are what was asked for"
+        )
+    images = as_pixels(gan.sample(n, seed, labels), chosen.shape, str(target))
+    found, neighbours = evaluate_pixels(images, chosen, source, None if unknown else labels)
     found["notes"] = notes + found["notes"]
-    return found, images[: found["n"]].reshape(-1, *chosen.shape), neighbours
+    return found, scored_images(images, found, chosen), neighbours
 
 
-def knowing(crc32: int | None) -> Judge:
-    """The shipped judge that was trained on these images, else the one for MNIST."""
+def scored_images(
+    images: npt.NDArray[Any], found: dict[str, Any], judge: Judge
+) -> npt.NDArray[np.uint8]:
+    """The images that were scored, with height and width."""
+    return images[: found["n"]].reshape(-1, *judge.shape)
+
+
+def judge_trained_on(crc32: int | None) -> Judge:
+    """The shipped judge for training images with this checksum, else the one for MNIST."""
     judges = [Judge.load(name) for name in SHIPPED]
     return next((judge for judge in judges if judge.crc32["train"] == crc32), judges[0])
 
 
-def home(source: str) -> str | None:
-    """Where both splits are, if the training images are an IDX file: in its folder."""
+def source_of_splits(source: str) -> str | None:
+    """Where both the training and the test images are: the folder, if the source is an IDX file."""
     path = Path(source)
-    return (
-        str(path.parent)
-        if source and path.is_file() and path.suffix not in (".npz", ".npy")
-        else source or None
-    )
+    if source and path.is_file() and path.suffix not in (".npz", ".npy"):
+        return str(path.parent)
+    return source or None

@@ -1,7 +1,8 @@
-"""Conditional GANs: the label stands beside z, and beside the image.    Mirza & Osindero 2014, section 3.2
+"""Conditional GANs: the label is an input of both networks.    Mirza & Osindero 2014, section 3.2
 
-G draws from (z | y) and D judges (x | y), where y is the label as a one-hot row. The networks are those of
-every GAN, with a wider first layer. In a GAN without labels y is None, and these functions do nothing.
+G computes an image from (z | y), D a logit from (x | y); y is the label as a one-hot row, which is
+1 in the column of its class and 0 elsewhere. The networks are those of every GAN, with a wider
+first layer. In a GAN without labels y is None, and these functions return their input.
 """
 
 from __future__ import annotations
@@ -11,37 +12,44 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
+from .. import ops
 from ..datasets import Images
 from ..layers import Pull
 
-MOST = 1000  # classes; more of them are no classes
+MAX_CLASSES = 1000  # with more different labels the labels are hardly classes
 
 
 def classes_of(data: Images, known: Sequence[int] = ()) -> list[int]:
-    """The labels that occur, in order.
+    """The different labels of the data, in ascending order.
 
-    Raises ValueError where there are none, too few or many for classes, or others than are known already.
+    Raises ValueError if there are none, fewer than 2 or more than MAX_CLASSES, or others than the
+    known ones.
     """
     if data.labels is None:
         raise ValueError(
-            f"a conditional GAN learns from labels, and {data.name} has none; a labels file beside an IDX "
-            'file, "y" beside "x" in an .npz, or fit(images, labels=...) gives them'
+            f"a conditional GAN learns from labels, and {data.name} has none; give them in a "
+            'labels file beside an IDX file, as "y" in an .npz, or by fit(images, labels=...)'
         )
     classes = [int(label) for label in np.unique(data.labels)]
-    if not 2 <= len(classes) <= MOST:
+    if not 2 <= len(classes) <= MAX_CLASSES:
         raise ValueError(
-            f"a conditional GAN takes 2 to {MOST} different labels, {data.name} has {len(classes)}"
+            f"a conditional GAN takes 2 to {MAX_CLASSES} different labels, "
+            f"{data.name} has {len(classes)}"
         )
     if known and (new := sorted(set(classes) - set(known))):
         raise ValueError(
-            f"this GAN was started on the labels {shortly(known)}; {data.name} has {new[0]}, too"
+            f"this GAN was started on the labels {describe_classes(known)}; "
+            f"{data.name} has {new[0]}, too"
         )
     return classes
 
 
-def labels_for(n: int, labels: Any, classes: Sequence[int]) -> np.ndarray | None:
-    """n labels, from one for all, one for each, or None: then every class in turn.
+def labels_for(
+    n: int, labels: npt.ArrayLike | None, classes: Sequence[int]
+) -> npt.NDArray[Any] | None:
+    """n labels, from one label for all, one for each, or None: then every class in turn.
 
     Raises ValueError for a label that is no class, and for any label where there are no classes.
     """
@@ -56,34 +64,44 @@ def labels_for(n: int, labels: Any, classes: Sequence[int]) -> np.ndarray | None
         raise ValueError(
             f"label is one for all {n} images, or one for each; got an array of shape {given.shape}"
         )
-    if unknown := sorted(set(given.ravel().tolist()) - set(classes)):
-        raise ValueError(f"label must be one of {shortly(classes)}; got {unknown[0]!r}")
+    values = set(given.ravel().tolist())
+    unknown = sorted(values) if given.dtype == np.bool_ else sorted(values - set(classes))
+    if unknown:
+        raise ValueError(f"label must be one of {describe_classes(classes)}; got {unknown[0]!r}")
     return np.broadcast_to(given, n)
 
 
-def shortly(classes: Sequence[int]) -> str:
-    """0 to 9, or 0, 2, 4, or the first of many."""
+def describe_classes(classes: Sequence[int]) -> str:
+    """The classes in words: "0 to 9", or "0, 2, 4", or the first ten of many."""
     if len(classes) > 2 and list(classes) == list(range(classes[0], classes[-1] + 1)):
         return f"{classes[0]} to {classes[-1]}"
     return ", ".join(map(str, classes[:10])) + (", ..." if len(classes) > 10 else "")
 
 
-def one_hot(labels: np.ndarray | None, classes: Sequence[int]) -> np.ndarray | None:
+def one_hot(
+    labels: npt.NDArray[Any] | None, classes: Sequence[int]
+) -> npt.NDArray[np.float32] | None:
     """(B,) labels -> (B, K) float32: 1 in the column of the label's class, 0 elsewhere."""
     return None if labels is None else np.equal.outer(labels, classes).astype(np.float32)
 
 
-def join_labels(x: np.ndarray, y: np.ndarray | None) -> np.ndarray:
-    """(x | √n y): x (B, n) with y (B, K) beside it, (B, n + K).
+def join_labels(x: npt.NDArray[Any], y: npt.NDArray[Any] | None) -> npt.NDArray[Any]:
+    """(x | √n y) of shape (B, n + K), from x (B, n) and one-hot rows y (B, K).
 
-    √n makes the label as long as what it stands beside: |z|² is n on average, |image|² at most n. A label of
-    length 1 is drowned by 784 pixels, and G learns to draw without looking at it.
+    The factor √n gives the label the length that x has: |z|² is n on average, |image|² at most n. A
+    label of length 1 has hardly any weight beside 784 pixels, and G learns to ignore it.
     """
-    return x if y is None else np.concatenate([x, math.sqrt(x.shape[1]) * y], axis=1)
+    return x if y is None else ops.concatenate(x, math.sqrt(x.shape[1]) * y, axis=1)
 
 
-def before(pull: Pull, n: int, y: np.ndarray | None) -> Pull:
-    """The pullback through `join_labels`, and on through pull: of dL/d(x | y), the n columns of x go on."""
+def pull_through_join(pull: Pull, x: npt.NDArray[Any], y: npt.NDArray[Any] | None) -> Pull:
+    """The pullback through `join_labels(x, y)`, by concatenate's rule, followed by `pull`."""
     if y is None:
         return pull
-    return lambda g, wrt="both": pull(np.ascontiguousarray(g[:, :n]), wrt)
+    rule = ops.concatenate.rule(0)
+
+    def through(g: npt.NDArray[Any], wrt: str = "both") -> Any:
+        dx = rule(g, g, x, y, axis=1)  # the rule looks at shapes alone
+        return pull(np.ascontiguousarray(dx), wrt)
+
+    return through

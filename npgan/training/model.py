@@ -1,52 +1,125 @@
-"""The class GAN: two networks, their optimisers, and everything that trains, samples, saves and loads them."""
+"""The class GAN: two networks, their optimisers, and what trains, samples, saves and loads them."""
 
 from __future__ import annotations
 
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
-from .. import kernels
 from ..datasets import Images, to_uint8
-from ..datasets.arrays import as_dataset
-from ..datasets.fingerprints import fingerprint, matches
+from ..datasets.fingerprints import fingerprint
 from ..files import checkpoint
-from ..gan import Discriminator, Generator, discriminator_step, generator_step
-from ..losses import LOSSES, with_smoothing
+from ..gan import Discriminator, Generator
+from ..layers import Network
 from ..optim import Adam
-from ..penalties import Penalty
-from . import health, loop
-from .conditional import before, classes_of, join_labels, labels_for, one_hot
-from .noise import add_noise, with_dropout
-from .penalty import lazy_penalty
+from . import health, saving
+from .conditional import join_labels, labels_for, one_hot
+from .data import check_data
+from .loop import Interrupted, State, interruptible, training_loop
 from .run_directory import RunDirectory
-from .schedules import linear_decay
-from .settings import checked, completed, is_count
+from .settings import COUNT, EPOCHS, Several, complete, validate
+from .step import training_step
+from .streams import Stream, generator, key
+
+Array = npt.NDArray[Any]
 
 
 class GAN:
-    """A generator and a discriminator with everything that trains them.
+    """A generator G and a discriminator D, with everything that trains them.
 
-    GAN(batch=128).fit(images, epochs=10).sample(16); a second fit goes on with the weights of the first.
-    lr: one number, or a pair (G's, D's). average: the decay of the moving average of G's weights from which
-    every picture is drawn (0: none; Yazıcı et al. 2019). rng: int, np.random.Generator or None; the same
-    int gives the same bits. After fit: generator_, discriminator_, average_, history_, epoch_, shape_, and
-    classes_, which is empty unless the GAN is conditional.
+    The defaults are among the best of those tried on MNIST (docs/recipes.md). A setting that is not
+    allowed raises ValueError with one line.
 
-    The defaults are among the best of those tried (docs/recipes.md); the papers stand in npgan.losses and
-    npgan.penalties.
-    penalty: "r1", "r2", "r1+r2", "wgan_gp" or None, on D's slope, times penalty_weight (γ or λ; r1, r2: 1,
-    r1+r2: 0.2, wgan_gp: 10), every penalty_every steps of D (16; wgan_gp: 1).
-    lr_decay: over this share of the run, at its end, lr falls linearly to 0. A fit after a complete one makes
-    the run longer, so lr rises again first: to train in pieces use callbacks, or lr_decay=0.
-    smoothing: D is asked for 1 - smoothing at real images. instance_noise: std of the noise on what D sees,
-    falling to 0 over the run. d_steps: updates of D for one of G (Goodfellow et al. 2014, algorithm 1).
-    dropout: the share of D's hidden units left out, in both steps. conditional: learn the labels, too.
+    Parameters
+    ----------
+    latent : int, default 32
+        Length of the latent vector z, the generator's input.
+    hidden : sequence of int, default (512, 512, 512)
+        Widths of the generator's hidden layers.
+    hidden_D : sequence of int, default (512, 256)
+        Widths of the discriminator's hidden layers.
+    loss : str, default "relativistic"
+        "nonsaturating" or "minimax" (Goodfellow et al. 2014), "least_squares" (Mao et al. 2017),
+        "hinge" (Lim & Ye 2017), "wasserstein" (Arjovsky et al. 2017), or "relativistic"
+        (Jolicoeur-Martineau 2019); `npgan.losses` has the formulas.
+    lr : float or (float, float), default 8e-4
+        Adam's learning rate, or a pair: the generator's and the discriminator's.
+    beta1, beta2 : float, default 0.0 and 0.99
+        Adam's decay rates for the mean of the gradients and of their squares (Kingma & Ba 2015), in
+        [0, 1).
+    batch : int, default 64
+        Real images in each update of D.
+    average : float, default 0.999
+        Decay rate, in [0, 1), of the exponential moving average of G's weights (Yazıcı et al.
+        2019), from which all samples are drawn. Early in a run the rate is smaller. 0 draws them
+        from G's own weights.
+    rng : int, np.random.Generator or None, default 0
+        The seed, or what it is drawn from. The same int gives the same bits.
+    lr_decay : float, default 0.5
+        Share of the run, at its end, over which `lr` falls linearly to 0; in [0, 1]. A fit after a
+        complete one makes the run longer, so `lr` rises again first: to train in pieces use
+        callbacks, or 0.
+    penalty : str or None, default "r1+r2"
+        Penalty on D's gradient by its input: "r1", "r2" (Mescheder et al. 2018),
+        "r1+r2" (Huang et al. 2024) or "wgan_gp" (Gulrajani et al. 2017); see `npgan.penalties`.
+    penalty_weight : float, optional
+        Weight of the penalty, γ or λ of the papers. Default: 1 for r1 and r2, 0.2 for r1+r2, 10 for
+        wgan_gp.
+    penalty_every : int, optional
+        Add the penalty only in every N-th update of D, with N times the weight (Karras et al.
+        2020). Default: 16 for r1, r2 and r1+r2, 1 for wgan_gp.
+    smoothing : float, default 0.0
+        D's target at real images is 1 - smoothing (Salimans et al. 2016); in [0, 0.5), for the
+        losses with a target: "nonsaturating", "minimax" and "least_squares".
+    instance_noise : float, default 0.0
+        Standard deviation of Gaussian noise on all images that D sees (Sønderby et al. 2017). It
+        falls linearly to 0 over the run.
+    d_steps : int, default 1
+        Updates of D for each update of G (Goodfellow et al. 2014, algorithm 1).
+    dropout : float, default 0.0
+        Probability, in [0, 1), with which each hidden unit of D is left out of a step (Srivastava
+        et al. 2014).
+    conditional : bool, default False
+        Learn the labels, too: both networks get the label as an input (Mirza & Osindero 2014).
+
+    Attributes
+    ----------
+    config : dict
+        The settings, as config.json holds them.
+    generator_, discriminator_ : Network
+        The two networks. These and the following exist after `fit`, `start` or `load`.
+    average_ : Network
+        The generator with the averaged weights.
+    history_ : dict of str to list
+        The means of each epoch: "epoch", "loss_D", "D_real", "D_fake", "loss_G", with a penalty
+        "penalty".
+    epoch_ : int
+        Epochs completed.
+    shape_ : tuple of int, or None
+        Shape of one image; None before there is any.
+    classes_ : list of int
+        The labels that a conditional GAN has learnt; else empty.
+
+    Examples
+    --------
+    >>> images = npgan.datasets.mnist().images
+    >>> gan = GAN(batch=128).fit(images, epochs=10)  # doctest: +SKIP
+    >>> gan.sample(16).shape  # doctest: +SKIP
+    (16, 28, 28)
     """
+
+    generator_: Network
+    discriminator_: Network
+    average_: Network
+    adam_G: Adam  # noqa: N815
+    adam_D: Adam  # noqa: N815
+    z_rng: np.random.Generator
+    pixels_: bool
 
     def __init__(
         self,
@@ -54,12 +127,12 @@ class GAN:
         hidden: Sequence[int] = (512, 512, 512),
         hidden_D: Sequence[int] = (512, 256),
         loss: str = "relativistic",
-        lr: float | tuple[float, float] = 8e-4,
+        lr: float | Sequence[float] = 8e-4,
         beta1: float = 0.0,
         beta2: float = 0.99,
         batch: int = 64,
         average: float = 0.999,
-        rng: Any = 0,
+        rng: int | np.random.Generator | None = 0,
         *,
         lr_decay: float = 0.5,
         penalty: str | None = "r1+r2",
@@ -70,41 +143,45 @@ class GAN:
         d_steps: int = 1,
         dropout: float = 0.0,
         conditional: bool = False,
-    ):
-        self.config: dict[str, Any] = checked(
-            latent=latent, hidden=hidden, hidden_D=hidden_D, loss=loss, lr=lr, lr_decay=lr_decay, beta1=beta1,
-            beta2=beta2, batch=batch, average=average, penalty=penalty, penalty_weight=penalty_weight,
-            penalty_every=penalty_every, smoothing=smoothing, instance_noise=instance_noise, d_steps=d_steps,
-            dropout=dropout, conditional=conditional, rng=rng,
-        )  # fmt: skip
-        self.batch = self.config["batch"] * self.config["d_steps"]  # the real images of one step
-        self.classes_: list[int] = []  # the labels that a conditional GAN knows
-        self.shape_: tuple[int, ...] | None = None  # known, as the networks are, once there is data
+    ) -> None:
+        arguments = dict(locals())
+        del arguments["self"]
+        self.config = validate(arguments)
+        self.images_per_step = self.config["batch"] * self.config["d_steps"]
+        self.classes_: list[int] = []
+        self.shape_: tuple[int, ...] | None = None
         self.data_: dict[str, Any] = {}
         self.epoch_, self.position_ = 0, 0
-        self.end_: tuple[int, int] | None = (
-            None  # of the fit that is on: its last epoch, the steps of each
-        )
         self.sums_: dict[str, float] = {}
         self.history_: dict[str, list[float]] = {}
+        # The last epoch and the steps of an epoch, while a fit is on: what the schedules depend on.
+        self._schedule: tuple[int, int] | None = None
 
-    # ---- its life: start, step by step, and the random numbers of each part ----
+    # ---- start, and one step ----
 
-    def stream(self, *path: int) -> np.random.Generator:
-        """A random generator of its own for every purpose, so that no part disturbs another's numbers."""
-        return np.random.default_rng([self.config["rng"], *path])
+    def stream(self, purpose: Stream, *path: int) -> np.random.Generator:
+        """A new generator of the random numbers for one purpose, in one step or epoch."""
+        return np.random.default_rng(key(self.config["rng"], purpose, *path))
 
-    def order(self, epoch: int) -> np.random.Generator:
-        """What shuffles this epoch: a function of the seed and the epoch's number alone."""
-        return self.stream(1, epoch)
+    def shuffle_rng(self, epoch: int) -> np.random.Generator:
+        """The generator that shuffles the images of an epoch."""
+        return self.stream(Stream.ORDER_OF_IMAGES, epoch)
 
     def start(self, shape: Sequence[int], pixels: bool = True, classes: Sequence[int] = ()) -> None:
-        """Make new networks for images of this shape; for pixels=False, for points in space.
+        """Make new networks. `fit` does this by itself.
 
-        classes: the labels that a conditional GAN joins to z and to the image.
+        Parameters
+        ----------
+        shape : sequence of int
+            Shape of one image.
+        pixels : bool
+            Whether the data are images, scaled to [-1, 1], or points in space.
+        classes : sequence of int
+            The labels that a conditional GAN learns.
         """
-        c, size = self.config, int(np.prod(shape))
-        weights = self.stream(0)
+        c, weights = self.config, self.stream(Stream.WEIGHTS)
+        shape = tuple(Several(COUNT).check("shape", shape))
+        size = math.prod(shape)
         output = "tanh" if pixels else "linear"
         self.classes_ = [int(label) for label in classes]
         self.generator_ = Generator(c["latent"] + len(classes), c["hidden"], size, output, weights)
@@ -113,226 +190,230 @@ class GAN:
         (lr_G, lr_D), betas = c["lr"], {"beta1": c["beta1"], "beta2": c["beta2"]}
         self.adam_G = Adam(self.generator_, lr_G, **betas)
         self.adam_D = Adam(self.discriminator_, lr_D, **betas)
-        self.noise = self.stream(2)
-        self.shape_, self.pixels_ = tuple(int(n) for n in shape), pixels
+        self.z_rng = self.stream(Stream.LATENT)
+        self.shape_, self.pixels_ = shape, pixels
 
-    def step(self, real: np.ndarray, labels: np.ndarray | None = None) -> dict[str, float]:
-        """One update of D, or d_steps of them on images and fakes of their own; one of G; one of the average.
+    def step(self, real: Array, labels: Array | None = None) -> dict[str, float]:
+        """Train one step: `d_steps` updates of D, one of G, and one of the average of G's weights.
 
-        real (batch * d_steps, pixels) in [-1, 1], with their labels if the GAN is conditional; each fake then
-        gets the label of the real image in its row. Returns the losses and D's mean answers.
+        Parameters
+        ----------
+        real : array (batch * d_steps, pixels)
+            Float images in [-1, 1]; each update of D uses `batch` of them.
+        labels : array (batch * d_steps,), optional
+            Their labels, for a conditional GAN. Each generated image has the label of the real one
+            in its row.
+
+        Returns
+        -------
+        dict of str to float
+            "loss_D", "D_real", "D_fake", "loss_G", and with a penalty "penalty". Those of D are
+            means over its updates.
         """
-        c, G, D = self.config, self.generator_, self.discriminator_
-        loss = with_smoothing(LOSSES[c["loss"]], c["smoothing"])
-        rate = linear_decay(self.done(), c["lr_decay"])
-        self.adam_G.hyper["lr"], self.adam_D.hyper["lr"] = rate * c["lr"][0], rate * c["lr"][1]
-        values = dict.fromkeys(
-            ("loss_D", "D_real", "D_fake", *(["penalty"] if c["penalty"] else [])), 0.0
-        )
-        y = one_hot(labels, self.classes_)
-        ys = [None] * c["d_steps"] if y is None else np.split(y, c["d_steps"])
-        with np.errstate(over="ignore", invalid="ignore"):  # check_finite names what went wrong
-            for part, y in zip(np.split(real, c["d_steps"]), ys, strict=True):
-                z = self.noise.standard_normal((len(part), c["latent"]), dtype=np.float32)
-                fake, pull_G = G.forward(join_labels(z, y))
-                part, fake = self.shown(part, fake, y)
-                judge = with_dropout(D, c["dropout"], [c["rng"], 6, self.adam_D.t])
-                row = discriminator_step(judge, self.adam_D, part, fake, loss, self.penalty())
-                values = {
-                    name: value + row.get(name, 0.0) / c["d_steps"]
-                    for name, value in values.items()
-                }
-            judge = with_dropout(D, c["dropout"], [c["rng"], 7, self.adam_G.t])
-            values |= generator_step(
-                judge, self.adam_G, fake, before(pull_G, real.shape[1], y), loss, part
-            )
-        # The first steps are far from the last ones' weights: let the average forget them sooner.
-        decay = min(c["average"], (1 + self.adam_G.t) / (10 + self.adam_G.t))
-        kernels.ema_update(self.average_.theta, G.theta, decay if c["average"] else 0.0)
-        return values
+        return training_step(self, real, labels)
 
-    def done(self) -> float:
-        """The share of the run that is done, in [0, 1): what every schedule is a function of."""
-        return (
-            0.0
-            if self.end_ is None
-            else (self.epoch_ + self.position_ / self.end_[1]) / self.end_[0]
-        )
+    def fraction_done(self) -> float:
+        """The fraction of the run that is done, in [0, 1); outside of `fit`, 0."""
+        if self._schedule is None:
+            return 0.0
+        last_epoch, steps = self._schedule
+        return (self.epoch_ + self.position_ / steps) / last_epoch
 
-    def shown(
-        self, real: np.ndarray, fake: np.ndarray, y: np.ndarray | None
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """The images as D sees them: with this step's instance noise, and their labels beside them."""
-        std = self.config["instance_noise"] * linear_decay(self.done(), 1.0)
-        if std > 0:
-            rng = self.stream(4, self.adam_D.t)
-            real, fake = add_noise(real, std, rng), add_noise(fake, std, rng)
-        return join_labels(real, y), join_labels(fake, y)
-
-    def penalty(self) -> Penalty | None:
-        """The penalty on D's slope, where this step has one."""
-        c, t = self.config, self.adam_D.t
-        pixels = math.prod(self.shape_ or ()) if self.classes_ else None
-        return lazy_penalty(
-            c["penalty"], c["penalty_weight"], c["penalty_every"], t, [c["rng"], 5, t], pixels
-        )
-
-    # ---- what people call ----
+    # ---- fit ----
 
     def fit(
         self,
-        images: Any,
+        images: Images | npt.ArrayLike,
         epochs: int = 24,
-        callbacks: Sequence[loop.Callback] = (),
+        callbacks: Sequence[Callable[[State[GAN]], object]] = (),
         out: str | os.PathLike[str] | None = None,
         progress: bool | str | None = None,
-        labels: Any = None,
+        labels: npt.ArrayLike | None = None,
     ) -> GAN:
-        """Train for so many epochs, from where this GAN stands: new networks, or on from an earlier fit.
+        """Train new networks, or continue an earlier fit with its networks.
 
-        images: what npgan.datasets gives, uint8 (n, h, w), (n, h, w, 3) or (n, pixels), or float points
-        (n, d). labels: (n,) whole numbers for a conditional GAN, if images is an array. out: a directory for
-        the run's files; without it nothing is written. callbacks get a State after each epoch. Raises
-        ValueError on data that do not fit, FloatingPointError at a step that is not finite; Ctrl-C completes
-        the step, or the pictures at the end, and raises KeyboardInterrupt.
-        lr_decay and instance_noise follow the share of the run that is done, and the run ends where this fit
-        does: the same end after an interruption gives the same bits; with a later one the place that was
-        reached is a smaller share of the run, and lr and the noise rise to what they are there.
+        Parameters
+        ----------
+        images : Images or array
+            What `npgan.datasets` returns; or uint8 images (n, h, w), (n, h, w, 3) or (n, pixels),
+            or float points (n, d).
+        epochs : int, default 24
+            Passes through the data. An epoch that was interrupted is finished first, and counts.
+        callbacks : sequence of functions
+            Each receives a `npgan.training.State` after every epoch; one that returns True ends the
+            run.
+        out : path, optional
+            Directory for the files of the run. Without it no file is written.
+        progress : bool, str or None
+            Whether to show progress on stderr, below this text if it is one. None: if stderr is a
+            terminal.
+        labels : array (n,), optional
+            Whole numbers, for a conditional GAN, if `images` is an array.
+
+        Returns
+        -------
+        GAN
+            This object.
+
+        Raises
+        ------
+        ValueError
+            Data or labels that this GAN cannot be trained on.
+        FileExistsError
+            If `out` holds another run.
+        FloatingPointError
+            At a step whose numbers are not finite; the message names the step and the numbers.
+        KeyboardInterrupt
+            After Ctrl-C, when the step is complete, or the pictures at the end, and everything is
+            saved.
+
+        Notes
+        -----
+        `lr_decay` and `instance_noise` depend on the fraction of the run that is done, and the run
+        ends where this fit ends. A run that is interrupted and continued to the same end gives the
+        same bits. With a later end, the same epoch is a smaller fraction of the run, so the
+        learning rate and the noise rise again.
         """
-        if not is_count(epochs):
-            raise ValueError(f"epochs must be a whole number of 1 or more, got {epochs!r}")
-        data, classes = self.accepted(images, labels)
+        epochs = EPOCHS.check(epochs)
+        data, classes = check_data(self, images, labels)
+        last_epoch = self.epoch_ + epochs
+        directory = self._begin(data, classes, last_epoch, out)
+        watchers = [*callbacks] if directory is None else [directory.after_epoch, *callbacks]
+        try:
+            self._train(data, epochs, watchers, progress)
+        except Interrupted:
+            if directory is not None:
+                directory.save()
+                if self.epoch_ == last_epoch:
+                    directory.finish()
+            raise
+        if directory is not None:
+            with interruptible() as interrupted:
+                directory.finish()
+            if interrupted():
+                raise Interrupted
+        return self
+
+    def _begin(
+        self,
+        data: Images,
+        classes: Sequence[int],
+        last_epoch: int,
+        out: str | os.PathLike[str] | None,
+    ) -> RunDirectory | None:
+        """Make the directory, and the networks if there are none; undo it after an error."""
         before = self.shape_, self.classes_, self.data_
         try:
             if self.shape_ is None:
                 self.start(data.shape, data.images.dtype == np.uint8, classes)
             self.data_ = fingerprint(data, with_labels=bool(classes))
-            directory = None if out is None else RunDirectory(out, self, data, self.epoch_ + epochs)
-        except BaseException:  # nothing was trained: as if fit had not been called
+            return None if out is None else RunDirectory(out, self, data, last_epoch)
+        except BaseException:
             self.shape_, self.classes_, self.data_ = before
             raise
-        self.end_ = (self.epoch_ + epochs, len(data.images) // self.batch)
-        watchers = [*callbacks] if directory is None else [directory.after_epoch, *callbacks]
+
+    def _train(
+        self,
+        data: Images,
+        epochs: int,
+        callbacks: Sequence[Callable[[State[GAN]], object]],
+        progress: bool | str | None,
+    ) -> None:
+        """The training loop, with the schedules of a run that ends after these epochs."""
+        labels = data.labels if self.classes_ else None
+        remarks = health.monitor(data, lambda: self.stream(Stream.HEALTH))
+        self._schedule = (self.epoch_ + epochs, len(data.images) // self.images_per_step)
         try:
-            labels, remarks = (
-                data.labels if classes else None,
-                health.watch(data, lambda: self.stream(8)),
-            )
-            loop.run(self, data.images, epochs, watchers, progress, labels, remarks)
-        except loop.Interrupted:
-            if directory is not None:
-                directory.save()
-                if self.epoch_ == self.end_[0]:
-                    directory.finish()
-            raise
+            training_loop(self, data.images, epochs, callbacks, progress, labels, remarks)
         finally:
-            self.end_ = None  # a step by hand has no end, and no schedule
-        if directory is not None:
-            with loop.interruptible() as interrupted:
-                directory.finish()
-            if interrupted():
-                raise loop.Interrupted
-        return self
+            self._schedule = None
 
-    def accepted(self, images: Any, labels: Any) -> tuple[Images, list[int]]:
-        """The data as a dataset, and the classes to learn; ValueError where this GAN cannot take them."""
-        if labels is not None and (isinstance(images, Images) or not self.config["conditional"]):
-            raise ValueError(
-                "labels=... is for GAN(conditional=True), and for images in a plain array"
-            )
-        data = images if isinstance(images, Images) else as_dataset(images, labels)
-        classes = classes_of(data, self.classes_) if self.config["conditional"] else []
-        if self.batch > len(data.images):
-            times = f" x {self.config['d_steps']} d_steps" if self.config["d_steps"] > 1 else ""
-            raise ValueError(
-                f"batch is {self.config['batch']}{times}, but there are only {len(data.images)} images"
-            )
-        pixels = data.images.dtype == np.uint8
-        if self.shape_ is not None and (self.shape_ != data.shape or self.pixels_ != pixels):
-            raise ValueError(
-                f"this GAN was started on images of shape {self.shape_}, got {data.shape}"
-            )
-        if self.position_ and not matches(self.data_, data):
-            what = "images and labels" if classes else "images"
-            raise ValueError(
-                f"an epoch on {self.data_['name']} was interrupted; it needs the same {what} to go on"
-            )
-        return data, classes
+    # ---- samples ----
 
-    def generate(self, z: np.ndarray, labels: Any = None) -> np.ndarray:
-        """The images (n, *shape) that the averaged generator makes of z (n, latent); uint8, or points.
+    def generate(self, z: Array, labels: npt.ArrayLike | None = None) -> Array:
+        """The images that the averaged generator makes of given latent vectors.
 
-        labels, for a conditional GAN: one for all, one for each, or None: every class in turn.
+        Parameters
+        ----------
+        z : array (n, latent)
+            Latent vectors; G was trained on standard normal ones.
+        labels : int or array (n,), optional
+            For a conditional GAN: the class of all images, or of each. By default every class in
+            turn.
+
+        Returns
+        -------
+        array (n, *shape_)
+            uint8 images, or float32 points.
         """
         if self.shape_ is None:
             raise RuntimeError("this GAN has no generator yet; fit it, or GAN.load() one")
         z = join_labels(z, one_hot(labels_for(len(z), labels, self.classes_), self.classes_))
-        pieces = [
-            self.average_(z[i : i + 256]) for i in range(0, len(z), 256)
-        ]  # 256: bounded memory
-        x = np.concatenate([np.zeros((0, int(np.prod(self.shape_))), np.float32), *pieces])
+        chunk = 256  # rows at a time, so that memory is bounded
+        pieces = [self.average_(z[i : i + chunk]) for i in range(0, len(z), chunk)]
+        x = np.concatenate([np.zeros((0, math.prod(self.shape_)), np.float32), *pieces])
         return (to_uint8(x) if self.pixels_ else x).reshape(-1, *self.shape_)
 
-    def sample(self, n: int = 64, rng: Any = None, label: Any = None) -> np.ndarray:
-        """n new images: uint8 of shape (n, *shape), or float32 points.    rng: int, Generator or None
+    def sample(
+        self,
+        n: int = 64,
+        rng: int | np.random.Generator | None = None,
+        label: npt.ArrayLike | None = None,
+    ) -> Array:
+        """New images, from random latent vectors.
 
-        label, for a conditional GAN: the class of all, or of each (n,); None: every class in turn.
+        Parameters
+        ----------
+        n : int, default 64
+            How many.
+        rng : int, np.random.Generator or None
+            The same int gives the same images.
+        label : int or array (n,), optional
+            For a conditional GAN: the class of all images, or of each. By default every class in
+            turn.
+
+        Returns
+        -------
+        array (n, *shape_)
+            uint8 images, or float32 points.
         """
-        if n < 1:
-            raise ValueError(f"sample() makes 1 image or more, got n={n}")
-        z = np.random.default_rng(rng).standard_normal((n, self.config["latent"]), dtype=np.float32)
+        n = COUNT.check("n", n)
+        z = generator(rng).standard_normal((n, self.config["latent"]), dtype=np.float32)
         return self.generate(z, label)
 
     # ---- to a file and back ----
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write everything that continues this GAN bit for bit, to the same end, to one .npz, atomically."""
+        """Write all that continues this GAN bit for bit to one .npz file, atomically.
+
+        Parameters
+        ----------
+        path : path
+            The file; an existing one is replaced when the new one is complete.
+        """
         if self.shape_ is None:
             raise RuntimeError("there is nothing to save before the first fit")
-        arrays = {"theta_G": self.generator_.theta, "theta_D": self.discriminator_.theta,
-                  "theta_average": self.average_.theta}  # fmt: skip
-        for name, adam in (("adam_G", self.adam_G), ("adam_D", self.adam_D)):
-            arrays |= {f"{name}_{slot}": a for slot, a in adam.state().items()}
-        meta = {
-            name: getattr(self, name)
-            for name in (
-                "config",
-                "shape_",
-                "pixels_",
-                "classes_",
-                "data_",
-                "epoch_",
-                "position_",
-                "sums_",
-                "history_",
-            )
-        }
-        checkpoint.save(path, arrays, {**meta, "noise": self.noise.bit_generator.state})
+        checkpoint.save(path, *saving.get_state(self))
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> GAN:
-        """The GAN that `save` wrote; path is the file, or the directory of a run.
+        """The GAN that `save` wrote.
 
-        Raises CheckpointError in one line where that is no checkpoint, or its parts do not fit together.
+        Parameters
+        ----------
+        path : path
+            The file, or the directory of a run.
+
+        Raises
+        ------
+        CheckpointError
+            In one line, if there is no checkpoint, or its parts do not fit together.
         """
         arrays, meta = checkpoint.load(path)
         try:
-            gan = cls(**completed(meta["config"]))
+            gan = cls(**complete(meta["config"]))
             gan.start(meta["shape_"], meta["pixels_"], meta.get("classes_", []))
-            for name, net in (
-                ("G", gan.generator_),
-                ("D", gan.discriminator_),
-                ("average", gan.average_),
-            ):
-                theta = arrays[f"theta_{name}"]
-                if theta.shape != net.theta.shape or not np.isfinite(theta).all():
-                    raise ValueError(f"theta_{name} is not {net.theta.size:,} finite numbers")
-                net.theta[:] = theta
-            for name, adam in (("adam_G", gan.adam_G), ("adam_D", gan.adam_D)):
-                adam.restore({slot: arrays[f"{name}_{slot}"] for slot in ("t", *adam.slots)})
-            gan.noise.bit_generator.state = meta["noise"]
-            for name in ("data_", "epoch_", "position_", "sums_", "history_"):
-                setattr(gan, name, meta[name])
+            saving.set_state(gan, arrays, meta)
         except (KeyError, TypeError, ValueError) as error:
             reason = f"{error.args[0]} is missing" if isinstance(error, KeyError) else error
             raise checkpoint.CheckpointError(

@@ -1,10 +1,11 @@
-"""A run's directory: its settings, history, pictures and checkpoint.
+"""The directory of a run: its settings, history, pictures and checkpoint.
 
     config.json   history.csv   checkpoint.npz   samples/epoch_0001.png ...
     samples.png   losses.png    training.gif     interpolation.png
 
-Every file is replaced whole, so that none is ever half written. The pictures of all epochs are made
-from one fixed z: the eye compares like with like.
+Every file is written as a whole under another name and then renamed, so that no file is ever half
+written. The pictures of all epochs are made from the same latent vectors, so that they can be
+compared.
 """
 
 from __future__ import annotations
@@ -14,9 +15,10 @@ import io
 import json
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from .. import __version__
 from ..datasets import Images
@@ -25,37 +27,53 @@ from ..files.atomic import write_text
 from ..gan import check_finite
 from ..losses import LOSSES, with_smoothing
 from .loop import State
-from .pictures import columns_of, interpolate, picture
-from .settings import completed
+from .pictures import displayed_classes, interpolate, save_samples
+from .protocol import GANLike
+from .settings import complete
+from .streams import Stream
 
-if TYPE_CHECKING:
-    from .model import GAN
+RESULTS = (
+    "samples.png",
+    "losses.png",
+    "training.gif",
+    "interpolation.png",
+    "history.csv",
+    "checkpoint.npz",
+)
 
 
 class RunDirectory:
-    """Keeps the directory `path` in step with a GAN that is being trained on `data`."""
+    """Writes the files of a run in which `gan` is trained on `data` up to epoch `epochs`.
 
-    def __init__(self, path: str | os.PathLike[str], gan: GAN, data: Images, epochs: int):
+    Raises FileExistsError if the directory holds another run.
+    """
+
+    def __init__(
+        self, path: str | os.PathLike[str], gan: GANLike, data: Images, epochs: int
+    ) -> None:
         self.path, self.gan, self.data = Path(path), gan, data
-        kept = self.path / "checkpoint.npz"
-        if kept.exists():
-            _, meta = checkpoint.load(kept)
-            place = (
-                meta.get("epoch_"),
-                meta.get("position_"),
-            )  # another program's file may have none
-            if place != (gan.epoch_, gan.position_) or completed(meta["config"]) != gan.config:
-                raise FileExistsError(
-                    f"{self.path} already holds another run; resume that one, or name a new place"
-                )
+        self.check_same_run()
         (self.path / "samples").mkdir(parents=True, exist_ok=True)
         settings = dict(
             npgan=__version__, epochs=epochs, data=gan.data_, shape=list(data.shape), gan=gan.config
         )
         write_text(self.path / "config.json", json.dumps(settings, indent=2) + "\n")
 
-    def after_epoch(self, state: State) -> None:
-        """The epoch's checkpoint first, then its row and its picture."""
+    def check_same_run(self) -> None:
+        """Raise FileExistsError if there is a checkpoint that this GAN does not continue."""
+        file = self.path / "checkpoint.npz"
+        if not file.exists():
+            return
+        _, meta = checkpoint.load(file)
+        saved = meta.get("epoch_"), meta.get("position_")  # a file of another program has neither
+        gan = self.gan
+        if saved != (gan.epoch_, gan.position_) or complete(meta["config"]) != gan.config:
+            raise FileExistsError(
+                f"{self.path} already holds another run; resume that one, or name a new directory"
+            )
+
+    def after_epoch(self, state: State[Any]) -> None:
+        """Write the checkpoint first, then the history and the epoch's picture."""
         self.save()
         table = io.StringIO()
         writer = csv.writer(table, lineterminator="\n")
@@ -65,7 +83,7 @@ class RunDirectory:
         self.draw(self.path / "samples" / f"epoch_{state.epoch:04d}.png", f"epoch {state.epoch}")
 
     def save(self) -> None:
-        """Write the checkpoint. Weights that the last step made infinite would cost the last good one."""
+        """Write the checkpoint. Refuse weights that are not finite: the last good file stays."""
         gan = self.gan
         try:
             check_finite(weights_of_D=gan.discriminator_.theta, weights_of_G=gan.generator_.theta)
@@ -74,24 +92,26 @@ class RunDirectory:
         gan.save(self.path / "checkpoint.npz")
 
     def draw(self, path: Path, title: str | None) -> None:
-        """The picture of 64 samples (of 2-D points: 1000, over the real ones).
+        """Write a picture of 64 samples; of 2-D points, 1000 over real ones.
 
-        Of a conditional GAN: a column for each class, in order, and each of the 8 rows made from one z.
+        Of a conditional GAN: a column for each class, in order, and each of the 8 rows made from
+        one z.
         """
-        n, classes = 64 if self.gan.pixels_ else 1000, columns_of(self.gan)
+        n, classes = 64 if self.gan.pixels_ else 1000, displayed_classes(self.gan)
         if classes and self.gan.pixels_:
-            z = np.repeat(self.fixed(8), len(classes), axis=0)
+            z = np.repeat(self.fixed_latents(8), len(classes), axis=0)
             samples = self.gan.generate(z, np.tile(classes, 8))
         else:
-            samples = self.gan.generate(self.fixed(n))
-        picture(self.gan, samples, path, title, self.data.images[:n], len(classes) or None)
+            samples = self.gan.generate(self.fixed_latents(n))
+        save_samples(self.gan, samples, path, title, self.data.images[:n], len(classes) or None)
 
-    def fixed(self, n: int) -> np.ndarray:
-        """This run's fixed z, (n, latent)."""
-        return self.gan.stream(3).standard_normal((n, self.gan.config["latent"]), dtype=np.float32)
+    def fixed_latents(self, n: int) -> npt.NDArray[np.float32]:
+        """(n, latent): the vectors z of every picture of this run."""
+        rng = self.gan.stream(Stream.FIXED_LATENT)
+        return rng.standard_normal((n, self.gan.config["latent"]), dtype=np.float32)
 
     def finish(self) -> None:
-        """The pictures of the whole run."""
+        """Write the pictures of the whole run."""
         from .. import plot
 
         self.draw(self.path / "samples.png", None)
@@ -106,16 +126,6 @@ class RunDirectory:
             plot.save(plot.interpolation(interpolate(self.gan)), self.path / "interpolation.png")
 
 
-RESULTS = (
-    "samples.png",
-    "losses.png",
-    "training.gif",
-    "interpolation.png",
-    "history.csv",
-    "checkpoint.npz",
-)
-
-
-def results(path: Path) -> list[Path]:
-    """Those of a run's files that a person looks for, as far as they exist."""
+def result_files(path: Path) -> list[Path]:
+    """The files of a run that a person looks for, as far as they exist."""
     return [path / name for name in RESULTS if (path / name).exists()]

@@ -1,128 +1,415 @@
-"""The settings of a GAN: what each may be, and one line that answers every other value."""
+"""The settings of a GAN, in one table: default, constraint, meaning, and option of `npgan train`.
+
+What follows from the table: the checks of `GAN(...)`, the options and help texts of `npgan train`,
+the page docs/settings.md, and the values that complete a checkpoint which is older than a setting.
+Importing this module does not import NumPy, so that `npgan --help` stays quick.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from numbers import Integral, Real
+from typing import Any, NamedTuple, TypedDict, cast
 
-import numpy as np
-
-from ..losses import LOSSES, with_smoothing
-from .penalty import PENALTIES
-
-# What a checkpoint was trained with that is older than these settings and does not name them.
-BEFORE: dict[str, Any] = dict(
-    lr_decay=0.0, penalty=None, penalty_weight=None, penalty_every=1, smoothing=0.0, instance_noise=0.0,
-    d_steps=1, dropout=0.0, conditional=False,
-)  # fmt: skip
-
-
-ORDER = (
-    "latent",
-    "hidden",
-    "hidden_D",
-    "loss",
-    "lr",
-    "beta1",
-    "beta2",
-    "batch",
-    "average",
-    "rng",
-    *BEFORE,
+LOSS_NAMES = (
+    "nonsaturating",
+    "minimax",
+    "least_squares",
+    "hinge",
+    "wasserstein",
+    "relativistic",
 )
 
 
-def completed(config: dict[str, Any]) -> dict[str, Any]:
-    """A checkpoint's settings, with those that it is too old to name."""
-    return {**BEFORE, **config}
+class PenaltyDefaults(NamedTuple):
+    """The usual weight of a penalty, and how many updates of D there are from one to the next."""
+
+    weight: float
+    every: int
 
 
-def checked(
-    *, hidden: Any, hidden_D: Any, loss: Any, lr: Any, penalty: Any, penalty_weight: Any, penalty_every: Any,
-    smoothing: Any, conditional: Any, rng: Any, **numbers: Any,
-) -> dict[str, Any]:  # fmt: skip
-    """The settings of GAN() as JSON can hold them.  Raises ValueError, in one line, where one is wrong."""
-    counts = {name: count(name, numbers[name]) for name in ("latent", "batch", "d_steps")}
-    for name, sizes in (("hidden", hidden), ("hidden_D", hidden_D)):
-        if not isinstance(sizes, Sequence) or not all(map(is_count, sizes)):
-            raise ValueError(
-                f"{name} must be a sequence of layer widths of 1 or more, got {sizes!r}"
-            )
-    if loss not in LOSSES:
-        raise ValueError(f"loss must be one of {', '.join(LOSSES)}; got {loss!r}")
-    rates = list(lr) if isinstance(lr, (tuple, list)) else [lr, lr]
-    if len(rates) != 2 or not all(is_number(rate) and 0 < rate < np.inf for rate in rates):
-        raise ValueError(f"lr must be a positive number, or two of them (G's, D's); got {lr!r}")
-    shares = {
-        "average": share("average", numbers["average"], hint="0.999 averages over 1000 steps"),
-        "beta1": share("beta1", numbers["beta1"]),
-        "beta2": share("beta2", numbers["beta2"]),
-        "lr_decay": share(
-            "lr_decay", numbers["lr_decay"], closed=True, hint="0.5 decays over the last half"
-        ),
-        "dropout": share(
-            "dropout", numbers["dropout"], hint="0.3 leaves out 3 of 10 hidden units of D"
-        ),
-        "smoothing": share("smoothing", smoothing, 0.5, hint="0.1 asks D for 0.9 at real images"),
-    }
-    with_smoothing(LOSSES[loss], shares["smoothing"])  # not every loss has a target to smooth
-    if not isinstance(conditional, (bool, np.bool_)):
-        raise ValueError(f"conditional is True or False, got {conditional!r}")
-    noise = numbers["instance_noise"]
-    if not is_number(noise) or not 0 <= noise < np.inf:
-        raise ValueError(f"instance_noise is a standard deviation of 0 or more, got {noise!r}")
-    found = {
-        "hidden": [int(n) for n in hidden], "hidden_D": [int(n) for n in hidden_D], "loss": loss,
-        "lr": [float(rate) for rate in rates], "instance_noise": float(noise), "rng": seed_of(rng),
-        "conditional": bool(conditional),
-        **counts, **shares, **penalty_settings(penalty, penalty_weight, penalty_every),
-    }  # fmt: skip
-    return {name: found[name] for name in ORDER}
+# The weights of the papers; of r1+r2, whose weight depends on the data, the best for digits.
+PENALTY_DEFAULTS = {
+    "r1": PenaltyDefaults(1.0, 16),
+    "r2": PenaltyDefaults(1.0, 16),
+    "r1+r2": PenaltyDefaults(0.2, 16),
+    "wgan_gp": PenaltyDefaults(10.0, 1),
+}
 
 
-def penalty_settings(name: Any, weight: Any, every: int) -> dict[str, Any]:
-    if name is None:
+# ---- constraints: what a value may be ----
+
+
+class Constraint:
+    """What a value may be; str(constraint) says it in words."""
+
+    def convert(self, value: Any) -> Any:
+        """The value as config.json holds it; raises ValueError or TypeError if not allowed."""
+        raise NotImplementedError
+
+    def check(self, name: str, value: Any, hint: str = "") -> Any:
+        """The converted value. Raises ValueError with one line: expected, found, and the hint."""
+        try:
+            return self.convert(value)
+        except (ValueError, TypeError, OverflowError):
+            advice = f"; {hint}" if hint else ""
+            raise ValueError(f"{name} must be {self}; got {value!r}{advice}") from None
+
+
+@dataclass(frozen=True)
+class Number(Constraint):
+    """A number of this kind in an interval. True and False are not numbers here."""
+
+    kind: type[int] | type[float]
+    low: float
+    high: float = math.inf
+    ends: str = "[)"  # of the interval: [ and ] include the end, ( and ) exclude it
+
+    def convert(self, value: Any) -> int | float:
+        if isinstance(value, bool) or not isinstance(value, Integral if self.kind is int else Real):
+            raise TypeError(f"{value!r} is not {self}")
+        return self.within(self.kind(cast(Any, value)))
+
+    def parse(self, text: str) -> int | float:
+        """The number that a text of the command line stands for; raises ValueError."""
+        try:
+            return self.within(self.kind(text))
+        except ValueError:
+            raise ValueError(f"expected {self}, got {text!r}") from None
+
+    def within(self, number: float) -> int | float:
+        above = self.low <= number if self.ends[0] == "[" else self.low < number
+        below = number <= self.high if self.ends[1] == "]" else number < self.high
+        if not (above and below):  # false for NaN, too
+            raise ValueError(f"{number!r} is not {self}")
+        return number
+
+    def __str__(self) -> str:
+        noun = "a whole number" if self.kind is int else "a number"
+        lower = f"of {self.low} or more" if self.ends[0] == "[" else f"above {self.low}"
+        if self.high == math.inf:
+            return f"{noun} {lower}"
+        return f"{noun} {lower} and {'at most' if self.ends[1] == ']' else 'below'} {self.high}"
+
+
+COUNT = Number(int, 1)
+POSITIVE = Number(float, 0, ends="()")
+
+
+@dataclass(frozen=True)
+class Several(Constraint):
+    """A sequence of numbers, such as the widths of layers."""
+
+    item: Number
+
+    def convert(self, value: Any) -> list[int | float]:
+        if isinstance(value, (str, bytes)) or not isinstance(value, Sequence):
+            raise TypeError(f"{value!r} is not {self}")
+        return [self.item.convert(one) for one in value]
+
+    def __str__(self) -> str:
+        return f"a sequence, each item {self.item}"
+
+
+@dataclass(frozen=True)
+class OneOrPair(Constraint):
+    """One number for both networks, or a pair: the generator's and the discriminator's."""
+
+    item: Number
+
+    def convert(self, value: Any) -> list[int | float]:
+        if not isinstance(value, (list, tuple)):
+            value = [value, value]
+        if len(value) != 2:
+            raise ValueError(f"{value!r} is not {self}")
+        return [self.item.convert(one) for one in value]
+
+    def __str__(self) -> str:
+        return f"{self.item}, or a pair of them (G's, D's)"
+
+
+@dataclass(frozen=True)
+class Choice(Constraint):
+    """One of these names."""
+
+    names: tuple[str, ...]
+
+    def convert(self, value: Any) -> str:
+        if not isinstance(value, str) or value not in self.names:
+            raise ValueError(f"{value!r} is not {self}")
+        return value
+
+    def __str__(self) -> str:
+        return f"one of {', '.join(self.names)}"
+
+
+@dataclass(frozen=True)
+class OrNone(Constraint):
+    """None, or what another constraint allows."""
+
+    item: Number | Choice
+
+    def convert(self, value: Any) -> Any:
+        return None if value is None else self.item.convert(value)
+
+    def __str__(self) -> str:
+        return f"None or {self.item}"
+
+
+class Flag(Constraint):
+    """True or False."""
+
+    def convert(self, value: Any) -> bool:
+        if not is_bool(value):
+            raise TypeError(f"{value!r} is not {self}")
+        return bool(value)
+
+    def __str__(self) -> str:
+        return "True or False"
+
+
+class Seed(Constraint):
+    """A seed, or what a seed is drawn from: a NumPy generator, or None (the operating system)."""
+
+    item = Number(int, 0)
+
+    def convert(self, value: Any) -> int:
+        if isinstance(value, Real) or is_bool(value):
+            return int(self.item.convert(value))
+        import numpy as np
+
+        return int(np.random.default_rng(value).integers(2**63))
+
+    def __str__(self) -> str:
+        return f"{self.item}, a np.random.Generator or None"
+
+
+def is_bool(value: Any) -> bool:
+    """Whether the value is True or False, of Python or of NumPy."""
+    import numpy as np
+
+    return isinstance(value, (bool, np.bool_))
+
+
+# ---- the table ----
+
+REQUIRED = object()
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One row of the table."""
+
+    name: str
+    default: Any
+    constraint: Constraint
+    group: str  # the heading above its option in `npgan train --help`
+    help: str
+    metavar: str = ""
+    default_text: str = ""  # where the default depends on another setting
+    hint: str = ""  # added to the message about a value that is not allowed
+    assumed: Any = REQUIRED  # for a checkpoint from before this setting; REQUIRED: all have it
+    option: str = field(default="")
+
+    def __post_init__(self) -> None:
+        if not self.option:
+            object.__setattr__(self, "option", "--" + self.name.replace("_", "-"))
+
+    def check(self, value: Any) -> Any:
+        """The value as config.json holds it; raises ValueError with one line if not allowed."""
+        return self.constraint.check(self.name, value, self.hint)
+
+    def shown_default(self) -> str:
+        """The default as one writes it on the command line."""
+        if self.default_text:
+            return self.default_text
+        if isinstance(self.constraint, Flag):
+            return "on" if self.default else "off"
+        values = self.default if isinstance(self.default, tuple) else [self.default]
+        return " ".join(format(v, "g") if isinstance(v, float) else str(v) for v in values)
+
+
+def by_penalty(column: int) -> str:
+    """The defaults of the penalties in words, such as "1 for r1 and r2, 10 for wgan_gp"."""
+    names: dict[float, list[str]] = {}
+    for name, defaults in PENALTY_DEFAULTS.items():
+        names.setdefault(defaults[column], []).append(name)
+    groups = [(f"{value:g}", group) for value, group in names.items()]
+    return ", ".join(
+        f"{value} for {', '.join(group[:-1])}{' and ' if group[:-1] else ''}{group[-1]}"
+        for value, group in groups
+    )
+
+
+RUN, NETWORKS, OPTIMISER, REGULARISATION = (
+    "length and order of training",
+    "networks",
+    "loss and optimiser",
+    "regularisation of the discriminator",
+)
+
+SETTINGS = (
+    Setting(
+        "latent", 32, COUNT, NETWORKS,
+        "length of the latent vector z, the generator's input", "N",
+    ),
+    Setting(
+        "hidden", (512, 512, 512), Several(COUNT), NETWORKS,
+        "widths of the generator's hidden layers", "N",
+        hint="(512, 256) makes two hidden layers",
+    ),
+    Setting(
+        "hidden_D", (512, 256), Several(COUNT), NETWORKS,
+        "widths of the discriminator's hidden layers", "N",
+        hint="(512, 256) makes two hidden layers",
+    ),
+    Setting(
+        "loss", "relativistic", Choice(LOSS_NAMES), OPTIMISER,
+        "the GAN loss",
+    ),
+    Setting(
+        "lr", 8e-4, OneOrPair(POSITIVE), OPTIMISER,
+        "Adam's learning rate; two numbers are the generator's and the discriminator's", "X",
+    ),
+    Setting(
+        "beta1", 0.0, Number(float, 0, 1), OPTIMISER,
+        "Adam's decay rate for the mean of the gradients", "X",
+    ),
+    Setting(
+        "beta2", 0.99, Number(float, 0, 1), OPTIMISER,
+        "Adam's decay rate for the mean of their squares", "X",
+    ),
+    Setting(
+        "batch", 64, COUNT, RUN,
+        "real images per update of the discriminator", "N",
+    ),
+    Setting(
+        "average", 0.999, Number(float, 0, 1), NETWORKS,
+        "decay rate of the exponential moving average of the generator's weights, which draws "
+        "every picture; 0: no average", "X",
+        hint="0.999 averages over about 1000 steps",
+    ),
+    Setting(
+        "rng", 0, Seed(), RUN,
+        "seed of all random numbers; the same seed gives the same bits", "N", option="--seed",
+    ),
+    Setting(
+        "lr_decay", 0.5, Number(float, 0, 1, "[]"), OPTIMISER,
+        "share of the run, at its end, over which the learning rate falls linearly to 0", "X",
+        hint="0.5 lowers the learning rate over the last half of the run", assumed=0.0,
+    ),
+    Setting(
+        "penalty", "r1+r2", OrNone(Choice(tuple(PENALTY_DEFAULTS))), REGULARISATION,
+        "penalty on the discriminator's gradient by its input: at real images (r1), at generated "
+        "ones (r2), at both, or between them (wgan_gp)", assumed=None,
+    ),
+    Setting(
+        "penalty_weight", None, OrNone(POSITIVE), REGULARISATION,
+        "weight of the penalty: gamma of R1 and R2, lambda of WGAN-GP", "X",
+        default_text=by_penalty(0), assumed=None,
+    ),
+    Setting(
+        "penalty_every", None, OrNone(COUNT), REGULARISATION,
+        "add the penalty in every N-th update of the discriminator, with N times the weight", "N",
+        default_text=by_penalty(1), assumed=1,
+    ),
+    Setting(
+        "smoothing", 0.0, Number(float, 0, 0.5), REGULARISATION,
+        "one-sided label smoothing: the discriminator's target at real images is 1 - X", "X",
+        hint="0.1 sets D's target at real images to 0.9", assumed=0.0,
+    ),
+    Setting(
+        "instance_noise", 0.0, Number(float, 0), REGULARISATION,
+        "standard deviation of Gaussian noise on all images that the discriminator sees; it falls "
+        "to 0 over the run", "STD",
+        hint="it is a standard deviation, and pixels lie in [-1, 1]", assumed=0.0,
+    ),
+    Setting(
+        "d_steps", 1, COUNT, RUN,
+        "updates of the discriminator for each update of the generator", "N", assumed=1,
+    ),
+    Setting(
+        "dropout", 0.0, Number(float, 0, 1), REGULARISATION,
+        "probability with which each hidden unit of the discriminator is left out of a step", "X",
+        hint="0.3 leaves out 3 of 10 hidden units of D", assumed=0.0,
+    ),
+    Setting(
+        "conditional", False, Flag(), NETWORKS,
+        "learn the labels, too: each network gets the label as an input", assumed=False,
+    ),
+)  # fmt: skip
+
+# The argument of GAN.fit that `npgan train` has as an option, too.
+EPOCHS = Setting(
+    "epochs", 24, COUNT, RUN, "passes through the data, in total", "N"
+)  # fmt: skip
+
+
+class Config(TypedDict):
+    """The settings of a GAN after `validate`, in the order of the table: what config.json holds."""
+
+    latent: int
+    hidden: list[int]
+    hidden_D: list[int]
+    loss: str
+    lr: list[float]
+    beta1: float
+    beta2: float
+    batch: int
+    average: float
+    rng: int
+    lr_decay: float
+    penalty: str | None
+    penalty_weight: float | None
+    penalty_every: int
+    smoothing: float
+    instance_noise: float
+    d_steps: int
+    dropout: float
+    conditional: bool
+
+
+def validate(given: Mapping[str, Any]) -> Config:
+    """The settings as JSON can hold them. Raises ValueError, in one line, where one is not allowed.
+
+    given: a value for each setting of the table, by its name.
+    """
+    from ..losses import LOSSES, with_smoothing
+
+    config = {setting.name: setting.check(given[setting.name]) for setting in SETTINGS}
+    with_smoothing(LOSSES[config["loss"]], config["smoothing"])  # raises if the loss has no target
+    return cast(Config, {**config, **penalty_settings(config)})
+
+
+def penalty_settings(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The weight and the interval of the penalty, with the defaults of that penalty for None."""
+    penalty, weight, every = (config[f"penalty{part}"] for part in ("", "_weight", "_every"))
+    if penalty is None:
         if weight is not None or every not in (None, 1):
-            raise ValueError(
-                f"penalty_weight and penalty_every need a penalty: {', '.join(PENALTIES)}"
-            )
-        return {"penalty": None, "penalty_weight": None, "penalty_every": 1}
-    if name not in PENALTIES:
-        raise ValueError(f"penalty must be None or one of {', '.join(PENALTIES)}; got {name!r}")
-    weight = PENALTIES[name].weight if weight is None else weight
-    if not is_number(weight) or not 0 < weight < np.inf:
-        raise ValueError(f"penalty_weight must be a positive number, got {weight!r}")
-    every = PENALTIES[name].every if every is None else count("penalty_every", every)
-    return {"penalty": name, "penalty_weight": float(weight), "penalty_every": every}
+            names = ", ".join(PENALTY_DEFAULTS)
+            raise ValueError(f"penalty_weight and penalty_every need a penalty: one of {names}")
+        return {"penalty_every": 1}
+    defaults = PENALTY_DEFAULTS[penalty]
+    return {
+        "penalty_weight": defaults.weight if weight is None else weight,
+        "penalty_every": defaults.every if every is None else every,
+    }
 
 
-def seed_of(rng: Any) -> int:
-    """The seed that an int, a Generator or None stands for."""
-    whole = isinstance(rng, (int, np.integer))
-    seed = int(rng) if whole else int(np.random.default_rng(rng).integers(2**63))
-    if seed < 0:
-        raise ValueError(f"rng must not be negative, got {seed}")
-    return seed
+def complete(config: Mapping[str, Any]) -> dict[str, Any]:
+    """A checkpoint's settings, with the assumed values of those that it is too old to hold."""
+    assumed = {s.name: s.assumed for s in SETTINGS if s.assumed is not REQUIRED}
+    return {**assumed, **config}
 
 
-def count(name: str, n: Any) -> int:
-    if not is_count(n):
-        raise ValueError(f"{name} must be a whole number of 1 or more, got {n!r}")
-    return int(n)
-
-
-def share(name: str, x: Any, below: float = 1, closed: bool = False, hint: str = "") -> float:
-    """A number in [0, below), or [0, below] if closed."""
-    if not is_number(x) or not (0 <= x <= below if closed else 0 <= x < below):
-        end, hint = "]" if closed else ")", hint and f"; {hint}"
-        raise ValueError(f"{name} must lie in [0, {below}{end}, got {x!r}{hint}")
-    return float(x)
-
-
-def is_count(n: Any) -> bool:
-    """Whether n is a whole number of 1 or more."""
-    return isinstance(n, (int, np.integer)) and bool(n >= 1)
-
-
-def is_number(x: Any) -> bool:
-    return isinstance(x, (int, float, np.number)) and not isinstance(x, bool)
+def markdown_rows() -> Iterator[str]:
+    """The table in Markdown, line by line."""
+    yield "| `GAN(...)` | `npgan train` | default | allowed | meaning | older checkpoints |"
+    yield "|---|---|---|---|---|---|"
+    for s in SETTINGS:
+        allowed = str(s.constraint).replace("|", "\\|")
+        assumed = "" if s.assumed is REQUIRED else f"`{s.assumed}`"
+        default = s.default_text or f"`{s.default!r}`"
+        yield f"| `{s.name}` | `{s.option}` | {default} | {allowed} | {s.help} | {assumed} |"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -65,8 +64,7 @@ def check_layer(layer: Layer | Network, x: ArrayLike, **options: Any) -> Report:
         x = x.astype(np.float32)
 
     def forward(x: np.ndarray, *params: np.ndarray) -> tuple[np.ndarray, Pull]:
-        model = with_parameters(layer, params) if params else layer
-        return model.forward(x)
+        return layer.with_theta(join(layer, params)).forward(x)
 
     def backward(dout: np.ndarray, pull: Pull) -> tuple[np.ndarray, ...]:
         dx, dtheta = pull(dout, wrt="both")
@@ -110,14 +108,10 @@ def assert_layer_gradients(
     raise_unless_passed(check_layer(layer, x, **options), inconclusive)
 
 
-def with_parameters(model: Layer | Network, params: Sequence[np.ndarray]) -> Any:
-    """A copy of a layer or network with these parameters, in their dtype."""
-    other = copy.copy(model)
-    if isinstance(other, Network):
-        other.layers = [copy.copy(layer) for layer in other.layers]
-    empty = np.zeros(0, model.theta.dtype)
-    other.bind(np.concatenate([empty, *(np.ravel(p) for p in params)]))
-    return other
+def join(model: Layer | Network, params: Sequence[np.ndarray]) -> np.ndarray:
+    """Parameters of a layer or network as one vector in theta's layout, in their own dtype."""
+    empty = np.zeros(0, model.theta.dtype)  # for a layer without parameters
+    return np.concatenate([empty, *(np.ravel(p) for p in params)])
 
 
 def split(theta: np.ndarray, shapes: Sequence[tuple[int, ...]]) -> Iterator[np.ndarray]:

@@ -8,15 +8,22 @@ from typing import Any
 import numpy as np
 
 from ...layers import Dense, LeakyReLU, Network, Tanh
-from ...training.penalty import PENALTIES
+from ...penalties import Penalised, Penalty, r1, r1_and_r2, r2, wgan_gp
 from ..check import check_gradients
 from ..problem.options import check_choice
 from ..problem.random_streams import Stream, generator
 from ..report import Report
-from .layers import split, with_parameters
+from .layers import join, split
 from .primitives import accept_zeros
 
 __tracebackhide__ = True  # pytest shows a failure at the user's line, not at ours
+
+PENALTIES: dict[str, Penalty] = {
+    "r1": lambda D, real, fake: r1(D, real),
+    "r2": lambda D, real, fake: r2(D, fake),
+    "r1+r2": lambda D, real, fake: r1_and_r2(D, real, fake, 0.2),
+    "wgan_gp": lambda D, real, fake: wgan_gp(D, real, fake, rng=0),
+}
 
 
 def check_penalty(name: str, seed: int = 0, **options: Any) -> Report:
@@ -59,11 +66,10 @@ def check_penalty(name: str, seed: int = 0, **options: Any) -> Report:
     ]
     D = Network(layers).astype(np.float64)
     real, fake = rng.standard_normal((3, 4)), rng.standard_normal((3, 4))
-    function, weight, _ = PENALTIES[name]
     named = list(D.named_parameters())
 
-    def value_and_gradient(params: tuple[np.ndarray, ...]) -> tuple[float, np.ndarray]:
-        return function(with_parameters(D, params), real, fake, weight, 0, None)
+    def value_and_gradient(params: tuple[np.ndarray, ...]) -> Penalised:
+        return PENALTIES[name](D.with_theta(join(D, params)), real, fake)
 
     def value(*params: np.ndarray) -> float:
         return value_and_gradient(params)[0]

@@ -13,7 +13,6 @@ from ..check import check_gradients
 from ..problem.options import check_choice
 from ..problem.random_streams import Stream, generator
 from ..report import Report
-from .layers import with_parameters
 from .losses import SIDES
 
 __tracebackhide__ = True  # pytest shows a failure at the user's line, not at ours
@@ -72,7 +71,7 @@ def check_step(which: str, loss: Loss, seed: int = 0, **options: Any) -> Report:
 
     def step(theta: np.ndarray) -> tuple[float, np.ndarray]:
         recorder: Any = Recorder()
-        model = with_parameters(net, [theta])
+        model = net.with_theta(theta)
         if which == "discriminator":
             value = discriminator_step(model, recorder, real, fake, loss)["loss_D"]
         else:

@@ -1,0 +1,284 @@
+"""The arguments of every command. Those of `npgan train` follow from the table of settings."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NoReturn
+
+from .. import __version__
+from ..bench import peers
+from ..training.settings import (
+    COUNT,
+    EPOCHS,
+    NETWORKS,
+    OPTIMISER,
+    REGULARISATION,
+    RUN,
+    SETTINGS,
+    Choice,
+    Flag,
+    Number,
+    OneOrPair,
+    OrNone,
+    Seed,
+    Setting,
+    Several,
+)
+from .output import UsageError, one_line
+
+SEED = Number(int, 0)
+NO_CHOICE = "none"  # the word for None on the command line
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse whose error is one line."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {one_line(message)} (see {self.prog} --help)\n")
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """The parser of the whole command line; `command` holds the command's name."""
+    top = Parser(prog="npgan", description="Train GANs on a CPU, in NumPy and Numba.")
+    top.add_argument("--version", action="version", version=f"npgan {__version__}")
+    commands = top.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    for name, (text, add_arguments) in COMMANDS.items():
+        sub = commands.add_parser(name, help=text, description=text)
+        sub.add_argument("--json", action="store_true", help="print the results as JSON")
+        sub.add_argument(
+            "--threads", type=number(COUNT), metavar="N", help="CPU threads (default: all cores)"
+        )
+        add_arguments(sub)
+    return top
+
+
+# ---- each command ----
+
+
+def train(sub: argparse.ArgumentParser) -> None:
+    part = sub.add_argument_group("data and files")
+    part.add_argument(
+        "--data",
+        metavar="PATH",
+        help="an IDX, .npy or .npz file, or a folder of images (default: mnist, which is built in)",
+    )
+    part.add_argument(
+        "--out",
+        type=Path,
+        metavar="DIR",
+        help="directory for the files of the run (default: runs/NAME-1, -2, ...)",
+    )
+    part.add_argument("--resume", type=Path, metavar="DIR", help="continue the run in DIR")
+    part.add_argument("--quiet", action="store_true", help="show no progress")
+    for group in (RUN, NETWORKS, OPTIMISER, REGULARISATION):
+        part = sub.add_argument_group(group)
+        for setting in (EPOCHS, *SETTINGS):
+            if setting.group == group:
+                add_setting(part, setting)
+
+
+def sample(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument(
+        "run", type=Path, metavar="RUN", help="directory of a run, or its checkpoint.npz"
+    )
+    sub.add_argument(
+        "-n", type=number(COUNT), default=64, help="number of images (default: %(default)s)"
+    )
+    sub.add_argument(
+        "--out", type=Path, metavar="FILE.png", help="the picture (default: samples.png)"
+    )
+    sub.add_argument(
+        "--npy", type=Path, metavar="FILE.npy", help="write the images as an array, uint8 (n, h, w)"
+    )
+    sub.add_argument(
+        "--digit",
+        "--label",
+        type=int,
+        metavar="N",
+        help="images of this class alone, from a run with --conditional",
+    )
+    sub.add_argument(
+        "--interpolate",
+        action="store_true",
+        help="draw images on paths in latent space instead",
+    )
+    add_seed(sub, "images", default=None)
+
+
+def evaluate(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument(
+        "target", type=Path, metavar="RUN|FILE.npy", help="directory of a run, or a file of images"
+    )
+    sub.add_argument(
+        "-n",
+        type=number(COUNT),
+        default=10_000,
+        help="number of samples of a run (default: %(default)s)",
+    )
+    sub.add_argument(
+        "--judge",
+        metavar="FILE.npz",
+        help="classifier that scores the images: mnist, fashion-mnist, or a file that "
+        "tools/train_judge.py wrote (default: the one for the run's data)",
+    )
+    sub.add_argument(
+        "--data", metavar="PATH", help="the images that the judge was trained on, if they moved"
+    )
+    sub.add_argument(
+        "--out",
+        type=Path,
+        metavar="FILE.png",
+        help="picture of samples with their nearest training images (default: evaluation.png)",
+    )
+    add_seed(sub, "samples", default=0)
+
+
+def noise(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument(
+        "-n", type=number(COUNT), default=64, help="number of images (default: %(default)s)"
+    )
+    sub.add_argument(
+        "--out",
+        type=Path,
+        default=Path("noise.png"),
+        metavar="FILE.png",
+        help="the picture (default: %(default)s)",
+    )
+    add_seed(sub, "noise", default=None)
+
+
+def gradcheck(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument(
+        "target",
+        nargs="?",
+        metavar="MODULE:FUNCTION",
+        help="a function that returns (func, grad, args) (default: npgan's own gradients)",
+    )
+    add_seed(sub, "verdict", default=0)
+
+
+def bench(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument(
+        "--batch",
+        type=number(COUNT),
+        nargs="+",
+        default=[32, 64, 128],
+        metavar="N",
+        help="batch sizes (default: 32 64 128)",
+    )
+    sub.add_argument(
+        "--rounds",
+        type=number(COUNT),
+        default=20,
+        metavar="N",
+        help="measurements of each library (default: %(default)s)",
+    )
+    sub.add_argument(
+        "--peers",
+        nargs="+",
+        choices=tuple(peers.PEERS),
+        default=tuple(peers.PEERS),
+        metavar="NAME",
+        help=f"libraries to compare with, of {', '.join(peers.PEERS)} (default: those installed)",
+    )
+
+
+def info(sub: argparse.ArgumentParser) -> None:
+    pass
+
+
+COMMANDS: dict[str, tuple[str, Callable[[argparse.ArgumentParser], None]]] = {
+    "train": (
+        "train a GAN and keep its pictures, history and checkpoint in a directory",
+        train,
+    ),
+    "sample": ("draw new images from a trained run", sample),
+    "evaluate": (
+        "score a run's samples, or images in a .npy file, in comparison with real images and noise",
+        evaluate,
+    ),
+    "noise": ("draw random images, which is what an untrained GAN draws", noise),
+    "gradcheck": (
+        "compare gradients with numerical ones: npgan's own, or those of a function of yours",
+        gradcheck,
+    ),
+    "bench": (
+        "time the training step of classic networks, in comparison with other installed libraries",
+        bench,
+    ),
+    "info": ("show versions, CPU features, kernels, threads and BLAS in use", info),
+}
+
+
+# ---- options from the table of settings ----
+
+
+def add_setting(part: argparse._ArgumentGroup, setting: Setting) -> None:
+    """The option of a setting. Its value is None if not given: then GAN's default holds."""
+    constraint, metavar = setting.constraint, setting.metavar or None
+    optional = isinstance(constraint, OrNone)
+    if isinstance(constraint, OrNone):
+        constraint = constraint.item
+    text = f"{setting.help} (default: {setting.shown_default()})".replace("%", "%%")
+    how: dict[str, Any]
+    if isinstance(constraint, Flag):
+        how = {"action": "store_const", "const": True}
+    elif isinstance(constraint, Choice):
+        how = {"choices": [*constraint.names, *([NO_CHOICE] if optional else [])]}
+    elif isinstance(constraint, (Several, OneOrPair)):
+        how = {"type": number(constraint.item), "nargs": "+", "metavar": metavar}
+    elif isinstance(constraint, (Number, Seed)):
+        item = constraint.item if isinstance(constraint, Seed) else constraint
+        how = {"type": number(item), "metavar": metavar}
+    else:
+        raise TypeError(f"{setting.name} has a constraint that no option can have")
+    part.add_argument(setting.option, dest=setting.name, help=text, **how)
+
+
+def given_settings(args: argparse.Namespace) -> dict[str, Any]:
+    """The settings that were given as options, as GAN(...) takes them."""
+    given = {}
+    for setting in SETTINGS:
+        value = getattr(args, setting.name)
+        if value is None:
+            continue
+        if isinstance(setting.constraint, OneOrPair):
+            if len(value) > 2:
+                raise UsageError(
+                    f"{setting.option} takes one number, or two (G's and D's); got {len(value)}"
+                )
+            value = value[0] if len(value) == 1 else tuple(value)
+        given[setting.name] = None if value == NO_CHOICE else value
+    return given
+
+
+def given_options(args: argparse.Namespace) -> list[str]:
+    """The options that were given among those that belong to a run from its start."""
+    options = {setting.name: setting.option for setting in SETTINGS} | {"out": "--out"}
+    return [option for name, option in options.items() if getattr(args, name) is not None]
+
+
+def add_seed(sub: argparse.ArgumentParser, what: str, default: int | None) -> None:
+    """The option --seed; what: the seed fixes; default None: the seed is different every time."""
+    shown = "different every time" if default is None else default
+    sub.add_argument(
+        "--seed",
+        type=number(SEED),
+        default=default,
+        metavar="N",
+        help=f"the same seed gives the same {what} (default: {shown})",
+    )
+
+
+def number(constraint: Number) -> Callable[[str], float]:
+    """The type of an option for argparse: a text that stands for such a number."""
+
+    def parse(text: str) -> float:
+        try:
+            return constraint.parse(text)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(str(error)) from None
+
+    return parse

@@ -1,0 +1,139 @@
+"""`npgan train`: a new run, or the continuation of one."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from .. import datasets
+from ..datasets import Images
+from ..datasets.fingerprints import matches
+from ..training.loop import Interrupted
+from ..training.model import GAN
+from ..training.run_directory import result_files
+from ..training.schedules import linear_decay
+from ..training.settings import EPOCHS
+from .arguments import given_options, given_settings
+from .output import CommandError, UsageError, print_message
+
+
+class Plan(NamedTuple):
+    """What is to be trained, on which data, to which epoch, and where its files go."""
+
+    gan: GAN
+    source: str  # of the data
+    last_epoch: int
+    out: Path | None  # None: a new directory with the name of the data
+    note: str = ""  # added to the heading
+
+
+def train(args: argparse.Namespace) -> dict[str, Any]:
+    """Train, and return the last row of the history and the paths of the files."""
+    plan = plan_new_run(args) if args.resume is None else plan_resumed_run(args)
+    data = datasets.load(plan.source)
+    if args.resume is not None and args.data is None and not matches(plan.gan.data_, data):
+        raise CommandError(
+            f"{plan.source} has changed since {args.resume} began; "
+            f"--data {plan.source} continues with it as it is"
+        )
+    out = next_free_directory(data.name) if plan.out is None else plan.out
+    fit(plan, data, out, args.quiet)
+    last = {name: values[-1] for name, values in plan.gan.history_.items()}
+    return {"run": str(out), **last, **{path.name: str(path) for path in result_files(out)}}
+
+
+def plan_new_run(args: argparse.Namespace) -> Plan:
+    """A new GAN with the settings that were given."""
+    gan = GAN(**given_settings(args))
+    out: Path | None = args.out
+    if out is not None and (out / "checkpoint.npz").exists():
+        raise CommandError(
+            f"{out} already holds a run; --resume {out} continues it, or give another --out"
+        )
+    source = "mnist" if args.data is None else args.data
+    return Plan(gan, source, args.epochs or EPOCHS.default, out)
+
+
+def plan_resumed_run(args: argparse.Namespace) -> Plan:
+    """The GAN of the run in --resume, up to the epoch of --epochs or of its config.json."""
+    run: Path = args.resume
+    if options := given_options(args):
+        raise UsageError(
+            f"a resumed run keeps its settings; leave out {', '.join(options)}, or start a new run"
+        )
+    if run.is_file():
+        raise CommandError(f"{run} is a file; --resume takes the directory of a run")
+    gan = GAN.load(run)
+    planned = planned_epochs(run)
+    last_epoch = args.epochs or planned
+    if last_epoch is None:
+        raise CommandError(
+            f"{run / 'config.json'} does not say how many epochs; give them with --epochs N"
+        )
+    if last_epoch <= gan.epoch_:
+        raise CommandError(
+            f"{run} has done its {gan.epoch_} epochs; --epochs {gan.epoch_ + 10} adds ten"
+        )
+    source = gan.data_.get("source") if args.data is None else args.data
+    if source is None or (source == "" and args.data is None):
+        raise CommandError(f"{run} was trained on images in memory; give them with --data PATH")
+    note = learning_rate_note(gan, planned or last_epoch, last_epoch)
+    return Plan(gan, source, last_epoch, run, note)
+
+
+def planned_epochs(run: Path) -> int | None:
+    """The last epoch of a run as its config.json holds it; None where it does not."""
+    try:
+        return int(json.loads((run / "config.json").read_text())["epochs"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def learning_rate_note(gan: GAN, planned: int, last_epoch: int) -> str:
+    """A note for the heading if a later last epoch lets the learning rate rise; else nothing."""
+    before, after = (
+        linear_decay(gan.epoch_ / epochs, gan.config["lr_decay"])
+        for epochs in (planned, last_epoch)
+    )
+    if after <= before:
+        return ""
+    rates = " and ".join(f"{after * lr:.2g}" for lr in dict.fromkeys(gan.config["lr"]))
+    return (
+        f"; the run now ends later than planned, so the learning rate rises to {rates} and then "
+        "falls to 0 again"
+    )
+
+
+def next_free_directory(name: str) -> Path:
+    """runs/NAME-1, or the first number for which there is no directory."""
+    n = 1
+    while (path := Path("runs", f"{Path(name).stem}-{n}")).exists():
+        n += 1
+    return path
+
+
+def fit(plan: Plan, data: Images, out: Path, quiet: bool) -> None:
+    """Train the GAN; where that ends early, say what was saved."""
+    gan, saved = plan.gan, out / "checkpoint.npz"
+    size = " x ".join(map(str, data.shape))
+    heading = f"{len(data):,} images of {data.name}, {size}; files go to {out}{plan.note}"
+    epochs = plan.last_epoch - gan.epoch_
+    try:
+        gan.fit(data, epochs=epochs, out=out, progress=False if quiet else heading)
+    except FloatingPointError as error:
+        last = f"the last good state is {saved}" if saved.exists() else "no epoch was complete"
+        raise CommandError(
+            f"training diverged at {error}; {last}. A smaller --lr helps most often."
+        ) from None
+    except Interrupted:
+        if gan.epoch_ == plan.last_epoch:
+            print_message(f"stopped after the last epoch; the run in {out} is complete")
+        else:
+            print_message(f"stopped and saved; npgan train --resume {out} continues from here")
+        raise
+    except KeyboardInterrupt:  # a second one, or one before the first step
+        if saved.exists():
+            print_message(f"stopped at once; the last saved state is {saved}")
+        raise
