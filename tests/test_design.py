@@ -52,7 +52,9 @@ def imports_of(module):
     found = set()
     for node in ast.parse((PACKAGE / f"{module}.py").read_text(encoding="utf-8")).body:
         if isinstance(node, ast.ImportFrom) and node.level:
-            base = parts[: len(parts) - node.level] + (node.module.split(".") if node.module else [])
+            base = parts[: len(parts) - node.level] + (
+                node.module.split(".") if node.module else []
+            )
             for name in node.names:
                 path = "/".join([*base, name.name])
                 is_module = (PACKAGE / f"{path}.py").exists() or (PACKAGE / path).is_dir()

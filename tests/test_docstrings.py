@@ -28,7 +28,8 @@ METHODS = {
     for name, kind in DOCUMENTED.items()
     if inspect.isclass(kind)
     for member, function in vars(kind).items()
-    if not member.startswith("_") and (inspect.isfunction(function) or isinstance(function, classmethod))
+    if not member.startswith("_")
+    and (inspect.isfunction(function) or isinstance(function, classmethod))
 }
 
 

@@ -144,14 +144,17 @@ def test_next_to_no_data_are_measured_without_a_warning(n, recwarn):
         Images("flat", np.zeros((n, 4), np.uint8), None, (2, 2)),
     ):
         measure(
-            np.zeros((5, data.images.shape[1]), np.uint8), draw_reference(data, np.random.default_rng(0))
+            np.zeros((5, data.images.shape[1]), np.uint8),
+            draw_reference(data, np.random.default_rng(0)),
         )
     assert not recwarn.list
 
 
 # ---- what is said of it ----
 
-GOOD = SampleStatistics(spread=0.95, variety=0.8, distance=1.05, missing=(), missing_share=0.0, copies=0.0)
+GOOD = SampleStatistics(
+    spread=0.95, variety=0.8, distance=1.05, missing=(), missing_share=0.0, copies=0.0
+)
 CONFIG = GAN().config | {"loss": "nonsaturating", "smoothing": 0.0, "penalty": None}
 LN2 = math.log(2)
 
@@ -173,7 +176,9 @@ def test_what_was_recorded_of_good_runs_gets_no_line():
         (0.86, 0.19, 0.62),
     ):
         assert names(history(loss_D=loss, D_real=real, D_fake=fake)) == []
-    young = GOOD._replace(spread=0.5, variety=0.14, distance=1.22, missing=(2, 3, 5), missing_share=0.3)
+    young = GOOD._replace(
+        spread=0.5, variety=0.14, distance=1.22, missing=(2, 3, 5), missing_share=0.3
+    )
     assert names(history(), young) == []
 
 

@@ -1,10 +1,13 @@
-"""Compiles the kernels into the cache of the test session; in a file of its own for the child processes."""
+"""Compiles the kernels into the cache of the test session.
+
+This is not in conftest.py, because the child processes import it.
+"""
 
 import multiprocessing
 
 
 def compile_all():
-    """float32 and float64 at the same time, in a process each."""
+    """Compile for float32 and for float64 at the same time, in two child processes."""
     spawn = multiprocessing.get_context("spawn")
     lock = spawn.Lock()
     children = [spawn.Process(target=compile_for, args=(t, lock)) for t in ("float32", "float64")]
@@ -17,8 +20,9 @@ def compile_all():
 def compile_for(dtype, lock):
     """Call the kernels; the matrix product takes by far the longest to compile.
 
-    Numba's cache of a function is an index and one file for each signature, which are not written together:
-    of two processes that add a signature at the same time, one may get the other's machine code.
+    Numba's cache of a function is an index and one file for each signature, and these are not
+    written together: of two processes that add a signature at the same time, one may get the
+    machine code of the other.
     """
     import numpy as np
     from numba.core.caching import IndexDataCacheFile
