@@ -11,6 +11,7 @@ run takes seconds; tests/test_health.py makes the same runs.
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,9 @@ import numpy as np
 from npgan import GAN, datasets, plot
 from npgan.datasets import Images
 from npgan.training import health
+from npgan.training.loop import State
+from npgan.training.sample_statistics import SampleStatistics, draw_reference, measure
+from npgan.training.streams import Stream
 
 # All settings are given, so that the runs do not depend on the defaults.
 PLAIN = dict(
@@ -55,6 +59,7 @@ RECIPES = {
 
 
 def data_of(source: int | str) -> Images:
+    """The training data of a run: so many digits, or one of the two sets of points."""
     if source == "ring":
         return datasets.ring(rng=0)
     if source == "cloud":  # G and D are linear on it, as in Mescheder et al. 2018, section 2
@@ -64,25 +69,30 @@ def data_of(source: int | str) -> Images:
     return Images("mnist", mnist.images[:source], mnist.labels[:source], mnist.shape)
 
 
-def run(name: str, show=lambda state, samples: None) -> tuple[GAN, list[tuple[int, str]]]:
+def run(
+    name: str, show: Callable[[State, SampleStatistics], None] = lambda state, samples: None
+) -> tuple[GAN, list[tuple[int, str]]]:
     """Train, and return the GAN and the health messages with their epochs.
 
-    `show` is called after each epoch with its state and with what `health.measure` returns.
+    `show` is called after each epoch with its state and the statistics of new samples.
     """
     source, settings, epochs = RECIPES[name]
-    data, gan, said = data_of(source), GAN(**settings), []
-    remarks = health.watch(data, lambda: gan.stream(8))
+    data, gan = data_of(source), GAN(**settings)
+    messages: list[tuple[int, str]] = []
+    rng = lambda: gan.stream(Stream.HEALTH)
+    check = health.monitor(data, rng)
 
-    def after_epoch(state):
-        said.extend((state.epoch, line) for line in remarks(state))
-        real = health.chosen(data, gan.stream(8))
-        show(state, health.measure(gan.sample(health.SAMPLES, gan.stream(8)), real))
+    def after_epoch(state: State) -> None:
+        messages.extend((state.epoch, line) for line in check(state))
+        samples = gan.sample(health.N_SAMPLES, rng())
+        show(state, measure(samples, draw_reference(data, rng())))
 
     gan.fit(data, epochs=epochs, callbacks=[after_epoch], progress=False)
-    return gan, said
+    return gan, messages
 
 
-def print_row(state, samples) -> None:
+def print_row(state: State, samples: SampleStatistics) -> None:
+    """Print the numbers of about ten epochs of a run."""
     if state.epoch % max(1, state.epochs // 10) == 0:
         row = "  ".join(
             f"{name} {value:.3f}" for name, value in state.row.items() if name != "epoch"
@@ -91,8 +101,8 @@ def print_row(state, samples) -> None:
             f"{name} {getattr(samples, name):.2f}"
             for name in ("spread", "variety", "distance", "copies")
         )
-        lost = ",".join(map(str, samples.lost))
-        print(f"{state.epoch:4d}  {row}  {measured}  lost {lost or '-'}", flush=True)
+        missing = ",".join(map(str, samples.missing))
+        print(f"{state.epoch:4d}  {row}  {measured}  missing {missing or '-'}", flush=True)
 
 
 def main() -> None:
@@ -106,8 +116,8 @@ def main() -> None:
         if name not in RECIPES:
             parser.error(f"there is no run {name!r}; there are {', '.join(RECIPES)}")
         print(f"{name}: {RECIPES[name]}")
-        gan, said = run(name, print_row)
-        print(*(f"{epoch:4d}  health: {line}" for epoch, line in said), sep="\n")
+        gan, messages = run(name, print_row)
+        print(*(f"{epoch:4d}  health: {line}" for epoch, line in messages), sep="\n")
         if args.pictures and gan.pixels_:
             plot.save(plot.losses(gan.history_), args.pictures / f"reading-{name}.png")
             plot.save(

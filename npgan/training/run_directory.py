@@ -118,7 +118,9 @@ class RunDirectory:
         self.draw(self.path / "samples.png", None)
         settings = self.gan.config
         loss = with_smoothing(LOSSES[settings["loss"]], settings["smoothing"])
-        figure = plot.losses(self.gan.history_, equilibrium=loss.equilibrium)
+        figure = plot.losses(
+            self.gan.history_, equilibrium=loss.equilibrium, labels=loss.equilibrium_labels
+        )
         plot.save(figure, self.path / "losses.png")
         frames = [plot.read(path) for path in sorted((self.path / "samples").glob("epoch_*.png"))]
         if frames:
