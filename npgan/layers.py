@@ -8,7 +8,7 @@ its inputs. A layer is one primitive and the parameters it owns: `forward` calls
 `pull` calls its rules. Nothing is stored on the layer, since a pullback keeps the values that it
 needs: two forward passes never disturb each other. A pullback accumulates nothing.
 
-The parameters of a network are views into one flat vector, `net.theta`. A gradient has the same layout.
+Parameters of a network are views into one flat vector, `net.theta`. A gradient has its layout.
 """
 
 from __future__ import annotations

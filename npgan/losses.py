@@ -29,7 +29,7 @@ class Loss(NamedTuple):
     generator: Callable[[Any, Any], Any]
     # D's side with its target at real images as a third argument, for label smoothing; usually 1.
     with_target: Callable[[Any, Any, float], Any] | None = None
-    # Whether σ(logit) is a probability: that an image is real or, if needs_real, the real one of two.
+    # Whether σ(logit) is a probability: that an image is real or, if needs_real, the real of two.
     gives_probabilities: bool = False
     # Whether the generator's side looks at the real logits.
     needs_real: bool = False
