@@ -12,7 +12,7 @@ BATCH, LATENT = 64, 100
 
 
 def main(epochs=16, limit=None, out="one_screen.png"):
-    """Train on MNIST, or on its first `limit` images, and save 64 new digits. Returns both losses."""
+    """Train on MNIST, or its first `limit` images, and save 64 new digits. Returns both losses."""
     rng = np.random.default_rng(0)
     images = npgan.datasets.mnist().images[:limit]  # (60000, 784) uint8
     G = Generator(latent=LATENT, hidden=(256, 512, 1024), out=784, rng=rng)  # z -> image, tanh
@@ -39,8 +39,8 @@ def main(epochs=16, limit=None, out="one_screen.png"):
             adam_G.step(pull_G(pull_D(dlogits, wrt="input"), wrt="params"))
             losses.append((loss_D, loss_G))
 
-        # In nats per image. This loss of D is the mean over real and fake images: a D that answers at
-        # random has ln 2 = 0.693, and so has its G. (npgan.GAN reports the sum of both parts, as
+        # In nats per image. This loss of D is the mean over real and fake images: a D that answers
+        # at random has ln 2 = 0.693, and so has its G. (npgan.GAN reports the sum of both parts, as
         # Goodfellow et al. 2014 write it: 2 ln 2 = 1.386 for that D.)
         loss_D, loss_G = np.mean(losses, axis=0).tolist()
         print(f"epoch {epoch + 1}/{epochs}  loss D {loss_D:.3f}  loss G {loss_G:.3f}", flush=True)

@@ -4,10 +4,10 @@
     python tools/behaviour.py compare before.json    # on the new one: prints the differences
 
 For a change that must not change results, such as a move of files or a new name. A record holds,
-for short training runs (each loss, each penalty, each option, both kernel sets), the SHA-256 of every
-array in the checkpoint and of every file of the run; the reports of the gradient checker on a set of
-right and wrong gradients; and what the commands print on stdout, with their exit codes. The bits of
-a record belong to one machine and one NumPy: compare on the same ones.
+for short training runs (each loss, each penalty, each option, both kernel sets), the SHA-256 of
+every array in the checkpoint and of every file of the run; the reports of the gradient checker on a
+set of right and wrong gradients; and what the commands print on stdout, with their exit codes. The
+bits of a record belong to one machine and one NumPy: compare on the same ones.
 """
 
 from __future__ import annotations
