@@ -40,6 +40,7 @@ class Problem:
         self.func, self.grad, self.max_evals, self.evals, self.style = func, grad, max_evals, 0, ""
         self.dout_changed = False  # whether backward wrote into its dout
         self.args = tuple(args) if isinstance(args, (tuple, list)) else (args,)
+        self.is_nested = any(isinstance(arg, (tuple, list, dict)) for arg in self.args)
         self.argnames = argument_names(func, self.args, argnames)
         leaves = [
             pair
@@ -112,6 +113,8 @@ class Problem:
 
     def nest(self, leaves: Sequence[Any]) -> tuple:
         """One object per leaf, float or not, in the nesting of the arguments."""
+        if not self.is_nested:
+            return tuple(leaves)
         new = iter(leaves)
         return tuple(replace_leaves(arg, new) for arg in self.args)
 
