@@ -282,6 +282,25 @@ def test_copies_and_pickles_share_no_parameters():
     assert copy.deepcopy(ops.affine) is ops.affine
 
 
+def test_a_layer_calls_only_the_rules_that_wrt_needs():
+    calls = []
+
+    @primitive
+    def scale(x, s):
+        return x * s
+
+    scale.rules = (
+        lambda g, y, x, s: calls.append("x") or g * s,
+        lambda g, y, x, s: calls.append("s") or ops.sum(g * x, axis=0),
+    )
+    del PRIMITIVES["scale"]
+    _, pull = Layer(scale, {"s": [2.0, 3.0]}).forward(np.ones((4, 2)))
+    for wrt, expected in (("input", ["x"]), ("params", ["s"]), ("both", ["x", "s"])):
+        calls.clear()
+        pull(np.ones((4, 2)), wrt)
+        assert calls == expected
+
+
 def test_a_copied_layer_sees_its_own_theta():
     import copy
     import pickle
