@@ -258,6 +258,7 @@ def test_repr_shows_the_architecture():
         (lambda net: Network([]), ValueError, "at least one layer"),
         (lambda net: Dense(0, 3), ValueError, "inputs, 1 or more; got 0"),
         (lambda net: Dense(3, 2.5), ValueError, "outputs, 1 or more; got 2.5"),
+        (lambda net: Dense(True, 3), ValueError, "inputs, 1 or more; got True"),
         (lambda net: Dense(3, 2, init="xavier"), ValueError, "he, glorot, normal or a function, got 'xavier'"),
         (lambda net: Dense(3, 2, init=lambda r, i, o: np.ones((o, i))), ValueError, r"\(3, 2\)"),
         (lambda net: net.forward(np.ones((2, 5)))[1](np.ones((2, 3))), ValueError, r"shape \(2, 3\), the output has \(2, 2\)"),
