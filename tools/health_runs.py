@@ -1,10 +1,11 @@
-"""Runs that go wrong on purpose: what npgan.health was taught by, and the pictures of docs/reading-a-run.md.
+"""Runs that go wrong on purpose. They set the thresholds of npgan/training/health.py.
 
-    python tools/health_runs.py                      every run, with its numbers and what health says of it
-    python tools/health_runs.py collapse swings      only these
+    python tools/health_runs.py                     every run: its numbers, and what health reports
+    python tools/health_runs.py collapse swings     only these
     python tools/health_runs.py --pictures docs/images good collapse won
 
-Each takes seconds; tests/test_health.py makes the same runs. The networks are small, and so are the data.
+The last one draws the pictures of docs/reading-a-run.md. Each run takes seconds, because networks and
+data are small; tests/test_health.py makes the same runs.
 """
 
 from __future__ import annotations
@@ -16,15 +17,17 @@ import numpy as np
 
 from npgan import GAN, datasets, plot
 from npgan.datasets import Images
-from npgan.training import health
+from npgan.training import State, health
+from npgan.training.sample_statistics import SampleStatistics, draw_reference, measure
+from npgan.training.streams import Stream
 
 # Both are named in full, whatever the defaults are.
 PLAIN = dict(
     loss="nonsaturating", beta1=0.5, beta2=0.999, average=0.999, penalty=None, lr_decay=0.0
 )
 PAIRS = dict(
-    loss="relativistic", lr=5e-4, beta1=0.0, beta2=0.99, average=0.999, lr_decay=0.0, penalty="r1+r2",
-    penalty_weight=0.2, penalty_every=16,
+    loss="relativistic", lr=5e-4, beta1=0.0, beta2=0.99, average=0.999, lr_decay=0.0,
+    penalty="r1+r2", penalty_weight=0.2, penalty_every=16,
 )  # fmt: skip
 IMAGES = dict(PLAIN, hidden=(128, 256), hidden_D=(128, 64), latent=32, batch=64)
 POINTS = dict(PLAIN, hidden=(64, 64), hidden_D=(64, 64), latent=2, batch=256)
@@ -63,29 +66,33 @@ def data_of(source: int | str) -> Images:
     return Images("mnist", mnist.images[:source], mnist.labels[:source], mnist.shape)
 
 
-def run(name: str, show=lambda state, samples: None) -> tuple[GAN, list[tuple[int, str]]]:
-    """The trained GAN, and what health said after which epoch.    show: called with what is measured, too"""
+def run(name: str, verbose: bool = False) -> tuple[GAN, list[tuple[int, str]]]:
+    """The trained GAN, and the reports of health with their epochs."""
     source, settings, epochs = RECIPES[name]
-    data, gan, said = data_of(source), GAN(**settings), []
-    remarks = health.watch(data, lambda: gan.stream(8))
+    data, gan = data_of(source), GAN(**settings)
+    reports: list[tuple[int, str]] = []
+    remarks = health.monitor(data, lambda: gan.stream(Stream.HEALTH))
 
-    def after_epoch(state):
-        said.extend((state.epoch, line) for line in remarks(state))
-        real = health.chosen(data, gan.stream(8))
-        show(state, health.measure(gan.sample(health.SAMPLES, gan.stream(8)), real))
+    def after_epoch(state: State[GAN]) -> None:
+        reports.extend((state.epoch, line) for line in remarks(state))
+        if verbose and state.epoch % max(1, state.epochs // 10) == 0:
+            real = draw_reference(data, gan.stream(Stream.HEALTH))
+            samples = gan.sample(health.N_SAMPLES, gan.stream(Stream.HEALTH))
+            print_row(state, measure(samples, real))
 
     gan.fit(data, epochs=epochs, callbacks=[after_epoch], progress=False)
-    return gan, said
+    return gan, reports
 
 
-def print_row(state, samples) -> None:
-    if state.epoch % max(1, state.epochs // 10) == 0:
-        row = "  ".join(
-            f"{name} {value:.3f}" for name, value in state.row.items() if name != "epoch"
-        )
-        seen = f"spread {samples.spread:.2f}  variety {samples.variety:.2f}  distance {samples.distance:.2f}"
-        lost, copies = ",".join(map(str, samples.lost)), f"copies {samples.copies:.2f}"
-        print(f"{state.epoch:4d}  {row}  {seen}  {copies}  lost {lost or '-'}", flush=True)
+def print_row(state: State[GAN], samples: SampleStatistics) -> None:
+    """One line of an epoch's means and of the statistics of samples."""
+    row = "  ".join(f"{name} {value:.3f}" for name, value in state.row.items() if name != "epoch")
+    numbers = "  ".join(
+        f"{name} {getattr(samples, name):.2f}"
+        for name in ("spread", "variety", "distance", "copies")
+    )
+    missing = ",".join(map(str, samples.missing)) or "-"
+    print(f"{state.epoch:4d}  {row}  {numbers}  missing {missing}", flush=True)
 
 
 def main() -> None:
@@ -99,8 +106,8 @@ def main() -> None:
         if name not in RECIPES:
             parser.error(f"there is no run {name!r}; there are {', '.join(RECIPES)}")
         print(f"{name}: {RECIPES[name]}")
-        gan, said = run(name, print_row)
-        print(*(f"{epoch:4d}  health: {line}" for epoch, line in said), sep="\n")
+        gan, reports = run(name, verbose=True)
+        print(*(f"{epoch:4d}  health: {line}" for epoch, line in reports), sep="\n")
         if args.pictures and gan.pixels_:
             plot.save(plot.losses(gan.history_), args.pictures / f"reading-{name}.png")
             plot.save(
