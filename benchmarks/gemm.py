@@ -1,15 +1,18 @@
-"""Matrix products of the classic networks' shapes: npgan's kernels beside the BLAS of other libraries.
+"""Matrix products of the default networks' shapes: npgan's kernels and the BLAS of other libraries.
 
-    python benchmarks/gemm.py [--batch 32 64 128 256] [--threads 1 2] [--cold] [--avx2] [--json FILE] [--shapes] [--page]
+    python benchmarks/gemm.py [--batch 32 64 128 256] [--threads 1 2] [--cold] [--avx2]
+                              [--json FILE] [--shapes] [--page]
 
-The shapes are those of a training step: of every layer y = x W (NN), dx = g Wᵀ (NT) and dW = xᵀ g (TN), and of
-the inner layers the same with what npgan fuses into them. Peers live in processes of their own and take turns,
-shape by shape; a sample is the mean of as many calls as fit into some milliseconds, after calls that are not
-timed. The operands are as warm as the call before left them; --cold goes through so many copies of them that
-they come from beyond the L2 cache. --avx2 holds npgan and NumPy's BLAS to AVX2 code.
+The shapes are those of a training step: for every layer y = x W (NN), dx = g Wᵀ (NT) and
+dW = xᵀ g (TN), and for the inner layers the same with the operations that npgan fuses into them.
+Each library runs in its own process, and they take turns, shape by shape. A sample is the mean of
+as many calls as fit into some milliseconds, after calls that are not timed. The operands are in the
+caches where the call before left them; --cold uses so many copies of them in turn that they come
+from beyond the L2 cache. --avx2 restricts npgan and NumPy's BLAS to AVX2 code.
 
-Shares of the peak are of the float32 peak measured in the same run. Their geometric mean leaves out D's last
-layer: its one column makes it a product of a matrix and a vector, which memory limits, not arithmetic.
+Shares of the peak refer to the float32 peak measured in the same run. Their geometric mean leaves
+out D's last layer: with its one column it is a product of a matrix and a vector, whose speed is
+limited by memory and not by arithmetic.
 """
 
 from __future__ import annotations
@@ -36,11 +39,10 @@ from npgan.bench.step import Machine
 
 FORMS, FUSED = ("NN", "NT", "TN"), ("NN+", "NT+", "TN+")
 SAMPLE, WARM = 4e-3, 8e-3  # seconds of a sample, and of calls before it that are not timed
-ASLEEP = (
-    0.05  # seconds, after which the threads of NumPy's BLAS, which made the check, no longer spin
-)
-PASSES = 3  # over all shapes, so that a disturbed minute does not decide about one of them
-COLD = 32e6  # bytes of copies that --cold goes through
+# Seconds after which the threads of NumPy's BLAS, which computed the expected result, are asleep.
+SLEEP = 0.05
+PASSES = 3  # over all shapes, so that a disturbed minute does not affect one shape alone
+COLD = 32e6  # bytes of copies that --cold uses in turn
 PEERS = {"npgan": "numba", "numpy": "numpy", "scipy": "scipy", "torch": "torch", "jax": "jax"}
 AVX2 = {
     "npgan": {"NUMBA_CPU_NAME": "haswell", "NUMBA_CPU_FEATURES": ""},
@@ -64,7 +66,7 @@ def shapes(batch: int) -> list[Shape]:
     for sizes in (G_SIZES, D_SIZES):
         for inputs, outputs in pairwise(sizes):
             found.append(Shape("NN", batch, outputs, inputs))
-            if inputs != G_SIZES[0]:  # nobody needs the gradient to z
+            if inputs != G_SIZES[0]:  # the gradient with respect to z is not needed
                 found.append(Shape("NT", batch, inputs, outputs))
             found.append(Shape("TN", inputs, outputs, batch))
     fused = []
@@ -116,7 +118,7 @@ class Worker:
         )
         if not error < 1e-5:
             return {"error": f"{one} is wrong by {error:.1e}"}
-        time.sleep(ASLEEP)
+        time.sleep(SLEEP)
         if cold:
             copies = math.ceil(COLD / sum(array.nbytes for array in x.values()))
             self.calls = [self.bind(one.kind, arrays_of(one, seed)) for seed in range(copies)]
@@ -252,7 +254,7 @@ def summary(runs: list[dict[str, Any]]) -> str:
 
 
 def ranking(runs: list[dict[str, Any]], kinds: tuple[str, ...], most: int | None) -> str:
-    """npgan's slowest shapes against the fastest of the others, the worst first; with most=None, all in order."""
+    """npgan's slowest shapes and the fastest other library, the worst first; most=None: all shapes."""
     found = [
         (run, row)
         for run in runs

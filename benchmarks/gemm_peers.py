@@ -1,8 +1,8 @@
-"""Matrix products in several libraries: peer() -> bind(kind, arrays) -> a function without arguments.
+"""Matrix products in several libraries: peer() -> bind(kind, arrays) -> a function to call.
 
-The arrays are row-major float32; calling the function computes `out`, and returns it where the library cannot
-write into an array that is given. Nothing is copied on the way. Each function imports its library itself, for
-it runs in a process of its own.
+The arrays are row-major float32. Calling the function computes `out`; it returns `out` where the
+library cannot write into a given array. No array is copied. Each function imports its library
+itself because it runs in its own process.
 
     NN  out = a b            NN+  out = leaky_relu(a b + bias)
     NT  out = a bᵀ           NT+  out = a bᵀ where y > 0, else slope a bᵀ
@@ -75,7 +75,7 @@ def in_numpy() -> Bind:
 
 
 def in_scipy() -> Bind:
-    """Its BLAS is column-major, so it is asked for outᵀ, of which every array is already the transpose."""
+    """BLAS is column-major, so it computes outᵀ = bᵀ aᵀ: a row-major array is its own transpose."""
     import numpy as np
     from scipy.linalg.blas import sgemm
 

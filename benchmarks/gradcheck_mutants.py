@@ -17,7 +17,8 @@ import numpy as np
 
 from npgan import ops
 from npgan.autograd import PRIMITIVES, Primitive
-from npgan.testing import PASS, check_primitive, own
+from npgan.testing import PASS, check_primitive
+from npgan.testing.own.primitive_cases import primitive_cases
 
 SHAPES = "it reads only the shapes of its arguments, so there is nothing to keep on the tape"
 EQUIVALENT = {  # (primitive, argument) of the mutant "off the tape" -> why it computes the same
@@ -199,11 +200,11 @@ def killed(op: Primitive, i: int, rule: Any) -> str:
     op.rules = wrong
     try:
         for order in (1, 2):
-            for use in own.uses():
-                if use.op is not op:
+            for case in primitive_cases():
+                if case.primitive is not op:
                     continue
                 try:
-                    report = check_primitive(op, *use.args, order=order, keywords=use.keywords)
+                    report = check_primitive(op, *case.args, order=order, keywords=case.keywords)
                 except (ValueError, TypeError, IndexError, NotImplementedError, AttributeError):
                     return f"order {order}"  # it does not even run
                 if report.verdict != PASS:

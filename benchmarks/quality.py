@@ -1,14 +1,16 @@
-"""Programs that draw MNIST after the same seconds of training on the same cores, scored by npgan's judge.
+"""Trains several programs on MNIST for the same seconds on the same cores, and scores them.
 
-    python benchmarks/quality.py train OUT [--seconds 5 20 60 120 180] [--seeds 0 1 2] [--programs npgan ...]
-    python benchmarks/quality.py score OUT          # of every .npy there: OUT/scores.json
-    python benchmarks/quality.py table OUT          # Markdown; --page writes it into docs/benchmarks.md
-    python benchmarks/quality.py plot OUT DIR       # DIR/quality.png (curves), DIR/quality_samples.png
+    python benchmarks/quality.py train OUT [--seconds 5 20 60 120 180] [--seeds 0 1 2]
+                                           [--programs npgan ...]
+    python benchmarks/quality.py score OUT       # scores of every .npy file there: OUT/scores.json
+    python benchmarks/quality.py table OUT       # Markdown; --page writes it to docs/benchmarks.md
+    python benchmarks/quality.py plot OUT DIR    # DIR/quality.png (curves), DIR/quality_samples.png
 
-Each program trains in a process of its own, alone, with a clean environment and all cores. Its clock runs from
-its second step on (the first may compile) and stands still while it draws its 10,000 samples. Everything else
-that the program does counts. npgan's learning rate falls towards the end of a run, so each of its times is a run of
-its own. What the programs are is said in quality_programs.py.
+Each program trains in a process of its own, without other processes, with a clean environment and
+all cores. The time starts at the second step, because the first one may compile, and does not count
+the drawing of the 10,000 samples; everything else counts. npgan's learning rate falls towards the
+end of a run, so that each of its times needs a separate run. The programs are in
+quality_programs.py, and the scores are those of `npgan evaluate`.
 """
 
 from __future__ import annotations
@@ -41,26 +43,27 @@ def narrate(line: str) -> None:
 
 
 class Done(Exception):  # noqa: N818
-    """The last sample has been taken."""
+    """Raised after the last samples have been taken."""
 
 
 class Clock:
-    """What a program calls after every step.
+    """Measures a program's time of training; the program calls `tick` after every step.
 
-    Its seconds are those since the second step, without the drawing; or, given a rate, steps / rate.
+    The seconds count from the second step, without the drawing of samples. If `rate` is given, they
+    are steps / rate instead.
     """
 
     def __init__(self, folder: Path, schedule: list[float], rate: float | None = None):
         self.folder, self.schedule, self.rate = folder, sorted(schedule), rate
         self.began, self.paused, self.seconds, self.steps = 0.0, 0.0, 0.0, 0
         self.end = self.schedule[-1]
-        file = (
-            folder / "clock.json"
-        )  # an earlier run may have left marks that this one does not come by
+        # The times of earlier runs that are not in this run's schedule are kept.
+        file = folder / "clock.json"
         self.kept: list[dict[str, float]] = json.loads(file.read_text()) if file.exists() else []
         self.kept = [row for row in self.kept if row["mark"] not in schedule]
 
     def tick(self, sample: Sample) -> None:
+        """Count a step, save samples if it is time to, and raise Done after the last."""
         now = time.perf_counter()
         if self.began == 0.0:
             self.began = now
@@ -78,23 +81,23 @@ class Clock:
         self.paused += time.perf_counter() - now
 
     def done(self) -> float:
-        """The share of the seconds that is over."""
+        """The share of the seconds that have passed."""
         return self.seconds / self.end
 
 
 def runs(entry: Entry, seconds: Sequence[float]) -> list[Sequence[float]]:
-    """The times of each run: all in one, or each in a run of its own."""
+    """The times of each run: one run for all, or one for each if the program has a schedule."""
     return [[s] for s in seconds] if entry.scheduled else [seconds]
 
 
 def run_one(
     entry: Entry, folder: Path, seed: int, schedule: list[float], rate: float | None = None
 ) -> None:
-    """In the program's own process."""
+    """Train a program in this process."""
     from npgan import datasets
 
     if len(runs(entry, schedule)) > 1:
-        raise SystemExit("what it does depends on when it ends; give one time: --seconds 60")
+        raise SystemExit("its schedule depends on the end of the run; give one time: --seconds 60")
     clock = Clock(folder, schedule, rate)
     try:
         entry.program(datasets.mnist().images, seed, clock)
@@ -103,6 +106,7 @@ def run_one(
 
 
 def train(args: argparse.Namespace, programs: Programs) -> None:
+    """Train the programs that were asked for, with every seed, one after the other."""
     from npgan.bench.child import environment
     from npgan.kernels.compiled import available_cores
 
@@ -123,31 +127,30 @@ def train(args: argparse.Namespace, programs: Programs) -> None:
 
 
 def train_one(name: str, words: list[str], seconds: Sequence[float], clean: dict[str, str]) -> None:
-    """This script's `run-one` in a process of its own; one line if it fails."""
+    """Call this script's `run-one` in another process, and report how it ended."""
     narrate(f"{name}: {max(seconds):g} s of training")
     command = [sys.executable, sys.argv[0], "run-one", *words, "--seconds", *map(str, seconds)]
     done = subprocess.run(command, env=clean, capture_output=True, text=True)
-    last = (done.stderr if done.returncode else done.stdout).strip().splitlines()[-1:] or [
-        "no word"
-    ]
-    narrate(f"{name}: {'failed: ' if done.returncode else ''}{last[0]}")
+    lines = (done.stderr if done.returncode else done.stdout).strip().splitlines() or ["no output"]
+    narrate(f"{name}: {'failed: ' if done.returncode else ''}{lines[-1]}")
 
 
 # ---- scores ----
 
 
 def samples(out: Path, programs: Programs) -> Iterator[tuple[str, str, float, Path]]:
-    """(program, seed, seconds, file) of all that there is, in order."""
+    """(program, seed, seconds, file) of all samples in a directory, in order."""
     for program in programs:
         for folder in sorted((out / program).glob("seed*")):
             for file in sorted(folder.glob("*.npy"), key=lambda path: float(path.stem)):
                 yield program, folder.name, float(file.stem), file
 
 
-COMMON = ("judge", "real", "noise")  # the same beside every score, so the file has them once
+COMMON = ("judge", "real", "noise")  # the same for all samples, so the file has them once
 
 
 def score(out: Path, programs: Programs) -> None:
+    """Score the samples that are new since the last time, into OUT/scores.json."""
     from npgan.metrics import evaluate
 
     kept = out / "scores.json"
@@ -170,7 +173,7 @@ def score(out: Path, programs: Programs) -> None:
 
 
 def read(kept: Path) -> dict[str, Any]:
-    """A file of scores."""
+    """The contents of a file of scores."""
     try:
         scores: dict[str, Any] = json.loads(kept.read_text())
     except OSError:
@@ -181,7 +184,7 @@ def read(kept: Path) -> dict[str, Any]:
 
 
 def curves(kept: Path, programs: Programs) -> dict[str, dict[float, list[dict[str, Any]]]]:
-    """program -> seconds -> the scores of every seed."""
+    """The scores in a file: program -> seconds -> a list with the scores of each seed."""
     scores = read(kept)
     common = {key: scores[key] for key in COMMON}
     found: dict[str, dict[float, list[dict[str, Any]]]] = {name: {} for name in programs}
@@ -193,19 +196,20 @@ def curves(kept: Path, programs: Programs) -> dict[str, dict[float, list[dict[st
 
 
 def median(rows: list[dict[str, Any]], key: str) -> float:
+    """The median of one score over the seeds."""
     return float(np.median([row[key] for row in rows]))
 
 
 def distance(rows: list[dict[str, Any]], seeds: int) -> str:
-    """The median; their range, where there are several seeds; how many, where they are not as many as seeds."""
-    all_of_them = sorted(row["frechet_distance"] for row in rows)
-    span = f" ({all_of_them[0]:.1f} to {all_of_them[-1]:.1f})" if len(rows) > 1 else ""
+    """A table's cell: the median distance, the range, and the number of seeds if it is another."""
+    values = sorted(row["frechet_distance"] for row in rows)
+    span = f" ({values[0]:.1f} to {values[-1]:.1f})" if len(rows) > 1 else ""
     count = "" if len(rows) == seeds else f", {len(rows)} seed{'s' if len(rows) > 1 else ''}"
     return f"{median(rows, 'frechet_distance'):.1f}{span}{count}"
 
 
 def table(kept: Path, programs: Programs) -> str:
-    """Fréchet distances over the seconds; beside them the other scores after the last that all have in common."""
+    """Fréchet distances at each time, the other scores at the last time that all programs have."""
     found = curves(kept, programs)
     marks = sorted({seconds for rows in found.values() for seconds in rows})
     common = [s for s in marks if all(s in by_second for by_second in found.values())]
@@ -230,10 +234,12 @@ def table(kept: Path, programs: Programs) -> str:
             f"{median(end, 'covered'):.0f} | {median(end, 'smallest_share'):.1%} | "
             f"{median(end, 'precision'):.2f} | {median(end, 'recall'):.2f} |"
         )
-    some = next(iter(next(iter(found.values())).values()))[0]
+    common_scores = next(iter(next(iter(found.values())).values()))[0]
+    title = common_scores["judge"]["title"]
+    real, noise = (common_scores[key]["frechet_distance"] for key in ("real", "noise"))
     return "\n".join([
-        f"Fréchet distance in the features of {some['judge']['title']} (real images {some['real']['frechet_distance']:.1f}, "
-        f"noise {some['noise']['frechet_distance']:.0f}), median of the seeds; the columns behind it after {last:g} s:",
+        f"Fréchet distance in the features of {title} (real images {real:.1f}, noise {noise:.0f}), "
+        f"median of the seeds; the columns behind it after {last:g} s:",
         "", *lines,
     ])  # fmt: skip
 

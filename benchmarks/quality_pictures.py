@@ -1,4 +1,4 @@
-"""The pictures of quality.py and recipes.py: distances over the seconds, and what each program draws after them."""
+"""The pictures of quality.py and recipes.py: Fréchet distances over time, and samples."""
 
 from __future__ import annotations
 
@@ -13,29 +13,23 @@ from matplotlib.figure import Figure
 
 from npgan import plot
 
+# From the palette of Okabe and Ito (2008).
 COLOURS = (
-    "#d55e00",
-    "#0072b2",
-    "#009e73",
-    "#8a8a8a",
-    "#cc79a7",
-    "#e69f00",
-    "#56b4e9",
-    "#000000",
+    "#d55e00", "#0072b2", "#009e73", "#8a8a8a", "#cc79a7", "#e69f00", "#56b4e9", "#000000",
     "#f0e442",
-)  # Okabe and Ito 2008
-EDGE = 60  # the largest distance that a ranking has room for
+)  # fmt: skip
+EDGE = 60  # the right end of a ranking's axis
 
 
 def draw(out: Path, found: dict[str, Any], pictures: Path) -> None:
-    """quality.png and quality_samples.png.    found: program -> seconds -> the scores of every seed"""
+    """Write quality.png and quality_samples.png; `found` is what `quality.curves` returns."""
     pictures.mkdir(parents=True, exist_ok=True)
     plot.save(distances(found), pictures / "quality.png")
     plot.save(gallery(out, found), pictures / "quality_samples.png")
 
 
 def distances(found: dict[str, Any]) -> Figure:
-    """Fréchet distance over seconds of training, both on log axes; thin lines are single seeds."""
+    """Fréchet distance over seconds, on log axes: the median, and a thin line per seed."""
     figure = Figure(figsize=(6.4, 4.0), dpi=160, layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()
@@ -66,9 +60,9 @@ def distances(found: dict[str, Any]) -> Figure:
 
 
 def ranking(found: dict[str, Any]) -> Figure:
-    """A row per program, the best after the longest time on top: a dot per seed, a bar at the median.
+    """A row per program, the best one on top: a dot per seed, a bar at the median.
 
-    What is beyond EDGE stands there as an arrow.
+    Programs are sorted by the median at the longest time. A distance beyond EDGE is an arrow there.
     """
     marks = sorted({s for by_second in found.values() for s in by_second})
     distances_of = lambda program, s: [row["frechet_distance"] for row in found[program].get(s, [])]
@@ -109,9 +103,9 @@ def ranking(found: dict[str, Any]) -> Figure:
 def gallery(
     out: Path, found: dict[str, Any], digits: tuple[int, int] = (4, 4), pixels: int = 60
 ) -> Figure:
-    """A row per program, a column per time; the samples are the first that the program drew, not chosen.
+    """A row per program, a column per time, with the first samples of each.
 
-    digits: rows and columns of samples in a cell, each `pixels` wide.
+    A cell has `digits` rows and columns of samples, each `pixels` wide.
     """
     marks = sorted({s for by_second in found.values() for s in by_second})
     high, wide = digits[0] * pixels, digits[1] * pixels

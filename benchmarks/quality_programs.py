@@ -1,8 +1,8 @@
-"""Programs that learn to draw MNIST, each as its users run it: program(images, seed, clock).
+"""Programs that train a GAN on MNIST, each as its users run it: program(images, seed, clock).
 
-images (n, 784) uint8. After every step a program calls clock.tick(sample), where sample(n) gives n images as
-uint8 (n, 784); tick keeps the time, takes samples when it is time to, and ends the program by raising. Every
-program has the images in memory. Each of npgan's peers imports its library itself, for it runs in a process of its own.
+The images are (n, 784) uint8, in memory. After every step a program calls clock.tick(sample), where
+sample(n) returns n images (n, 784) uint8. `tick` measures the time, takes samples, and ends the
+program with an exception. Each program runs in a process of its own and imports its library itself.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ Sample = Callable[[int], np.ndarray]
 
 
 class Clock(Protocol):
-    """quality.Clock, as the programs see it."""
+    """The methods of quality.Clock that programs call."""
 
     def tick(self, sample: Sample) -> None: ...
     def done(self) -> float: ...
@@ -31,17 +31,18 @@ Program = Callable[[np.ndarray, int, Clock], None]
 class Entry(NamedTuple):
     package: str  # what the program needs
     program: Program
-    scheduled: bool = (
-        False  # what it does depends on when it ends, so each time is a run of its own
-    )
+    scheduled: bool = False  # it depends on the end of the run, so each time is a separate run
 
 
 def npgan_with(**settings: Any) -> Entry:
-    """GAN(**settings).fit(images): what `npgan train` does, without the files. A schedule ends with the seconds."""
+    """GAN(**settings).fit(images), as `npgan train` does, without files.
+
+    A schedule ends with the seconds instead of the epochs.
+    """
     config = GAN(**settings).config
 
     def program(images: np.ndarray, seed: int, clock: Clock) -> None:
-        if threads := os.environ.get("OMP_NUM_THREADS"):  # as many as the other programs have
+        if threads := os.environ.get("OMP_NUM_THREADS"):  # as for the other programs
             set_threads(int(threads))
 
         class Timed(GAN):
@@ -51,8 +52,7 @@ def npgan_with(**settings: Any) -> Entry:
                 return values
 
             def fraction_done(self) -> float:
-                # Of the seconds, not of the epochs: there are more epochs than it will see.
-                return clock.done()
+                return clock.done()  # the share of the seconds instead of the epochs
 
         Timed(rng=seed, **settings).fit(images.reshape(-1, 28, 28), epochs=10_000, progress=False)
 
@@ -62,9 +62,10 @@ def npgan_with(**settings: Any) -> Entry:
 def pytorch_gan(images: np.ndarray, seed: int, clock: Clock) -> None:
     """implementations/gan/gan.py of eriklindernoren/PyTorch-GAN, with its default arguments.
 
-    Its BatchNorm1d(width, 0.8) sets epsilon, not the momentum that was probably meant, and is kept. It draws in
-    training mode and so does this, 64 images at a time. In place of a DataLoader, which converts one image
-    after the other, the batches are taken from one tensor; nothing is printed. Both make it faster.
+    Its BatchNorm1d(width, 0.8) sets epsilon and not, as was probably meant, the momentum; this is
+    kept. Like the script it draws samples in training mode, 64 images at a time. Batches are taken
+    from one tensor instead of a DataLoader, which converts one image after the other, and nothing
+    is printed; both make it faster.
     """
     import torch
     from torch import nn
@@ -107,11 +108,11 @@ def pytorch_gan(images: np.ndarray, seed: int, clock: Clock) -> None:
 
 
 def keras_gan(images: np.ndarray, seed: int, clock: Clock) -> None:
-    """gan/gan.py of eriklindernoren/Keras-GAN with the numbers it is run with, in Keras 3.
+    """gan/gan.py of eriklindernoren/Keras-GAN with its settings, in Keras 3.
 
-    D learns from 16 real and from 16 generated images, G from 32. Two things are not as there, for Keras 3
-    has other rules: each model has an Adam of its own, and D takes its first step before it is frozen, or it
-    would stay frozen. predict_on_batch stands for predict, which takes many times as long for a batch.
+    A step trains D on 16 real and 16 generated images and G on 32. Keras 3 requires two changes:
+    each model has its own Adam, and D takes its first step before it is frozen, because it would
+    stay frozen otherwise. predict_on_batch replaces predict, which takes many times as long for a batch.
     """
     import keras
     from keras import layers
@@ -148,10 +149,11 @@ def keras_gan(images: np.ndarray, seed: int, clock: Clock) -> None:
 
 
 def autograd_gan(images: np.ndarray, seed: int, clock: Clock) -> None:
-    """examples/generative_adversarial_net.py of HIPS/autograd, of which its author says that it collapses.
+    """examples/generative_adversarial_net.py of HIPS/autograd; its author says that it collapses.
 
-    Networks of one hidden layer of 200, uniform noise of 10 numbers, batches of 100 in the data's order,
-    both networks moved at once by Adam with steps of 0.01, weights that begin at 0.001, float64.
+    Networks with one hidden layer of 200, noise of 10 uniform numbers, batches of 100 in the order
+    of the data, both networks updated together by Adam with a learning rate of 0.01, initial
+    weights of 0.001 times a normal number, float64.
     """
     import autograd.numpy as anp
     from autograd import grad
@@ -192,7 +194,7 @@ def autograd_gan(images: np.ndarray, seed: int, clock: Clock) -> None:
 
 
 def to_uint8(x: np.ndarray) -> np.ndarray:
-    """From [-1, 1]"""
+    """Pixels from floats in [-1, 1]."""
     return np.clip(np.rint((x + 1) * 127.5), 0, 255).astype(np.uint8)
 
 

@@ -1,15 +1,20 @@
-"""Recipes for npgan's GAN, each trained for as many steps as it can take in the same seconds, and scored.
+"""Trains npgan's GAN with different settings for as many steps as fit in the same seconds.
 
-    python benchmarks/recipes.py rates OUT      # steps per second of each, on all cores of a quiet machine
-    python benchmarks/recipes.py train OUT [--seconds 60 180] [--seeds 0 1 2] [--recipes default ...] [--jobs 2]
-    python benchmarks/recipes.py score OUT      # of every .npy there: OUT/scores.json
-    python benchmarks/recipes.py table OUT      # Markdown; --page adds the scores to docs/recipes.json, and writes docs/recipes.md
-    python benchmarks/recipes.py plot OUT DIR   # DIR/recipes.png (distances), DIR/recipes_samples.png
+    python benchmarks/recipes.py rates OUT      # steps per second of each recipe
+    python benchmarks/recipes.py train OUT [--seconds 60 180] [--seeds 0 1 2]
+                                           [--recipes default ...] [--jobs 2]
+    python benchmarks/recipes.py score OUT      # scores of every .npy file there: OUT/scores.json
+    python benchmarks/recipes.py table OUT      # Markdown; --page adds the scores to
+                                                # docs/recipes.json, and writes docs/recipes.md
+    python benchmarks/recipes.py plot OUT DIR   # DIR/recipes.png, DIR/recipes_samples.png
 
-A GAN's weights after n steps have the same bits on any number of threads. So the rate is measured once, with all
-recipes taking turns, and the training may then run beside other work: its seconds are steps / rate. A recipe is
-what `GAN()` takes; what it does not name has the default's value, so take a new OUT when a default has changed:
-what lies there is not trained again. A recipe with a schedule is trained once for each time.
+A recipe is a set of arguments of `GAN()`. The weights after n steps have the same bits on any
+number of threads. Therefore the steps per second are measured once, with all recipes in turns, on
+all cores of a machine without other work. The training may then run while the machine does other
+work: its seconds are steps / rate. A recipe with a schedule is trained once for each time.
+
+Samples that OUT already holds are not made again. A recipe takes the defaults of `GAN()` for what
+it does not name, so use a new OUT after a default has changed.
 """
 
 from __future__ import annotations
@@ -30,17 +35,16 @@ from npgan import GAN, datasets, plot
 
 CONSTANT: dict[str, Any] = dict(lr=5e-4, lr_decay=0.0)
 FALLING: dict[str, Any] = dict(lr=1e-3, lr_decay=1.0)
-CLASSIC: dict[str, Any] = dict(
-    latent=100, hidden=(256, 512, 1024)
-)  # Generator(), the default before
+# Generator()'s sizes, which were the default of GAN() before.
+CLASSIC: dict[str, Any] = dict(latent=100, hidden=(256, 512, 1024))
 PLAIN: dict[str, Any] = dict(
     CLASSIC, loss="nonsaturating", penalty=None, lr=4e-4, lr_decay=0.0, beta1=0.5, beta2=0.999
 )
 SHORT: dict[str, Any] = dict(PLAIN, beta1=0.0, beta2=0.99)  # Adam with a short memory
 PLAIN_R1: dict[str, Any] = dict(SHORT, penalty="r1", penalty_weight=0.2)
 
-# Held against each other at both times, on three seeds. What a name does not say is as in the default, but a penalty
-# brings its own weight and interval.
+# Compared at both times, on three seeds. What a name does not say is as in the default, except that
+# each penalty has its own default weight and interval.
 RECIPES: dict[str, dict[str, Any]] = {
     "default": {},
     "constant lr 5e-4": CONSTANT,
@@ -66,7 +70,7 @@ RECIPES: dict[str, dict[str, Any]] = {
     "classic, lr falling from 1e-3": dict(CLASSIC, **FALLING),
 }
 
-# On the way there: looked at on one seed, and on more where it looked well. Most have the generator of "classic".
+# Tried before, on one seed, and on more if the result was good. Most have the "classic" generator.
 SCREENED: dict[str, dict[str, Any]] = {
     "G of 256, 512, 512": dict(hidden=(256, 512, 512)),
     "latent 100": dict(latent=100),
@@ -120,10 +124,9 @@ SCREENED: dict[str, dict[str, Any]] = {
     "plain, short memory, WGAN-GP": dict(SHORT, loss="wasserstein", penalty="wgan_gp"),
 }
 ALL = RECIPES | SCREENED
-
-
 PROGRAMS = {name: npgan_with(**settings) for name, settings in ALL.items()}
-WARM, TURN, ROUNDS = 20, 60, 7  # steps of a turn that are not timed, and that are; turns
+WARM, TURN = 20, 60  # steps of a turn that are not timed, and that are
+ROUNDS = 7  # turns of each recipe
 
 
 def rates(out: Path, chosen: list[str]) -> None:
@@ -152,6 +155,7 @@ def rates(out: Path, chosen: list[str]) -> None:
 
 
 def train(args: argparse.Namespace) -> None:
+    """Train the recipes that were asked for, with every seed, several at a time."""
     from npgan.bench.child import environment
     from npgan.kernels.compiled import available_cores
 
@@ -175,15 +179,8 @@ def train(args: argparse.Namespace) -> None:
         clean = environment(threads, args.out.resolve() / "caches", {})
         for seconds in runs(PROGRAMS[name], args.seconds):
             if not all((folder / f"{second:g}.npy").exists() for second in seconds):
-                words = [
-                    str(folder),
-                    "--recipes",
-                    name,
-                    "--seeds",
-                    str(seed),
-                    "--rate",
-                    str(found[name]),
-                ]
+                words = [str(folder), "--recipes", name, "--seeds", str(seed)]
+                words += ["--rate", str(found[name])]
                 train_one(f"{name}, seed {seed}", words, seconds, clean)
 
     with ThreadPoolExecutor(args.jobs) as pool:
@@ -191,7 +188,7 @@ def train(args: argparse.Namespace) -> None:
 
 
 def added(scores: Path, page: Path) -> Path:
-    """page, with the scores of an OUT beside those that it had and OUT has not."""
+    """Add scores to the file of a page, which keeps its other scores if the judge is the same."""
     old, new = read(page), read(scores)
     if old["judge"] == new["judge"]:
         new["samples"] = old["samples"] | new["samples"]
@@ -215,7 +212,10 @@ def main() -> None:
             sub.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
         if action == "train":
             sub.add_argument(
-                "--jobs", type=int, default=1, help="so many at a time, which share the cores"
+                "--jobs",
+                type=int,
+                default=1,
+                help="recipes that are trained at a time, on shared cores",
             )
         if action == "run-one":
             sub.add_argument("--rate", type=float)

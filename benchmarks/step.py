@@ -1,9 +1,10 @@
-"""One whole training step, D's and G's update with Adam, of the same networks in several libraries.
+"""One training step, an update of D and one of G with Adam, in several libraries.
 
-    python benchmarks/step.py [--batch 32 64 128] [--peers npgan torch-eager ...] [--threads 2] [--json FILE] [--page]
+    python benchmarks/step.py [--batch 32 64 128] [--peers npgan torch-eager ...] [--threads 2]
+                              [--json FILE] [--page]
 
-What `npgan bench` does, with the choice of peers, and with the result kept in a file. The peers are
-npgan/bench/in_*.py; what is not installed is left out.
+This is `npgan bench` with all peers by default, and with the results written to a file. The peers
+are npgan/bench/in_*.py; those whose library is not installed are left out.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ def main() -> None:
     parser.add_argument("--peers", nargs="+", choices=PEERS, default=list(PEERS))
     parser.add_argument("--threads", type=int)
     parser.add_argument("--rounds", type=int, default=20)
-    parser.add_argument("--json", type=Path, help="where to keep the result, too")
+    parser.add_argument("--json", type=Path, help="also write the results to this file")
     parser.add_argument(
         "--page", action="store_true", help="write the table into docs/benchmarks.md"
     )

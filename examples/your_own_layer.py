@@ -1,14 +1,15 @@
-"""A layer with a rule of your own, and how to catch a wrong one: python examples/your_own_layer.py
+"""Write a layer with its derivatives, and check them: python examples/your_own_layer.py
 
-The layer is Swish with a steepness per feature, learned like any weight (Ramachandran et al. 2017):
+The layer is Swish with a trained steepness s for each feature (Ramachandran et al. 2017):
 
     y = x σ(s x)          x (B, F), s (F,)  ->  y (B, F)
 
-On paper, with p = σ(s x) and p' = p (1 - p):
+Its derivatives, with p = σ(s x) and p' = p (1 - p):
 
     dy/dx = p + s x p'            dy/ds = x² p'
 
-s is repeated for every row of the batch, so its gradient is summed over the rows: `sum_to`.
+A rule gets g = dL/dy and returns dL/dx or dL/ds. All rows of the batch use the same s, so that its
+gradient is the sum over the rows: `sum_to`.
 """
 
 import numpy as np
@@ -38,7 +39,7 @@ def by_s(g, y, x, s):
 swish.rules = (by_x, by_s)
 
 
-# ---- two ways to get a rule wrong ----
+# ---- two wrong rules ----
 
 
 @primitive
@@ -47,7 +48,7 @@ def forgetful(x, s):
     return swish(x, s)
 
 
-# The product rule forgotten: p is treated as a constant. Wrong at once.
+# The product rule is forgotten: p is treated as a constant. The first derivative is wrong.
 forgetful.rules = (lambda g, y, x, s: g * sigmoid(s * x), by_s)
 
 
@@ -58,12 +59,12 @@ def frozen(x, s):
 
 
 def by_x_frozen(g, y, x, s):
-    bare = lambda a: a.data if isinstance(a, Tensor) else a
-    p = sigmoid(bare(s) * bare(x))  # an array, where the tape should have seen x and s
+    as_array = lambda a: a.data if isinstance(a, Tensor) else a
+    p = sigmoid(as_array(s) * as_array(x))  # an array: the tape does not record x and s
     return g * (p + s * x * p * (1.0 - p))
 
 
-# Right numbers, but p has left the tape: the first derivative is perfect, and the second is not.
+# The numbers are right, but p is not on the tape: the first derivative is right, the second wrong.
 frozen.rules = (by_x_frozen, by_s)
 
 
@@ -71,44 +72,44 @@ frozen.rules = (by_x_frozen, by_s)
 
 
 def differences(f, x, h=1e-6):
-    """The slope of f, array -> number, along each element of x: (f(x + h) - f(x - h)) / 2h."""
-    slope = np.empty_like(x)
+    """The derivative of f, array -> number, by each element of x: (f(x + h) - f(x - h)) / 2h."""
+    derivative = np.empty_like(x)
     for i in np.ndindex(x.shape):
         up, down = x.copy(), x.copy()
         up[i] += h
         down[i] -= h
-        slope[i] = (f(up) - f(down)) / (2 * h)
-    return slope
+        derivative[i] = (f(up) - f(down)) / (2 * h)
+    return derivative
 
 
 def error(got, expected):
+    """The largest error, relative to the largest expected element."""
     return float(np.max(np.abs(got - expected)) / np.max(np.abs(expected)))
 
 
 def check(op, rng=0):
     """The largest relative error of the rules of op(x, s) at order 1, and at order 2.
 
-    Order 1 differentiates a loss, Σ w y with random weights w. Order 2 differentiates Σ v dL/dx + Σ u dL/ds,
-    where dL/dx and dL/ds are what the rules say: it asks whether the rules can be differentiated themselves.
+    Order 1 differentiates the loss L = Σ w y, with random weights w. Order 2 differentiates
+    Σ v dL/dx + Σ u dL/ds, where the rules compute dL/dx and dL/ds: this checks whether the rules
+    themselves can be differentiated.
     """
     rng = np.random.default_rng(rng)
-    x, s = (
-        rng.standard_normal((5, 3)),
-        rng.uniform(0.5, 2.0, 3),
-    )  # float64: differences need its digits
+    # float64, because the differences lose digits.
+    x, s = rng.standard_normal((5, 3)), rng.uniform(0.5, 2.0, 3)
     w, v, u = *rng.standard_normal((2, 5, 3)), rng.standard_normal(3)
 
     def loss(x, s):
         return total(w * op(x, s))
 
-    def slopes(x, s):  # of arrays, a number; of Tensors, a Tensor with the rules on its tape
+    def gradient_sum(x, s):  # a number for arrays; for Tensors a Tensor, with the rules on its tape
         tape = isinstance(x, Tensor)
         leaves = [x, s] if tape else [Tensor(x), Tensor(s)]
         dx, ds = grad(loss(*leaves), leaves, create_graph=tape)
         return total(v * dx) + total(u * ds)
 
     orders = []
-    for f in (loss, slopes):
+    for f in (loss, gradient_sum):
         leaves = [Tensor(x), Tensor(s)]
         dx, ds = grad(f(*leaves), leaves)
         error_x = error(dx, differences(lambda x, f=f: f(x, s), x))
@@ -121,11 +122,10 @@ def check(op, rng=0):
 
 
 def train(steps=300, rng=0):
-    """Fit sin(3x) with a network of swish layers. Returns the loss before and after, and the network."""
+    """Fit sin(3x) with a network that has a swish layer: the first and last loss, the network."""
     rng = np.random.default_rng(rng)
-    net = Network(
-        [Dense(1, 32, rng=rng), Layer(swish, {"s": np.ones(32)}), Dense(32, 1, "glorot", rng)]
-    )
+    swish_layer = Layer(swish, {"s": np.ones(32)})
+    net = Network([Dense(1, 32, rng=rng), swish_layer, Dense(32, 1, "glorot", rng)])
     adam = npgan.Adam(net, lr=0.02)
     x = np.linspace(-2, 2, 128, dtype=np.float32)[:, None]
     target = np.sin(3 * x)
@@ -146,9 +146,8 @@ def main():
     before, after, net = train()
     s = net.layers[1].params["s"]
     print(f"trained {net!r}")
-    print(
-        f"  mean square error {before:.3f} -> {after:.3f};  s began at 1, now {s.min():.2f} to {s.max():.2f}"
-    )
+    print(f"  mean square error {before:.3f} -> {after:.3f}")
+    print(f"  s was 1 and is now {s.min():.2f} to {s.max():.2f}")
     return found, before, after
 
 

@@ -1,7 +1,7 @@
 """The GAN: two networks, and one training step of each.
 
-Read `discriminator_step` and `generator_step` first: they are the whole algorithm. The class GAN,
-which calls them in a loop and stores the results, is in npgan/training/.
+Read `discriminator_step` and `generator_step` first: they are the whole algorithm. The class GAN
+(npgan/training/) calls them in a loop.
 """
 
 from __future__ import annotations

@@ -8,8 +8,7 @@ its inputs. A layer is one primitive and the parameters it owns: `forward` calls
 `pull` calls its rules. Nothing is stored on the layer, since a pullback keeps the values that it
 needs: two forward passes never disturb each other. A pullback accumulates nothing.
 
-The parameters of a network are views into one flat vector, `net.theta`, and a gradient is a flat
-vector of the same layout: an optimiser, a norm or an average is one loop over one array.
+Parameters of a network are views into one flat vector, `net.theta`. A gradient has its layout.
 """
 
 from __future__ import annotations
@@ -216,7 +215,7 @@ def use_rules(only: bool = True) -> None:
     """Choose how networks compute: by the rules in npgan/ops.py alone, or also by fused kernels.
 
     By default a network computes Dense with the LeakyReLU above or below it in one pass: the same
-    bits, sooner. These kernels do not call the rules of `affine` and `leaky_relu`. After use_rules()
+    bits, sooner. These kernels call no rules of `affine` and `leaky_relu`. After use_rules()
     an edit of these rules in npgan/ops.py changes training.
 
     Parameters
@@ -325,10 +324,8 @@ class Network:
         """x in the network's dtype; integers are refused: they are images that were not scaled."""
         x = np.asarray(x)
         if x.dtype.kind != "f":
-            raise TypeError(
-                f"a network takes floats, got {x.dtype}; "
-                "npgan.datasets.to_unit() scales images to [-1, 1]"
-            )
+            hint = "npgan.datasets.to_unit() scales images to [-1, 1]"
+            raise TypeError(f"a network takes floats, got {x.dtype}; {hint}")
         return x.astype(self.theta.dtype, copy=False)
 
     def __call__(self, x: np.ndarray) -> np.ndarray:

@@ -29,8 +29,7 @@ class Loss(NamedTuple):
     generator: Callable[[Any, Any], Any]
     # D's side with its target at real images as a third argument, for label smoothing; usually 1.
     with_target: Callable[[Any, Any, float], Any] | None = None
-    # Whether σ(logit) estimates a probability: that an image is real or, if the generator needs the
-    # real logits, that it is the real one of a pair.
+    # Whether σ(logit) is a probability: that an image is real or, if needs_real, the real of two.
     gives_probabilities: bool = False
     # Whether the generator's side looks at the real logits.
     needs_real: bool = False
@@ -119,22 +118,3 @@ LOSSES = {
     loss.name: loss
     for loss in (nonsaturating, minimax, least_squares, hinge, wasserstein, relativistic)
 }
-
-
-def with_smoothing(loss: Loss, smoothing: float) -> Loss:
-    """The loss with D's target 1 - smoothing at real images; at fakes it stays 0.
-
-    One-sided: a target above 0 at fakes would reward D for high logits where there are fakes alone.
-    Salimans et al. 2016, section 3.4. Raises ValueError for a loss in which D has no target.
-    """
-    if not smoothing:
-        return loss
-    with_target = loss.with_target
-    if with_target is None:
-        known = ", ".join(name for name, known in LOSSES.items() if known.with_target)
-        raise ValueError(f"smoothing needs a loss with targets ({known}), got {loss.name}")
-    return loss._replace(
-        discriminator=lambda real, fake: with_target(real, fake, 1.0 - smoothing),
-        equilibrium=None,
-        equilibrium_labels=None,
-    )

@@ -9,6 +9,7 @@ derives each of them on paper.
 from __future__ import annotations
 
 import builtins
+import functools
 import math
 
 import numpy as np
@@ -84,9 +85,7 @@ negative.rules = (lambda g, y, x: negative(g),)
 def power(x, p):
     """x ** p for a fixed number p.    A Tensor as exponent: exp(p * log(x))."""
     if np.ndim(p) > 0:
-        raise TypeError(
-            f"power() needs a number as exponent, got shape {np.shape(p)}; write exp(p * log(x))"
-        )
+        raise TypeError(f"power() needs a number p, got shape {np.shape(p)}; write exp(p * log(x))")
     return np.power(x, p)
 
 
@@ -282,9 +281,10 @@ column_sum.rules = (lambda g, y, x: broadcast_to(g, shape=np.shape(x)),)
 
 def matmul(a, b):
     """a @ b for vectors and matrices."""
-    if np.ndim(a) not in (1, 2) or np.ndim(b) not in (1, 2):
+    shapes = np.shape(a), np.shape(b)
+    if not all(len(shape) in (1, 2) for shape in shapes):
         raise ValueError(
-            f"matmul() takes vectors and matrices, got shapes {np.shape(a)} and {np.shape(b)}"
+            "matmul() takes vectors and matrices, got shapes {} and {}".format(*shapes)
         )
     rows = reshape(a, shape=(1, -1)) if np.ndim(a) == 1 else a
     columns = reshape(b, shape=(-1, 1)) if np.ndim(b) == 1 else b
@@ -336,7 +336,7 @@ tanh_gate.rules = (lambda h, z, g, y: tanh_gate(h, y), lambda h, z, g, y: -2.0 *
 
 @primitive
 def sigmoid(x):
-    """σ(x) = 1 / (1 + e^-x)"""
+    """The logistic function σ(x) = 1 / (1 + e^-x)"""
     return kernels.sigmoid(x)
 
 
@@ -372,7 +372,7 @@ dropout.rules = (lambda g, y, x, rate, key: dropout(g, rate=rate, key=key),)
 
 @primitive
 def softplus(x):
-    """log(1 + e^x), the smooth ramp;  -log σ(x) = softplus(-x)"""
+    """The smooth ramp log(1 + e^x);  -log σ(x) = softplus(-x)"""
     return kernels.softplus(x)
 
 
@@ -424,10 +424,9 @@ bce_with_logits.rules = (  # dL/dz is σ(z) - t, written as two terms that keep 
 
 def check_targets(answers, targets):
     """Targets may broadcast to the answers only: (B,) against (B, 1) would be B² pairs."""
-    if np.broadcast_shapes(np.shape(answers), np.shape(targets)) != np.shape(answers):
-        raise ValueError(
-            f"targets of shape {np.shape(targets)} do not fit answers of {np.shape(answers)}"
-        )
+    shapes = np.shape(targets), np.shape(answers)
+    if np.broadcast_shapes(*shapes) != shapes[1]:
+        raise ValueError("targets of shape {} do not fit answers of {}".format(*shapes))
 
 
 def softmax_cross_entropy(logits, targets):
@@ -437,39 +436,38 @@ def softmax_cross_entropy(logits, targets):
 
 # ---- the operators of Tensor ----
 
+NUMBERS = (Tensor, np.ndarray, np.generic, int, float)
+
 
 def operator(function):
     """function(a, b) as a method, which lets Python try the other operand where b is no number."""
-
-    def method(self, other):
-        known = isinstance(other, (Tensor, np.ndarray, np.generic, int, float))
-        return function(self, other) if known else NotImplemented
-
-    return method
+    return lambda a, b: function(a, b) if isinstance(b, NUMBERS) else NotImplemented
 
 
 def reduction(function):
     """function(x, axis, keepdims) as a method; np.sum(x) calls it with `out`, which is refused."""
 
-    def method(self, axis=None, keepdims=False, **more):
+    @functools.wraps(function, assigned=("__doc__",), updated=())
+    def method(x, axis=None, keepdims=False, **more):
         if "out" in more:
-            self.__array__()  # which raises, and says why
-        return function(self, axis=axis, keepdims=keepdims, **more)
+            x.__array__()  # which raises, and says why
+        return function(x, axis=axis, keepdims=keepdims, **more)
 
     return method
 
 
-for name, function in dict(
-    add=add, sub=subtract, mul=multiply, truediv=divide, matmul=matmul
-).items():
+def reshape_to(x, *shape):
+    """The same numbers in another shape: a tuple, or its numbers one by one."""
+    return reshape(x, shape=shape[0] if isinstance(shape[0], tuple) else shape)
+
+
+binary = dict(add=add, sub=subtract, mul=multiply, truediv=divide, matmul=matmul)
+for name, function in binary.items():
     setattr(Tensor, f"__{name}__", operator(function))
     setattr(Tensor, f"__r{name}__", operator(lambda b, a, function=function: function(a, b)))
 Tensor.__pow__ = operator(lambda x, p: exp(p * log(x)) if isinstance(p, Tensor) else power(x, p))
 Tensor.__rpow__ = operator(lambda p, x: exp(p * (np.log(x) if np.ndim(x) else math.log(x))))
 Tensor.__neg__ = lambda x: negative(x)
 Tensor.__getitem__ = lambda x, index: get(x, index=index)
-Tensor.sum, Tensor.mean = reduction(sum), reduction(mean)
-Tensor.reshape = lambda x, *shape: reshape(
-    x, shape=shape[0] if isinstance(shape[0], tuple) else shape
-)
+Tensor.sum, Tensor.mean, Tensor.reshape = reduction(sum), reduction(mean), reshape_to
 Tensor.T = property(lambda x: transpose(x))

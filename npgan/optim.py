@@ -20,19 +20,17 @@ class Optimiser:
     """What SGD and Adam share: the vector they update, their state, the check of a gradient."""
 
     # One update of theta and the slots; False if the gradient is not finite.
-    update: Callable[[np.ndarray], bool]
+    _update: Callable[[np.ndarray], bool]
 
     def __init__(self, target: Network | np.ndarray, **hyper: float):
         self.net = target if isinstance(target, Network) else None
         theta = target.theta if isinstance(target, Network) else target
+        kind = type(self).__name__
         if not isinstance(theta, np.ndarray) or theta.ndim != 1:
-            raise TypeError(
-                f"{type(self).__name__}() moves a Network or a flat vector, got {target!r}"
-            )
+            raise TypeError(f"{kind}() moves a Network or a flat vector, got {target!r}")
         for name, value in hyper.items():
             low, high = (0, 1) if name in ("beta1", "beta2", "momentum") else (0, np.inf)
             if not low <= value < high or (name in ("lr", "eps") and value == 0):
-                kind = type(self).__name__
                 raise ValueError(f"{kind}() got {name}={value}; it must lie in [{low}, {high})")
         self.theta, self.hyper, self.t = theta, hyper, 0
         self.slots: dict[str, np.ndarray] = {}
@@ -40,8 +38,8 @@ class Optimiser:
     def step(self, gradient: np.ndarray) -> None:
         """Update theta in place by a flat gradient of its layout.
 
-        Raises ValueError on a gradient of another shape, and FloatingPointError on one that is not
-        finite. That is found while theta is updated, so theta is not usable afterwards.
+        Raises ValueError on another shape, and FloatingPointError where the gradient is not finite:
+        this is found during the update, so theta is not usable afterwards.
         """
         gradient = np.asarray(gradient)
         if gradient.shape != self.theta.shape:
@@ -50,7 +48,7 @@ class Optimiser:
                 'pull(g, wrt="params") returns the right one'
             )
         self.t += 1
-        finite = self.update(gradient)
+        finite = self._update(gradient)
         if self.net is not None:
             self.net.updates[0] += 1
         if not finite:
@@ -87,7 +85,7 @@ class SGD(Optimiser):
         super().__init__(target, lr=lr, momentum=momentum)
         self.slots = {"velocity": memory.zeros(self.theta.shape, self.theta.dtype)}
 
-    def update(self, gradient: np.ndarray) -> bool:
+    def _update(self, gradient: np.ndarray) -> bool:
         return bool(kernels.sgd(self.theta, gradient, self.slots["velocity"], **self.hyper))
 
 
@@ -113,5 +111,5 @@ class Adam(Optimiser):
         super().__init__(target, lr=lr, beta1=beta1, beta2=beta2, eps=eps)
         self.slots = {n: memory.zeros(self.theta.shape, self.theta.dtype) for n in ("m", "v")}
 
-    def update(self, gradient: np.ndarray) -> bool:
+    def _update(self, gradient: np.ndarray) -> bool:
         return bool(kernels.adam(self.theta, gradient, **self.slots, **self.hyper, t=self.t))

@@ -88,10 +88,8 @@ def wgan_gp(
     weight : float, default 10
         λ.
     """
-    if np.shape(real) != np.shape(fake):
-        raise ValueError(
-            f"wgan_gp() pairs real with fake images, got {np.shape(real)} and {np.shape(fake)}"
-        )
+    if (shapes := (np.shape(real), np.shape(fake)))[0] != shapes[1]:
+        raise ValueError("wgan_gp() pairs real with fake images, got {} and {}".format(*shapes))
     along = np.random.default_rng(rng).random((len(real), 1)).astype(real.dtype)
     tiny = float(np.finfo(real.dtype).tiny)  # |∇D| has no derivative where it is 0
     return slope_penalty(

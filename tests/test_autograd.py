@@ -1,4 +1,4 @@
-"""The tape itself: its walk, its operators, its errors."""
+"""The tape: the order in which it is walked, the operators of Tensor, the errors."""
 
 import gc
 
@@ -21,7 +21,7 @@ def test_a_graph_of_5000_primitives_needs_no_recursion():
     assert np.isfinite(slope.data)
     assert np.isfinite(grad(slope, x))
     del y, slope
-    gc.collect()  # nor does taking it down
+    gc.collect()  # nor does deleting the graph
 
 
 def test_a_tensor_used_twice_gets_both_gradients():
@@ -38,7 +38,7 @@ def test_a_diamond_is_walked_once_per_node():
     assert grad(y, x) == 1.0
 
 
-def test_the_gradient_reaches_only_what_leads_to_x():
+def test_only_rules_between_y_and_x_are_called():
     calls = []
 
     @primitive
@@ -52,7 +52,7 @@ def test_the_gradient_reaches_only_what_leads_to_x():
     assert not calls
 
 
-def test_gradients_are_arrays_of_ones_own():
+def test_gradients_share_no_memory():
     x, y = Tensor(np.ones(3)), Tensor(np.ones(3))
     a, b = grad((x + y).sum(), [x, y])
     a += 1

@@ -110,11 +110,11 @@ def test_flops_counts_every_product_once():
     assert flops(64) == 64 * flops(1)
 
 
-YARDSTICK = """
+EXPECTED_LOSSES = """
 import numpy as np
 from npgan import Adam, Dense, LeakyReLU, Network, Tanh, discriminator_step, flatten, generator_step
 from npgan.bench.problem import problem, weights_of
-from npgan.bench.step import yardstick
+from npgan.bench.step import expected_losses
 
 arrays = {name: array.astype(np.float64) for name, array in problem(3, (5, 8, 12), (12, 7, 1)).items()}
 
@@ -127,7 +127,7 @@ def network(net, *last):
 
 G, D = network("G", Tanh()), network("D")
 adam_G, adam_D = Adam(G, lr=2e-4, beta1=0.5), Adam(D, lr=2e-4, beta1=0.5)
-for i, expected in enumerate(yardstick(arrays)):
+for i, expected in enumerate(expected_losses(arrays)):
     fake, pull_G = G.forward(arrays["z"][i])
     loss_D = discriminator_step(D, adam_D, arrays["real"][i], fake)["loss_D"]
     loss_G = generator_step(D, adam_G, fake, pull_G)["loss_G"]
@@ -135,10 +135,10 @@ for i, expected in enumerate(yardstick(arrays)):
 """
 
 
-def test_the_yardstick_is_npgans_own_step_in_float64():
+def test_the_expected_losses_are_those_of_npgans_step_in_float64():
     reference = {**os.environ, "NPGAN_KERNELS": "reference"}  # these need no compilation
     done = subprocess.run(
-        [sys.executable, "-c", YARDSTICK], env=reference, capture_output=True, text=True
+        [sys.executable, "-c", EXPECTED_LOSSES], env=reference, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
 
@@ -190,11 +190,11 @@ def test_check_looks_at_every_number():
 def test_a_step_that_forgets_something_is_seen_within_the_steps_that_are_checked():
     """A learning rate 5 % off, or no momentum: as small a mistake as anybody would look for."""
     arrays = problem(16)
-    expected = step.yardstick(arrays)
+    expected = step.expected_losses(arrays)
     for name, value in (("LR", 1.05 * in_numpy.LR), ("BETA1", 0.0), ("SLOPE", 0.19)):
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(in_numpy, name, value)
-            losses = step.yardstick(arrays)
+            losses = step.expected_losses(arrays)
         with pytest.raises(step.DisagreementError):
             step.check(name, losses, expected)
 

@@ -16,7 +16,9 @@ from hypothesis.extra import numpy as hnp
 from npgan import GAN, CheckpointError
 from npgan.files import checkpoint
 
-NAMES = st.from_regex(r"[a-z]{1,6}_[A-Za-z0-9]{0,3}", fullmatch=True)
+NAMES = st.tuples(st.text("abcxyz", min_size=1, max_size=6), st.text("abcXYZ019", max_size=3)).map(
+    "_".join
+)
 KINDS = st.one_of(
     hnp.floating_dtypes(endianness="<"),
     hnp.integer_dtypes(endianness="<"),
@@ -30,7 +32,9 @@ ARRAYS = st.dictionaries(
 )
 LEAVES = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text()
 META = st.dictionaries(
-    st.text(), st.recursive(LEAVES, lambda v: st.lists(v) | st.dictionaries(st.text(), v))
+    st.text(),
+    st.recursive(LEAVES, lambda v: st.lists(v) | st.dictionaries(st.text(), v), max_leaves=10),
+    max_size=5,
 )
 
 SMALL = {"theta": np.arange(6, dtype=np.float32), "t": np.array(3)}

@@ -1,6 +1,7 @@
-"""What only the compiled kernels promise: no access outside the arrays, the same bits everywhere, threads."""
+"""Promises of the compiled kernels alone: no access outside the arrays, the same bits, threads."""
 
 import ctypes
+import functools
 import mmap
 import os
 import subprocess
@@ -14,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from npgan import kernels, set_threads, use_kernels
+from npgan.kernels import memory
 
 
 @pytest.fixture(autouse=True)
@@ -32,7 +34,7 @@ PAGE = mmap.PAGESIZE
 
 
 class Guarded:
-    """Memory that ends, or begins, at a page that nobody may touch: a stray access kills the process."""
+    """Memory that ends, or begins, at a protected page: an access outside kills the process."""
 
     def __init__(self, size):
         self.pages = -(-max(size, 1) // PAGE)
@@ -50,7 +52,7 @@ class Guarded:
 
 
 def guard_run():
-    """In a process of its own: every kernel that computes addresses, on arrays at the edge of a guard page."""
+    """For a process of its own: every kernel that computes addresses, on arrays at a guard page."""
     from npgan.kernels import compiled
 
     rng = np.random.default_rng(0)
@@ -71,11 +73,11 @@ def guard_run():
         compiled.gemm(a, b, out=out)
         compiled.gemm(a, bt, tb=True, out=out)
         compiled.gemm(at, b, ta=True, out=out)
-        compiled.multiply(a, b, False, False, out, bias=bias, slope=0.2)
-        compiled.multiply(a, bt, False, True, out, gate=y, slope=0.2)
+        compiled.product.multiply(a, b, False, False, out, bias=bias, slope=0.2)
+        compiled.product.multiply(a, bt, False, True, out, gate=y, slope=0.2)
         compiled.weight_gradients(at, b, out, bias)
         compiled.column_sum(y)
-        if trial % 10 < 4:  # rows of 4096 bytes, which are copied apart
+        if trial % 10 < 4:  # rows of 4096 bytes, of which a block is copied
             wide = 4096 // a.itemsize
             compiled.gemm(guarded(m, wide), guarded(m, 300), ta=True, out=guarded(wide, 300))
         compiled.adam(guarded(n), bias, guarded(n), abs(guarded(n)), 0.1, 0.5, 0.5, 1e-8, 1)
@@ -117,10 +119,12 @@ def test_only_the_product_is_written(m, k, n, dtype):
 # ---- the same bits on any number of threads, and for any width of the vectors ----
 
 BITS = """
-import hashlib, numpy as np
+import hashlib, sys, numpy as np
 from npgan import GAN, kernels, set_threads, use_kernels
 from npgan.kernels import compiled
+set_threads(int(sys.argv[1]))
 use_kernels("compiled")
+print(compiled.TILE_SHAPE)
 digest = hashlib.sha256()
 rng = np.random.default_rng(0)
 for m, k, n in ((1, 1, 1), (5, 7, 3), (64, 100, 256), (130, 784, 512), (128, 256, 1), (784, 128, 512), (33, 1025, 65),
@@ -133,45 +137,53 @@ for m, k, n in ((1, 1, 1), (5, 7, 3), (64, 100, 256), (130, 784, 512), (128, 256
             digest.update(y.tobytes())
 gan = GAN(rng=1, batch=32)
 gan.start((28, 28))
-for step in range(STEPS):
+for step in range(int(sys.argv[2])):
     gan.step(rng.uniform(-1, 1, (32, 784)).astype(np.float32))
-for net in (gan.generator_, gan.discriminator_, gan.average_):
-    digest.update(net.theta.tobytes())
-print(compiled.SHAPE, compiled.team.threads, digest.hexdigest())
+    if step + 1 in (12, 200):
+        for net in (gan.generator_, gan.discriminator_, gan.average_):
+            digest.update(net.theta.tobytes())
+        print(digest.hexdigest())
 """
 
 
-def bits(threads, steps=12, **environment):
-    code = f"from npgan import set_threads; set_threads({threads})\n{BITS}".replace(
-        "STEPS", str(steps)
-    )
-    env = {**os.environ, **environment}
+AVX2 = (("NUMBA_CPU_NAME", "haswell"), ("NUMBA_CPU_FEATURES", ""))
+
+
+@functools.cache
+def bits(threads, environment=(), steps=200):
+    """The shape of a tile, and the hashes after 12 and 200 steps, from a process of its own."""
     done = subprocess.run(
-        [sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True
+        [sys.executable, "-c", BITS, str(threads), str(steps)],
+        env={**os.environ, **dict(environment)},
+        capture_output=True,
+        text=True,
+        check=True,
     )
-    shape, _, digest = done.stdout.strip().rpartition(" ")
-    return shape, digest
-
-
-AVX2 = {"NUMBA_CPU_NAME": "haswell", "NUMBA_CPU_FEATURES": ""}
+    return done.stdout.splitlines()
 
 
 def test_the_same_bits_on_one_two_and_five_threads():
-    (_, one), (_, two), (_, five) = (bits(n) for n in (1, 2, 5))
+    (_, one, _), (_, two, _), (_, five) = bits(1), bits(2), bits(5, steps=12)
     assert one == two == five
 
 
-def test_the_same_bits_on_avx2_and_whatever_this_cpu_has(compiled):
-    if os.uname().machine != "x86_64" or compiled.SHAPE is None:
+@pytest.fixture
+def x86(compiled):
+    if os.uname().machine != "x86_64" or compiled.TILE_SHAPE is None:
         pytest.skip("needs an x86 CPU with AVX2")
-    (shape, avx2), (_, here) = bits(2, **AVX2), bits(2)
-    assert shape.startswith("(6, 1)")
+
+
+@pytest.mark.usefixtures("x86")
+def test_the_same_bits_on_avx2_and_whatever_this_cpu_has():
+    (shape, avx2, _), (_, here, _) = bits(2, AVX2), bits(2)
+    assert shape == "(6, 1)"
     assert avx2 == here
 
 
-@pytest.mark.slow
+@pytest.mark.usefixtures("x86")
 def test_the_same_bits_after_200_steps():
-    assert len({bits(1, 200)[1], bits(2, 200)[1], bits(2, 200, **AVX2)[1]}) == 1
+    assert len({bits(1)[2], bits(2)[2], bits(2, AVX2)[2]}) == 1
+    assert bits(2)[1] != bits(2)[2]
 
 
 @pytest.mark.parametrize(
@@ -184,11 +196,11 @@ def test_the_same_bits_after_200_steps():
     ],
 )
 def test_the_tile_is_chosen_by_the_registers(compiled, assembly, shape):
-    assert compiled.tile_shape(assembly) == shape
+    assert compiled.tile.choose_tile_shape(assembly) == shape
 
 
 def test_a_cpu_without_fused_multiply_add_uses_numpys_products(compiled, monkeypatch):
-    monkeypatch.setattr(compiled, "SHAPE", None)
+    monkeypatch.setattr(compiled.product, "TILE_SHAPE", None)
     a, b, c = np.ones((3, 4)), np.ones((4, 5)), np.ones(5)
     np.testing.assert_array_equal(compiled.gemm(a, b), a @ b)
     np.testing.assert_array_equal(compiled.affine_leaky(a, b, c, 0.2), a @ b + 1)
@@ -199,8 +211,8 @@ def test_a_cpu_without_fused_multiply_add_uses_numpys_products(compiled, monkeyp
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_rows_of_4096_bytes_are_copied_apart_for_every_product_anew(dtype):
-    """Aᵀ B, whose columns of A lie 4096 bytes apart; the same bits as from a narrower A, which is read in place."""
+def test_rows_of_4096_bytes_are_copied_again_for_every_product(dtype):
+    """Aᵀ B with rows of A 4096 bytes apart: the bits of a narrower A, which is not copied."""
     rng, wide = np.random.default_rng(0), 4096 // np.dtype(dtype).itemsize
     for _ in range(3):
         a, b = (
@@ -273,7 +285,7 @@ def test_helpers_that_fell_asleep_wake_up(compiled):
 
 @pytest.fixture
 def one_core(compiled, monkeypatch):
-    """This thread and its helper on one core, where they believe in another: what they ask the system for."""
+    """This thread and its helper run on one core and are told of a second; what they ask for."""
     if not hasattr(os, "sched_setaffinity"):
         pytest.skip("needs Linux")
     usable, set_affinity, asked = os.sched_getaffinity(0), os.sched_setaffinity, []
@@ -295,13 +307,12 @@ def test_a_helper_on_its_callers_core_leaves_it_and_sleeps_all_the_same(compiled
         if len(asked) >= 4:
             break
     assert asked[:2] == [{here + 1}, {here, here + 1}]
-    clock = time.pthread_getcpuclockid(compiled.team.helpers[0].ident)
+    clock = time.pthread_getcpuclockid(compiled.team.current_team.helpers[0].ident)
     threading.Event().wait(0.05)
     before = time.clock_gettime(clock)
     threading.Event().wait(0.3)
-    assert (
-        time.clock_gettime(clock) - before < 0.1
-    )  # of processor time: it has not asked again and again
+    # Of processor time: it has not asked again and again.
+    assert time.clock_gettime(clock) - before < 0.1
 
 
 def test_a_helper_that_may_not_leave_helps_where_it_is(compiled, one_core, monkeypatch):
@@ -316,15 +327,16 @@ def test_a_helper_that_may_not_leave_helps_where_it_is(compiled, one_core, monke
         if asked:
             break
     assert asked
-    helper = compiled.team.helpers[0]
+    helper = compiled.team.current_team.helpers[0]
     helper.join(0.2)
     assert helper.is_alive()
 
 
 def test_a_helper_does_not_move_before_there_is_a_job(compiled):
     set_threads(2)
-    assert compiled.team.job[compiled.HOME] == -1
-    assert not compiled.shares_core(compiled.team.job)
+    job = compiled.team.current_team.job
+    assert job[compiled.job.CALLER_CORE] == -1
+    assert not compiled.worker.on_callers_core(job)
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
@@ -359,7 +371,7 @@ def test_a_shared_tanh_has_the_bits_of_one_alone(size):
     np.testing.assert_allclose(pieces, np.tanh(x), rtol=1e-6)
 
 
-@pytest.mark.parametrize("n", [0, -1, 1.5, "2"])
+@pytest.mark.parametrize("n", [0, -1, 1.5, "2", True, False])
 def test_wrong_numbers_of_threads_are_refused(n):
     with pytest.raises(ValueError, match="whole number of 1 or more"):
         set_threads(n)
@@ -405,7 +417,7 @@ def test_another_order_of_summation_gives_other_bits():
 
 
 class Marked(np.ndarray):
-    """Of another class than NumPy's own, with other habits, as np.matrix has."""
+    """A subclass with a method that behaves differently, as np.matrix has."""
 
     def ravel(self):
         return self
@@ -444,7 +456,7 @@ def test_arrays_that_do_not_fit_are_left_to_the_reference():
 def test_a_failure_while_the_team_prepares_leaves_it_usable(compiled, monkeypatch):
     set_threads(3)
     a, b = big()
-    expected, calls, right = kernels.gemm(a, b), [], compiled.memory.empty
+    expected, calls, right = kernels.gemm(a, b), [], memory.empty
 
     def failing(shape, dtype, *how):
         calls.append(shape)
@@ -453,13 +465,13 @@ def test_a_failure_while_the_team_prepares_leaves_it_usable(compiled, monkeypatc
         return right(shape, dtype, *how)
 
     set_threads(3)
-    compiled.team.memory  # noqa: B018 (a new team, without memory yet)
-    compiled.own.places[0].space(300)
-    monkeypatch.setattr(compiled.memory, "empty", failing)
+    assert not compiled.team.current_team.memory
+    compiled.team.workspaces.free[0].reserve(300)
+    monkeypatch.setattr(memory, "empty", failing)
     with pytest.raises(MemoryError):
         kernels.gemm(a, b)
-    monkeypatch.setattr(compiled.memory, "empty", right)
-    assert not compiled.team.caller
+    monkeypatch.setattr(memory, "empty", right)
+    assert not compiled.team.current_team.claim
     for _ in range(5):
         np.testing.assert_array_equal(kernels.gemm(a, b), expected)
 
@@ -469,16 +481,17 @@ def test_a_kernel_called_in_the_middle_of_another_disturbs_nothing(compiled, mon
     """As a signal handler may: between the writing of a job and its start."""
     set_threads(threads)
     (a, b), (c, d) = big(0), big(1)
-    expected, other, describe, inner = kernels.gemm(a, b), kernels.gemm(c, d), compiled.product, []
+    expected, other, inner = kernels.gemm(a, b), kernels.gemm(c, d), []
+    write_product = compiled.product.write_product
 
     def interrupted(*args):
-        able = describe(*args)
+        able = write_product(*args)
         if not inner:
             inner.append(None)
             inner[0] = kernels.gemm(c, d)
         return able
 
-    monkeypatch.setattr(compiled, "product", interrupted)
+    monkeypatch.setattr(compiled.product, "write_product", interrupted)
     np.testing.assert_array_equal(kernels.gemm(a, b), expected)
     np.testing.assert_array_equal(inner[0], other)
 

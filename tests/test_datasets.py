@@ -21,9 +21,9 @@ from npgan.datasets import (
     DataError,
     Images,
     batches,
-    embedded,
     load,
     mnist,
+    mnist_data,
     ring,
     to_uint8,
     to_unit,
@@ -76,7 +76,7 @@ def build_mnist():
 
 
 class TestEmbeddedMnist:
-    # Hashed here a second time, by hand, so that check() and header() cannot vouch for themselves.
+    # Hashed here a second time, by hand, so that is_as_published() and header() cannot vouch for themselves.
     @pytest.mark.parametrize(
         ("split", "n", "images_sha", "labels_sha"),
         [
@@ -119,8 +119,8 @@ class TestEmbeddedMnist:
         assert np.array_equal(data.labels, np.concatenate([train.labels, test.labels]))
 
     def test_only_the_split_asked_for_is_read(self, tmp_path, monkeypatch):
-        (tmp_path / "mnist-test.z").write_bytes((embedded.DATA / "mnist-test.z").read_bytes())
-        monkeypatch.setattr(embedded, "DATA", tmp_path)
+        (tmp_path / "mnist-test.z").write_bytes((mnist_data.DATA / "mnist-test.z").read_bytes())
+        monkeypatch.setattr(mnist_data, "DATA", tmp_path)
         assert len(mnist("test")) == 10_000
         assert "install npgan again" in complaint(mnist, "train")
 
@@ -146,18 +146,18 @@ class TestEmbeddedMnist:
         ids=["cut", "empty", "bit flip", "short", "one pixel", "one label", "other data"],
     )
     def test_damage_is_found(self, damage, tmp_path, monkeypatch):
-        packed = (embedded.DATA / "mnist-test.z").read_bytes()
+        packed = (mnist_data.DATA / "mnist-test.z").read_bytes()
         (tmp_path / "mnist-test.z").write_bytes(damage(packed))
-        monkeypatch.setattr(embedded, "DATA", tmp_path)
+        monkeypatch.setattr(mnist_data, "DATA", tmp_path)
         text = complaint(mnist, "test")
         assert "mnist-test.z: the built-in MNIST is damaged" in text
         assert text.endswith("install npgan again")
 
     def test_notice_names_source_and_licence(self):
-        notice = (embedded.DATA / "NOTICE.md").read_text(encoding="utf-8")
+        notice = (mnist_data.DATA / "NOTICE.md").read_text(encoding="utf-8")
         for word in ("LeCun", "Cortes", "Burges", "Attribution-ShareAlike 3.0"):
             assert word in notice
-        for part in embedded.PARTS.values():
+        for part in mnist_data.PARTS.values():
             assert part.images_sha256 in notice
             assert part.labels_sha256 in notice
 
@@ -186,11 +186,11 @@ class TestBuild:
         labels = np.arange(len(images), dtype=np.uint8)
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(build_mnist, "CHUNK", chunk)
-            patch.setattr(embedded, "CHUNK", chunk)
+            patch.setattr(mnist_data, "CHUNK", chunk)
             packed = build_mnist.pack(images, labels)
             assert packed == build_mnist.pack(images, labels)
             images_out, labels_out = np.full_like(images, 7), np.full_like(labels, 7)
-            embedded.unpack(packed, images_out, labels_out)
+            mnist_data.unpack(packed, images_out, labels_out)
         assert np.array_equal(images_out, images)
         assert np.array_equal(labels_out, labels)
 
@@ -198,7 +198,7 @@ class TestBuild:
         ink = np.zeros((28, 28), np.uint8)
         ink[5, 5:8] = ink[6, 6] = ink[20, 20] = 1
         lone, left, top, right, below = 20 * 28 + 20, 5 * 28 + 5, 5 * 28 + 6, 5 * 28 + 7, 6 * 28 + 6
-        assert embedded.order(ink.reshape(-1)).tolist() == [lone, left, right, top, below]
+        assert mnist_data.ink_order(ink.reshape(-1)).tolist() == [lone, left, right, top, below]
 
     def test_build_writes_what_mnist_reads(self, build_mnist, tmp_path, monkeypatch, capsys):
         parts = {}
@@ -207,10 +207,10 @@ class TestBuild:
             write_idx(tmp_path / f"{stem}-images-idx3-ubyte.gz", images)
             write_idx(tmp_path / f"{stem}-labels-idx1-ubyte.gz", labels)
             sha = [hashlib.sha256(idx_bytes(array)).hexdigest() for array in (images, labels)]
-            parts[name] = embedded.Part(n, stem, *sha)
-        for module in (embedded, build_mnist):
+            parts[name] = mnist_data.Part(n, stem, *sha)
+        for module in (mnist_data, build_mnist):
             monkeypatch.setattr(module, "PARTS", parts)
-        monkeypatch.setattr(embedded, "DATA", tmp_path)
+        monkeypatch.setattr(mnist_data, "DATA", tmp_path)
         monkeypatch.setattr(sys, "argv", ["build_mnist.py", str(tmp_path), "--out", str(tmp_path)])
         build_mnist.main()
         assert "mnist-test.z: 3 images" in capsys.readouterr().out
@@ -227,7 +227,7 @@ class TestBuild:
     @pytest.mark.skipif(OFFICIAL is None, reason="NPGAN_MNIST does not name the published files")
     def test_from_the_published_files(self, build_mnist, tmp_path, monkeypatch, train):
         build_mnist.build(Path(OFFICIAL), tmp_path)
-        monkeypatch.setattr(embedded, "DATA", tmp_path)
+        monkeypatch.setattr(mnist_data, "DATA", tmp_path)
         assert np.array_equal(mnist().images, train.images)
 
 

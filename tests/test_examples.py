@@ -51,8 +51,8 @@ def test_one_screen_fits_on_a_screen():
 def test_ring(example, tmp_path, capsys):
     out = tmp_path / "ring.png"
     ring = example("ring")
-    covered = ring.main(steps=4000, out=out)
-    assert covered >= 6  # after 6000 steps, as the example runs by itself, all 8
+    covered = ring.main(steps=2500, out=out)
+    assert covered >= 7  # without the penalty there are 4, and with another seed 6
     assert f"{covered} of 8 modes covered" in capsys.readouterr().out
     assert plot.read(out).shape == (640, 740, 3)
 

@@ -1,7 +1,9 @@
-"""What happens where Numba is missing, broken, or cannot keep what it compiled; each in a process of its own."""
+"""Numba is missing or broken, or its cache does not work; each case in a process of its own."""
 
+import importlib.util
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -18,8 +20,9 @@ print(kernels.active)
 """
 
 
-def child(tmp_path, code=PROBE, **environment):
-    env = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path / "cache"), **environment}
+def child(folder, code=PROBE, **environment):
+    """Run the code with folder/cache as Numba's cache; the output, and the lines on stderr."""
+    env = {**os.environ, "NUMBA_CACHE_DIR": str(folder / "cache"), **environment}
     for name in ("NUMBA_DISABLE_JIT", "NPGAN_KERNELS"):
         if name not in environment:
             env.pop(name, None)
@@ -28,6 +31,38 @@ def child(tmp_path, code=PROBE, **environment):
     )
     assert done.returncode == 0, done.stderr
     return done.stdout.strip(), [line for line in done.stderr.splitlines() if line]
+
+
+# Every start loads these, and they compile quickly. A test that needs a process to compile something
+# removes or damages their files in a copy of a complete cache.
+QUICK = ("column_sum_loop", "leaky_gate", "tanh_gate")
+
+
+@pytest.fixture(scope="session")
+def complete_cache():
+    """The session's cache with everything that a start loads; what is missing is compiled here."""
+    folder = os.environ["NUMBA_CACHE_DIR"]
+    subprocess.run([sys.executable, "-c", PROBE], check=True, capture_output=True)
+    return folder
+
+
+@pytest.fixture
+def warm(tmp_path, complete_cache):
+    """A folder whose cache is a copy of the complete one."""
+    unfinished = shutil.ignore_patterns("*.tmp.*")  # another process may be writing
+    shutil.copytree(complete_cache, tmp_path / "cache", ignore=unfinished)
+    return tmp_path
+
+
+def files_of(folder, kernels, suffix):
+    """Files like loops.column_sum_loop-31.py311.nbi of these kernels in a cache."""
+    found = [
+        file
+        for file in (folder / "cache").rglob(f"*{suffix}")
+        if file.name.partition("-")[0].rpartition(".")[2] in kernels
+    ]
+    assert len(found) >= len(kernels)
+    return found
 
 
 @pytest.mark.parametrize(
@@ -61,9 +96,9 @@ def test_asked_for_by_name_compiled_kernels_that_do_not_work_are_an_error(tmp_pa
     assert "do not work here" in child(tmp_path, code)[0]
 
 
-def test_the_environment_chooses(tmp_path):
-    assert child(tmp_path, NPGAN_KERNELS="reference") == ("reference", [])
-    out, err = child(tmp_path, NPGAN_KERNELS="fast")
+def test_the_environment_chooses(warm):
+    assert child(warm, NPGAN_KERNELS="reference") == ("reference", [])
+    out, err = child(warm, NPGAN_KERNELS="fast")
     assert out == "compiled"
     assert any("NPGAN_KERNELS=fast ignored" in line for line in err)
 
@@ -75,48 +110,73 @@ def test_the_environment_chooses(tmp_path):
         ({"NPGAN_KERNELS": "compiled", "NUMBA_DISABLE_JIT": "1"}, "NUMBA_DISABLE_JIT is set"),
     ],
 )
-def test_info_tells_even_where_something_is_wrong(tmp_path, environment, words):
-    out, err = child(
-        tmp_path, "from npgan.cli import main\nassert main(['info']) == 0", **environment
-    )
+def test_info_tells_even_where_something_is_wrong(warm, environment, words):
+    out, err = child(warm, "from npgan.cli import main\nassert main(['info']) == 0", **environment)
     assert re.search(r"^kernels +\w+$", out, re.M)
     assert any(words in line for line in err)
 
 
-def test_the_first_compile_says_so_and_the_next_start_is_silent(tmp_path):
-    out, err = child(tmp_path)
+def test_the_first_compile_says_so_and_the_next_start_is_silent(warm):
+    for file in files_of(warm, QUICK, ".nb[ic]"):
+        file.unlink()
+    out, err = child(warm)
     assert out == "compiled"
     assert len(err) == 1
     assert "compiling" in err[0]
-    assert child(tmp_path) == ("compiled", [])
+    assert child(warm) == ("compiled", [])
 
 
-def test_a_damaged_cache_costs_one_warning(tmp_path):
-    child(tmp_path)
-    files = sorted((tmp_path / "cache").rglob("*.nb[ic]"))
-    assert len(files) > 10
-    for suffix, content in (
-        (".nbi", b"damaged"),
-        (".nbc", b""),
-        (".nbc", b"\x80\x05junk"),
-        (".nbi", b""),
+@pytest.mark.parametrize(
+    ("suffix", "content"),
+    [(".nbi", b"damaged"), (".nbc", b""), (".nbc", b"\x80\x05junk"), (".nbi", b"")],
+)
+def test_a_damaged_cache_costs_one_warning(warm, suffix, content):
+    assert len(list((warm / "cache").rglob("*.nb[ic]"))) > 10
+    for file in files_of(warm, QUICK, suffix):
+        file.write_bytes(content)
+    out, err = child(warm)
+    assert out == "compiled"
+    assert len([line for line in err if "npgan: warning" in line]) == 1, err
+    assert "cache of compiled kernels" in err[0] + err[-1]
+    assert "Traceback" not in "".join(err)
+
+
+def test_a_change_in_another_kernel_file_makes_the_cache_stale(tmp_path):
+    """A jitted function keeps the helpers and the constants that it takes from other files."""
+    kernels = Path(importlib.util.find_spec("npgan.kernels").origin).parent
+    copy = tmp_path / "npgan" / "kernels"
+    shutil.copytree(kernels, copy, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(kernels.parent / "__init__.py", copy.parent)
+    code = """
+import numpy as np
+import npgan.kernels.compiled as compiled
+assert compiled.__file__.startswith(FOLDER), compiled.__file__
+x = np.zeros(20_000, np.float32)
+print(compiled.softplus(x)[0])
+job, scalars = compiled.job.new_job(1)
+compiled.kernels.write_loop(job, scalars[x.dtype], compiled.job.EMA, x, x, x, x, x[:1])
+print(job[compiled.job.PARTS])
+"""
+    code = f"import sys\nFOLDER = {str(tmp_path)!r}\nsys.path.insert(0, FOLDER)\n{code}"
+    out, err = child(tmp_path, code)
+    assert out.split() == ["0.6931472", "2"]
+    assert "compiling" in "".join(err)
+    assert child(tmp_path, code) == (out, [])  # nothing changed: loaded from the cache
+
+    for room, old, new in (
+        ("elementary", "(x if x > 0.0 else 0.0) +", "2.0 *"),  # a helper of the loop in kernels.py
+        ("worker", "CHUNK = 16384", "CHUNK = 1000"),  # a constant in write_loop in kernels.py
     ):
-        for file in files:
-            if file.suffix == suffix:
-                file.write_bytes(content)
-        out, err = child(tmp_path)
-        assert out == "compiled"
-        assert len([line for line in err if "npgan: warning" in line]) == 1, err
-        assert "cache of compiled kernels" in err[0] + err[-1]
-        assert "Traceback" not in "".join(err)
-        for file in (tmp_path / "cache").rglob("*.nb[ic]"):
-            file.unlink()
-        child(tmp_path)
+        file = copy / "compiled" / f"{room}.py"
+        source = file.read_text()
+        assert source.count(old) == 1
+        file.write_text(source.replace(old, new))
+    assert child(tmp_path, code)[0].split() == ["1.3862944", "20"]
 
 
 def test_what_was_compiled_is_kept_outside_the_package_where_it_can_be(tmp_path):
-    """pip leaves behind what it did not install: a folder npgan without a package hid the editable install."""
-    code = "from npgan.kernels import compiled\nprint(compiled.__file__)\nprint(compiled.product._cache.cache_path)"
+    """A folder npgan that pip left behind with a cache in it would hide an editable install."""
+    code = "from npgan.kernels import compiled\nprint(compiled.__file__)\nprint(compiled.product.write_product._cache.cache_path)"
     file = tmp_path / "file"
     file.write_text("")
     for home, inside in ((tmp_path, False), (file, True)):
@@ -134,9 +194,17 @@ def test_what_was_compiled_is_kept_outside_the_package_where_it_can_be(tmp_path)
 
 def test_an_unwritable_cache_costs_one_warning(tmp_path):
     (tmp_path / "cache").write_text("a file where the folder should be")
-    # Numba then looks for another folder; take those away, too.
-    code = "from numba.core.caching import CacheImpl as C\nC._locator_classes = C._locator_classes[:1]\n"  # the user's
-    out, err = child(tmp_path, code + PROBE)
+    # Numba would then use another folder: only the user's is allowed. As nothing is kept, every kernel
+    # that is tried out is compiled: two quick ones, and those that PROBE calls.
+    prelude = """
+from numba.core.caching import CacheImpl
+CacheImpl._locator_classes = CacheImpl._locator_classes[:1]  # the user's
+import numpy as np
+from npgan.kernels import compiled
+ones = np.ones((2, 2), np.float32)
+compiled.try_out = lambda: (compiled.tanh_gate(ones, ones), compiled.column_sum(ones))
+"""
+    out, err = child(tmp_path, prelude + PROBE)
     assert out == "compiled"
     assert len([line for line in err if "npgan: warning" in line]) == 1
     assert Path(tmp_path / "cache").is_file()

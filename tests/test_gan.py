@@ -421,7 +421,10 @@ def test_save_and_load_keep_every_bit(points, tmp_path):
     [
         (lambda p: GAN(latent=0), "latent must be a whole number of 1 or more; got 0"),
         (lambda p: GAN(batch=2.5), "batch must be a whole number"),
-        (lambda p: GAN(hidden=5), "hidden must be a sequence, each item a whole number of 1 or more; got 5; "),
+        (
+            lambda p: GAN(hidden=5),
+            "hidden must be a sequence, each item a whole number of 1 or more; got 5; ",
+        ),
         (lambda p: GAN(hidden_D=(2.5,)), "hidden_D must be a sequence"),
         (lambda p: GAN(lr=None), "lr must be a number above 0, or a pair"),
         (
@@ -433,7 +436,10 @@ def test_save_and_load_keep_every_bit(points, tmp_path):
         (lambda p: GAN(average=1.0), "average must be a number of 0 or more and below 1; got 1.0"),
         (lambda p: GAN(lr=0), "lr must be a number above 0, or a pair"),
         (lambda p: GAN(lr=(1, 2, 3)), "lr must be"),
-        (lambda p: GAN(rng=-1), "rng must be a whole number of 0 or more, a np.random.Generator or None; got -1"),
+        (
+            lambda p: GAN(rng=-1),
+            "rng must be a whole number of 0 or more, a np.random.Generator or None; got -1",
+        ),
         (
             lambda p: small_gan().fit(p, epochs=0),
             "epochs must be a whole number of 1 or more; got 0",
@@ -445,7 +451,10 @@ def test_save_and_load_keep_every_bit(points, tmp_path):
             lambda p: small_gan().fit(p, 1, progress=False).fit(np.zeros((64, 3)), 1),
             r"images of shape \(2,\), got \(3,\)",
         ),
-        (lambda p: small_gan().fit(p, 1, progress=False).sample(0), "n must be a whole number of 1 or more; got 0"),
+        (
+            lambda p: small_gan().fit(p, 1, progress=False).sample(0),
+            "n must be a whole number of 1 or more; got 0",
+        ),
         (lambda p: Generator(output="relu"), '"tanh" or "linear"'),
     ],
 )

@@ -78,7 +78,7 @@ def test_edges(dtype):
         np.testing.assert_allclose(
             kernels.leaky_relu(x, 0.5), [-np.inf, -5e3, 0, 0, 1e4, np.inf, np.nan]
         )
-        # At a kink the slope of the negative side is taken; a NaN is not taken for a positive number.
+        # At a kink the slope of the negative side is used; a NaN does not count as positive.
         np.testing.assert_array_equal(
             kernels.leaky_gate(np.ones_like(x), x, 0.5), [0.5, 0.5, 0.5, 0.5, 1, 1, 0.5]
         )

@@ -1,4 +1,4 @@
-"""Layers and networks: both roads give the same bits, and the bits are right."""
+"""Layers and networks: pullbacks and tape give the same bits, and the bits are right."""
 
 import numpy as np
 import pytest
@@ -53,7 +53,7 @@ def test_pull_agrees_with_central_differences():
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @given(batch=st.integers(1, 9), seed=st.integers(0, 99))
-def test_explicit_road_equals_tape_road_bit_for_bit(dtype, batch, seed):
+def test_pullbacks_and_tape_have_the_same_bits(dtype, batch, seed):
     net, rng = small(dtype, seed), np.random.default_rng(seed)
     x, g = (
         rng.standard_normal((batch, 5)).astype(dtype),
@@ -69,7 +69,7 @@ def test_explicit_road_equals_tape_road_bit_for_bit(dtype, batch, seed):
     np.testing.assert_array_equal(flatten(tape_params), dtheta)
 
 
-def test_every_wrt_gives_its_part_of_both():
+def test_each_wrt_returns_its_part_of_both():
     net, x, g = small(), np.ones((3, 5)), np.ones((3, 2))
     dx, dtheta = net.forward(x)[1](g, wrt="both")
     np.testing.assert_array_equal(net.forward(x)[1](g, wrt="input"), dx)
@@ -93,7 +93,10 @@ def test_work_that_wrt_does_not_ask_for_is_not_done(monkeypatch):
 
 
 def test_two_forward_passes_do_not_disturb_each_other():
-    """The bug of three widely copied NumPy GANs: the fake pass overwrites what the real one cached."""
+    """Three widely copied NumPy GANs have this bug.
+
+    There the forward pass on fakes overwrites what the one on real images stored in the layers.
+    """
     net, rng = small(), np.random.default_rng(2)
     real, fake, g = (
         rng.standard_normal((4, 5)),
@@ -155,7 +158,7 @@ def test_the_dtype_of_theta_decides():
     assert {y.dtype, dx.dtype, dtheta.dtype} == {np.dtype(np.float32)}
 
 
-def test_initialisers_have_the_scale_they_promise():
+def test_initialisers_have_the_documented_scale():
     rng = np.random.default_rng(0)
     W = he(rng, 400, 600)
     np.testing.assert_allclose(W.std(), np.sqrt(2 / (1.04 * 400)), rtol=0.01)
@@ -175,13 +178,30 @@ def test_initialisers_have_the_scale_they_promise():
     assert np.all(own.params["b"] == 0)
 
 
+def test_init_names_an_initialiser():
+    for name, draw in (("he", he), ("glorot", glorot), ("normal", normal)):
+        expected = draw(np.random.default_rng(3), 4, 5).astype(np.float32)
+        np.testing.assert_array_equal(Dense(4, 5, name, rng=3).params["W"], expected)
+    np.testing.assert_array_equal(
+        Dense(4, 5, rng=3).params["W"], Dense(4, 5, "he", rng=3).params["W"]
+    )
+
+
+def test_defaults_of_layers():
+    dense = Dense(np.int64(4), np.int32(5))
+    assert dense.theta.dtype == np.float32
+    assert dense.params["W"].shape == (4, 5)
+    x = np.array([[-1.0, 2.0]], np.float32)
+    np.testing.assert_array_equal(LeakyReLU().forward(x)[0], np.float32([[-0.2, 2.0]]))
+
+
 def test_the_same_seed_gives_the_same_weights():
     a, b, c = Dense(3, 4, rng=1), Dense(3, 4, rng=1), Dense(3, 4, rng=2)
     np.testing.assert_array_equal(a.theta, b.theta)
     assert np.any(a.theta != c.theta)
 
 
-def test_a_layer_of_ones_own():
+def test_a_user_defined_layer():
     @primitive
     def scale(x, s):
         return x * s
@@ -197,7 +217,7 @@ def test_a_layer_of_ones_own():
     assert [name for name, _ in net.named_parameters()] == ["0.W", "0.b", "1.s"]
 
 
-def test_a_parameter_whose_rule_is_flat_gets_zeros():
+def test_a_parameter_with_zero_derivative_gets_zeros():
     @primitive
     def gated(x, y):
         return np.where(y > 0, x, 0.0)
@@ -213,16 +233,16 @@ def test_a_layer_has_one_network():
     layer, activation = Dense(3, 3), LeakyReLU()
     with pytest.raises(ValueError, match="belongs to a network already"):
         Network([layer, layer])
-    net = Network([Dense(3, 3), activation, Dense(3, 3), activation])  # an activation owns nothing
+    net = Network([Dense(3, 3), activation, Dense(3, 3), activation])  # it has no parameters
     with pytest.raises(ValueError, match=r"make a new layer, or net\.copy\(\)"):
         Network(net.layers)
     assert Network([activation])(np.ones((1, 3), np.float32)).shape == (1, 3)
 
 
 def test_repr_shows_the_architecture():
-    assert repr(small()) == (
-        "Network(Dense(5 -> 4), leaky_relu, Dense(4 -> 3), tanh, Dense(3 -> 2), sigmoid; 47 parameters)"
-    )
+    layers = "Dense(5 -> 4), leaky_relu, Dense(4 -> 3), tanh, Dense(3 -> 2), sigmoid"
+    assert repr(small()) == f"Network({layers}; 47 parameters)"
+    assert repr(Network([Dense(99, 100)])) == "Network(Dense(99 -> 100); 10,000 parameters)"
 
 
 @pytest.mark.parametrize(
@@ -233,6 +253,7 @@ def test_repr_shows_the_architecture():
         (lambda net: net(np.ones((2, 5), np.uint8)), TypeError, "takes floats, got uint8.*to_unit"),
         (lambda net: net.forward(np.ones((2, 5)))[1](np.ones((2, 2)), wrt="weights"), ValueError, '"input", "params" or "both"'),
         (lambda net: net.astype(int), ValueError, "float32 or float64"),
+        (lambda net: net.astype(np.float16), ValueError, "float32 or float64, got float16"),
         (lambda net: net.name_at(47), IndexError, "beyond"),
         (lambda net: Network([]), ValueError, "at least one layer"),
         (lambda net: Dense(0, 3), ValueError, "inputs, 1 or more; got 0"),
@@ -247,7 +268,7 @@ def test_errors_say_what_to_do(wrong, error, words):
         wrong(small())
 
 
-def test_copies_and_pickles_are_networks_of_their_own():
+def test_copies_and_pickles_share_no_parameters():
     import copy
     import pickle
 
@@ -261,12 +282,54 @@ def test_copies_and_pickles_are_networks_of_their_own():
     assert copy.deepcopy(ops.affine) is ops.affine
 
 
+def test_a_copied_layer_sees_its_own_theta():
+    import copy
+    import pickle
+
+    layer, x = Dense(3, 2, rng=0), np.ones((1, 3), np.float32)
+    for other in (copy.deepcopy(layer), pickle.loads(pickle.dumps(layer))):
+        other.theta[:] = 0
+        assert np.all(other.forward(x)[0] == 0)
+    assert np.all(layer.forward(x)[0] != 0)
+
+
+def test_a_layer_alone_refuses_what_does_not_fit():
+    with pytest.raises(ValueError, match=r"Dense\(3 -> 2\) got x of shape \(2, 4\)"):
+        Dense(3, 2).forward(np.ones((2, 4), np.float32))
+    _, pull = LeakyReLU().forward(np.ones((2, 4)))
+    with pytest.raises(ValueError, match='"input", "params" or "both"'):
+        pull(np.ones((2, 4)), wrt="weights")
+
+
+def test_apply_refuses_what_does_not_fit():
+    net = small()
+    with pytest.raises(ValueError, match=r"must be \(batch, 5\)"):
+        net.apply(Tensor(np.ones((2, 4))), net.tensors())
+
+
+def test_apply_passes_the_options_of_a_layer():
+    net, x = Network([LeakyReLU(0.5)]), np.array([[-1.0, 2.0]], np.float32)
+    np.testing.assert_array_equal(net.apply(Tensor(x), []).data, net(x))
+
+
+def test_a_batch_of_the_networks_dtype_is_not_copied():
+    x = np.ones((2, 5), np.float32)
+    assert small(np.float32).cast(x) is x
+
+
+@pytest.mark.parametrize("width", [3, 100, 600])
+def test_theta_begins_at_a_cache_line(width):
+    net = Network([Dense(width, width, rng=0)])
+    for other in (net, net.copy(), net.astype(np.float64)):
+        assert other.theta.ctypes.data % 64 == 0
+
+
 def test_a_slope_below_zero_is_refused_where_the_layer_is_made():
     with pytest.raises(ValueError, match="slope of 0 or more"):
         LeakyReLU(-1.0)
 
 
-def test_an_affine_layer_with_names_of_ones_own():
+def test_an_affine_layer_with_other_parameter_names():
     layer = Layer(ops.affine, {"weight": np.ones((3, 2)), "bias": np.zeros(2)})
     net = Network([Dense(2, 3, rng=0), LeakyReLU(), layer]).astype(np.float64)
     x, g = np.random.default_rng(0).standard_normal((4, 2)), np.ones((4, 2))

@@ -3,6 +3,7 @@
 import json
 import math
 import os
+import types
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ from npgan.datasets import DataError, Images, load, mnist
 from npgan.datasets.fingerprints import image_crc32
 from npgan.files import checkpoint
 from npgan.metrics import Judge, distances, frechet_distance, nearest, precision_recall, scores
-from npgan.metrics.judge import HERE
+from npgan.metrics.judge import JUDGES
 
 RNG = np.random.default_rng(0)
 
@@ -77,21 +78,19 @@ def test_frechet_distance_of_fewer_points_than_dimensions():
 
 def brute_force(real, fake, k):
     def inside(points, others):
-        found = []
-        for x in points:
-            hits = []
-            for i, y in enumerate(others):
-                rest = sorted(np.linalg.norm(z - y) for j, z in enumerate(others) if j != i)
-                hits.append(np.linalg.norm(x - y) <= rest[k - 1])
-            found.append(any(hits))
-        return np.mean(found)
+        radii = []
+        for i, y in enumerate(others):
+            rest = sorted(math.dist(y, z) for j, z in enumerate(others) if j != i)
+            radii.append(rest[k - 1])
+        balls = list(zip(others, radii, strict=True))
+        return np.mean([any(math.dist(x, y) <= radius for y, radius in balls) for x in points])
 
     return inside(fake, real), inside(real, fake)
 
 
 @pytest.mark.parametrize("block", [1 << 20, 50])
 def test_precision_and_recall_are_those_of_brute_force(block, monkeypatch):
-    monkeypatch.setattr(distances, "BLOCK", block)
+    monkeypatch.setattr(distances, "MAX_DISTANCES", block)
     for seed in range(6):
         rng = np.random.default_rng(seed)
         real = rng.standard_normal((23, 3))
@@ -112,8 +111,8 @@ def test_precision_and_recall_at_the_ends():
 @pytest.mark.parametrize(("block", "strip"), [(1 << 20, 4000), (20, 7)])
 @pytest.mark.parametrize("dtype", [np.float64, np.uint8])
 def test_nearest_is_that_of_brute_force(block, strip, dtype, monkeypatch):
-    monkeypatch.setattr(distances, "BLOCK", block)
-    monkeypatch.setattr(distances, "STRIP", strip)
+    monkeypatch.setattr(distances, "MAX_DISTANCES", block)
+    monkeypatch.setattr(distances, "MAX_ROWS", strip)
     x, others = (RNG.integers(0, 256, (n, 12)).astype(dtype) for n in (19, 31))
     others[11] = x[4]
     index, distance = nearest(x, others)
@@ -167,7 +166,7 @@ def train_digits():
 
 
 def test_the_judge_is_as_good_as_it_says(judge, test_digits):
-    right = np.mean(judge.view(test_digits.images).labels == test_digits.labels)
+    right = np.mean(judge.predict(test_digits.images).labels == test_digits.labels)
     assert right == judge.accuracy >= 0.985
     assert metrics.agreement(test_digits.images, test_digits.labels) == right
     assert judge.features(test_digits.images[:3]).shape == (3, 128)
@@ -205,7 +204,7 @@ def test_a_run_on_fashion_mnist_is_shown_to_its_judge(tmp_path, capsys):
 
 
 def test_what_the_judge_sees_are_probabilities(judge, test_digits):
-    seen = judge.view(test_digits.images[:50])
+    seen = judge.predict(test_digits.images[:50])
     np.testing.assert_allclose(seen.probabilities.sum(1), 1, rtol=1e-5)
     np.testing.assert_array_equal(seen.probabilities, judge.probabilities(test_digits.images[:50]))
     np.testing.assert_array_equal(seen.features, judge.features(test_digits.images[:50]))
@@ -218,7 +217,7 @@ def test_the_judge_looks_at_each_image_alone(judge, test_digits):
 
 
 def rewritten(path, change):
-    arrays, meta = checkpoint.load(HERE / "mnist.npz")
+    arrays, meta = checkpoint.load(JUDGES / "mnist.npz")
     change(arrays, meta)
     checkpoint.save(path, arrays, meta)
 
@@ -230,7 +229,7 @@ def test_a_shipped_judge_that_has_changed_is_refused(tmp_path, monkeypatch):
     rewritten(tmp_path / "mnist.npz", nudge)
     other = Judge.load(tmp_path / "mnist.npz")  # a judge of one's own may be what it likes
     assert other.title != Judge.load().title
-    monkeypatch.setattr("npgan.metrics.judge.HERE", tmp_path)
+    monkeypatch.setattr("npgan.metrics.judge.JUDGES", tmp_path)
     with pytest.raises(CheckpointError, match="SHA-256"):
         Judge.load()
 
@@ -362,7 +361,7 @@ def test_the_order_of_the_samples_does_not_matter(real, scored):
 
 
 def test_a_collapse_shows_in_histogram_and_recall(real, scored, judge):
-    labels = judge.view(real).labels
+    labels = judge.predict(real).labels
     seven = real[labels == 7]
     found = metrics.evaluate(np.resize(seven, (N, 784)))
     assert found["covered"] == 1
@@ -428,7 +427,10 @@ def test_fewer_images_than_the_standard_are_said_to_be(scored):
     (note,) = scored["notes"]
     assert "400 images instead of 10,000" in note
     assert "too high" in note
-    assert scored["real"]["frechet_distance"] > 3 * Judge.load().bounds["real"]["frechet_distance"]
+    assert (
+        scored["real"]["frechet_distance"]
+        > 3 * Judge.load().reference_scores["real"]["frechet_distance"]
+    )
 
 
 def test_too_few_images_are_refused(real):
@@ -438,16 +440,19 @@ def test_too_few_images_are_refused(real):
 
 def test_the_kept_scores_of_real_images_and_noise_are_right(judge):
     """All but nearness are computed again; of that, what 500 images show."""
-    reference = scores.reference(judge, "mnist")
-    images = scores.real_and_noise(reference, scores.SAMPLES)
+    reference = scores.load_reference(judge, "mnist")
+    images = scores.real_and_noise_images(reference, scores.STANDARD_SAMPLES)
     for name, x in zip(("real", "noise"), images, strict=True):
-        for key, value in scores.score(judge, reference, judge.view(x)).items():
-            assert judge.bounds[name][key] == pytest.approx(value, rel=1e-3, abs=3e-4), (name, key)
+        for key, value in scores.judge_scores(judge, reference, judge.predict(x)).items():
+            assert judge.reference_scores[name][key] == pytest.approx(value, rel=1e-3, abs=3e-4), (
+                name,
+                key,
+            )
     unseen = nearest(reference.test[:500], reference.train)[1]
-    near = np.asarray(judge.bounds["near"])[reference.view.labels[:500]]
-    assert np.median(unseen) == pytest.approx(judge.bounds["real"]["nearest"], rel=0.05)
+    near = np.asarray(judge.reference_scores["near"])[reference.prediction.labels[:500]]
+    assert np.median(unseen) == pytest.approx(judge.reference_scores["real"]["nearest"], rel=0.05)
     assert np.mean(unseen < near) < 0.03
-    assert judge.bounds["real"]["too_near"] == pytest.approx(0.01, abs=0.002)
+    assert judge.reference_scores["real"]["too_near"] == pytest.approx(0.01, abs=0.002)
 
 
 def test_other_data_than_the_judges_are_refused(judge, tmp_path):
@@ -459,21 +464,36 @@ def test_other_data_than_the_judges_are_refused(judge, tmp_path):
         y_test=np.arange(3),
     )
     with pytest.raises(DataError, match="not the mnist"):
-        scores.reference(judge, str(tmp_path / "other.npz"))
+        scores.load_reference(judge, str(tmp_path / "other.npz"))
 
 
 # ---- npgan evaluate ----
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory):
+def run(tmp_path_factory, test_digits):
     """A run of a small GAN on the first digits, which has learnt nothing yet."""
     place = tmp_path_factory.mktemp("evaluate")
-    np.save(place / "digits.npy", mnist("test").images[:64].reshape(-1, 28, 28))
+    np.save(place / "digits.npy", test_digits.images[:64].reshape(-1, 28, 28))
     GAN(latent=3, hidden=(5,), hidden_D=(4,), batch=8).fit(
         load(place / "digits.npy"), 1, out=place / "run"
     )
     return place / "run"
+
+
+@pytest.fixture(autouse=True)
+def judges_are_loaded_once(monkeypatch):
+    """The command loads a judge, and the reference images with it, at every call; here only once."""
+
+    def load(source="mnist"):
+        if source not in judges:
+            judges[source] = scores.standard_judge() if source == "mnist" else Judge.load(source)
+        return judges[source]
+
+    monkeypatch.setattr("npgan.cli.evaluate.Judge", types.SimpleNamespace(load=load))
+
+
+judges = {}
 
 
 def evaluate_json(capsys, *argv):
@@ -525,10 +545,10 @@ def test_evaluate_prints_a_table(tmp_path, real, scored, capsys):
 
 
 def test_evaluate_asks_a_conditional_run_for_every_class_in_turn(
-    tmp_path, real, judge, capsys, monkeypatch
+    tmp_path, real, judge, test_digits, capsys, monkeypatch
 ):
     """The run draws real test digits of the class it is asked for, but sevens where it is asked for a 1."""
-    images, labels = mnist("test").images, mnist("test").labels
+    images, labels = test_digits.images, test_digits.labels
     of_class = [images[labels == label] for label in range(10)]
     data = Images("digits", images[:200], labels[:200], (28, 28))
     gan = GAN(latent=3, hidden=(5,), hidden_D=(4,), batch=8, conditional=True)
@@ -555,8 +575,10 @@ def test_evaluate_asks_a_conditional_run_for_every_class_in_turn(
         assert picture.width > 10 * 2 * 2 * 28  # a column for each class: pairs, at twice the size
 
 
-def test_labels_that_the_judge_does_not_know_get_a_note_and_no_number(tmp_path, capsys):
-    data = Images("odd", mnist("test").images[:64], 8 + np.arange(64) % 3, (28, 28))
+def test_labels_that_the_judge_does_not_know_get_a_note_and_no_number(
+    tmp_path, test_digits, capsys
+):
+    data = Images("odd", test_digits.images[:64], 8 + np.arange(64) % 3, (28, 28))
     gan = GAN(latent=3, hidden=(5,), hidden_D=(4,), batch=8, conditional=True)
     gan.fit(data, 1, out=tmp_path / "run", progress=False)
     found, err = evaluate_json(capsys, tmp_path / "run", "-n", 100)
@@ -566,8 +588,8 @@ def test_labels_that_the_judge_does_not_know_get_a_note_and_no_number(tmp_path, 
 
 
 def test_labels_of_images_that_are_too_many_are_left_out_with_them(real, monkeypatch, judge):
-    monkeypatch.setattr(scores, "SAMPLES", 300)
-    labels = judge.view(real).labels
+    monkeypatch.setattr(scores, "STANDARD_SAMPLES", 300)
+    labels = judge.predict(real).labels
     labels[300:] = 99  # of images that are not scored
     labels[:30] = 99
     found = metrics.evaluate(real, labels=labels)
@@ -586,9 +608,9 @@ def test_a_run_on_the_judges_own_images_has_no_such_note(run, monkeypatch, capsy
     assert len(found["notes"]) == 1
 
 
-def test_a_judge_of_other_images(run, judge, tmp_path, capsys):
+def test_a_judge_of_other_images(run, judge, test_digits, tmp_path, capsys):
     """A file of one's own brings its own images, found where the run has them, or with --data."""
-    images, labels = mnist("test").images, mnist("test").labels
+    images, labels = test_digits.images, test_digits.labels
     np.savez(tmp_path / "own.npz", x_train=images[:3000], y_train=labels[:3000], x_test=images[3000:6000], y_test=labels[3000:6000])  # fmt: skip
     train, test = (load(tmp_path / "own.npz", split) for split in ("train", "test"))
 

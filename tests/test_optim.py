@@ -5,7 +5,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from npgan import SGD, Adam, Dense, Network, use_kernels
+from npgan import SGD, Adam, Dense, Discriminator, Network, use_kernels
 
 both_sets = pytest.fixture(params=["reference", "compiled"])(lambda request: request.param)
 
@@ -18,7 +18,9 @@ def kernels(both_sets):
 
 
 def test_five_adam_steps_follow_the_table():
-    """theta from 1, gradients 1, -2, 3, 0, 0.5; lr 0.1, β1 0.5, β2 0.75, eps 0; by rational arithmetic.
+    """theta from 1, gradients 1, -2, 3, 0, 0.5; lr 0.1, β1 0.5, β2 0.75, eps 0.
+
+    The table was computed with rational numbers.
 
     t     m          v             m/(1-β1^t)   v/(1-β2^t)
     1     1/2        1/4           1            1
@@ -89,6 +91,41 @@ def test_state_restored_goes_on_with_the_same_bits(make):
         make(np.ones(3, np.float32)).restore(state)
 
 
+def test_defaults_are_those_of_the_paper():
+    defaults = {"lr": 1e-3, "beta1": 0.9, "beta2": 0.999, "eps": 1e-8}
+    assert Adam(np.ones(3)).hyper == defaults
+    assert SGD(np.ones(3)).hyper == {"lr": 0.01, "momentum": 0.0}
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_the_state_has_thetas_dtype_and_is_a_copy(dtype):
+    for optimiser in (Adam(np.ones(3, dtype)), SGD(np.ones(3, dtype))):
+        optimiser.step([1.0, 2.0, 3.0])
+        state = optimiser.state()
+        assert state.pop("t") == 1
+        for name, array in state.items():
+            assert array.dtype == dtype
+            array[:] = 7
+            assert np.all(optimiser.slots[name] != 7)
+
+
+@pytest.mark.parametrize("make", [Adam, SGD])
+def test_restore_keeps_the_state_in_its_memory(make):
+    optimiser = make(np.ones(3, np.float32))
+    before = dict(optimiser.slots)
+    optimiser.restore({"t": 5, **{name: np.full(3, 7.0) for name in before}})
+    assert optimiser.t == 5
+    for name, slot in optimiser.slots.items():
+        assert slot is before[name]
+        np.testing.assert_array_equal(slot, np.full(3, 7, np.float32))
+
+
+@pytest.mark.filterwarnings("ignore:invalid value")
+def test_a_bad_gradient_names_the_kind_of_network():
+    with pytest.raises(FloatingPointError, match=r"gradient of Discriminator 0\.W\[0, 0\] is nan"):
+        SGD(Discriminator(3, ())).step(np.full(4, np.nan, np.float32))
+
+
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize("make", [Adam, SGD])
 @pytest.mark.filterwarnings("ignore:invalid value")
@@ -112,7 +149,14 @@ def test_a_gradient_that_is_not_finite_is_named(make, bad):
         (lambda: Adam(np.ones(3), lr=-1), ValueError, "lr=-1"),
         (lambda: Adam(np.ones(3), lr=np.nan), ValueError, "lr=nan"),
         (lambda: Adam(np.ones(3), beta1=1.0), ValueError, "beta1=1.0"),
+        (lambda: Adam(np.ones(3), beta1=-0.1), ValueError, r"beta1=-0.1; it must lie in \[0, 1\)"),
+        (lambda: Adam(np.ones(3), beta2=1.0), ValueError, "beta2=1.0"),
+        (lambda: Adam(np.ones(3), eps=0), ValueError, "eps=0"),
+        (lambda: Adam(np.ones(3), lr=np.inf), ValueError, "lr=inf"),
         (lambda: SGD(np.ones(3), momentum=-0.1), ValueError, "momentum=-0.1"),
+        (lambda: SGD(np.ones(3), momentum=1), ValueError, "momentum=1"),
+        (lambda: SGD(np.ones(3)).step(np.ones((1, 3))), ValueError, r"shape \(1, 3\)"),
+        (lambda: SGD([1.0, 2.0]), TypeError, "flat vector"),
     ],
 )
 def test_errors_say_what_to_do(wrong, error, words):

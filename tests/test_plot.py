@@ -15,6 +15,8 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from npgan import plot
+from npgan.plot.charts import HISTORY
+from npgan.plot.grids import CAPTION, GUTTER
 
 RNG = np.random.default_rng(0)
 DIGITS = RNG.integers(0, 256, (10, 28, 28), dtype=np.uint8)
@@ -75,7 +77,7 @@ def test_tile_puts_every_image_in_its_cell_and_grey_everywhere_else(n, columns, 
     assert picture.dtype == np.uint8
     assert picture.shape == size + ((3,) if colour == (3,) else ())
 
-    expected = np.full((*size, *colour), plot.GUTTER, np.uint8)
+    expected = np.full((*size, *colour), GUTTER, np.uint8)
     for i, image in enumerate(images):
         top, left = pad + i // columns * (h + pad), pad + i % columns * (w + pad)
         expected[top : top + h, left : left + w] = image
@@ -116,8 +118,8 @@ def test_grid_keeps_every_grey_level():
 def test_a_title_adds_one_line_above_and_moves_no_pixel(title):
     bare = plot.pixels(plot.grid(DIGITS[:1]))
     titled = plot.pixels(plot.grid(DIGITS[:1], title=title))
-    caption = titled[: plot.CAPTION]
-    np.testing.assert_array_equal(titled[plot.CAPTION :], bare)
+    caption = titled[:CAPTION]
+    np.testing.assert_array_equal(titled[CAPTION:], bare)
     assert caption.min() < 200, "the caption shows"
     assert (caption[:, [0, -1]] == 255).all(), "the caption fits"
 
@@ -197,7 +199,11 @@ def test_losses_marks_the_equilibrium():
 
     assert dashed() == ([2 * math.log(2), math.log(2)], ["2 ln 2", "ln 2"])
     assert dashed(equilibrium=(0.5, 0.25)) == ([0.5, 0.25], ["0.5", "0.25"])
+    assert dashed(equilibrium=(-2 * math.log(2), -math.log(2)))[1] == ["-2 ln 2", "-ln 2"]
+    assert dashed(equilibrium=(2.0, 0.0)) == ([2.0, 0.0], ["2", "0"])
     assert dashed(equilibrium=(math.log(2), math.log(2))) == ([math.log(2)], ["ln 2"])
+    assert dashed(equilibrium=(0.5, 0.25), labels=("½", "¼")) == ([0.5, 0.25], ["½", "¼"])
+    assert dashed(equilibrium=(0.5, 0.5), labels=("one", "two")) == ([0.5], ["one"])
     assert dashed(equilibrium=None) == ([], [])
 
 
@@ -478,7 +484,7 @@ REFUSALS = {
     ),
     "losses list": (lambda: plot.losses([1.0]), "got list"),
     "losses ragged": (lambda: plot.losses(ragged), "'loss_G': 1"),
-    "losses empty": (lambda: plot.losses({key: [] for key in plot.HISTORY}), "one value per epoch"),
+    "losses empty": (lambda: plot.losses({key: [] for key in HISTORY}), "one value per epoch"),
     "losses logits": (lambda: plot.losses(logits), "D_real and D_fake in [0, 1]"),
     "save array": (
         lambda: plot.save(DIGITS, "x.png"),
@@ -524,7 +530,7 @@ import sys
 import numpy as np
 from npgan import plot
 p = np.zeros((5, 2), np.float32)
-h = dict.fromkeys(plot.HISTORY, [0.5])
+h = dict.fromkeys({HISTORY}, [0.5])
 for figure in (plot.grid(np.zeros((4, 8, 8), np.uint8), title="t"), plot.points(p, p), plot.losses(h, "t"),
                plot.surface(lambda xy: xy[:, 0] > 0, p, p)):
     plot.save(figure, {str(tmp_path / "a.png")!r})

@@ -104,7 +104,9 @@ def test_npgans_schedule_ends_with_the_seconds(tmp_path, monkeypatch):
     shares = []
     linear_decay = step_module.linear_decay
     monkeypatch.setattr(
-        step_module, "linear_decay", lambda done, over: shares.append(done) or linear_decay(done, over)
+        step_module,
+        "linear_decay",
+        lambda done, over: shares.append(done) or linear_decay(done, over),
     )
     entry = npgan_with(latent=2, hidden=(3,), hidden_D=(3,), batch=4)
     images = np.random.default_rng(0).integers(0, 256, (40, 784), dtype=np.uint8)

@@ -15,6 +15,7 @@ from npgan.testing import (
     FAIL,
     INCONCLUSIVE,
     PASS,
+    Report,
     assert_gradients,
     assert_layer_gradients,
     check_gradients,
@@ -28,6 +29,14 @@ from npgan.testing import (
     numerical_gradient,
     taylor_test,
 )
+from npgan.testing.own import layers as layers_module
+from npgan.testing.own import losses as losses_module
+from npgan.testing.own import penalties as penalties_module
+from npgan.testing.own import primitives as primitives_module
+from npgan.testing.own import steps as steps_module
+from npgan.testing.own.everything import PARTS
+from npgan.testing.own.primitive_cases import primitive_cases
+from npgan.training.penalty import PENALTIES
 
 rng = np.random.default_rng(0)
 X, W = rng.standard_normal((5, 4)), rng.standard_normal((4, 3))
@@ -469,17 +478,54 @@ def test_power_lists_what_a_test_would_miss():
         check_power(product, lambda *a: (0, 0), (X, W))
 
 
-def test_npgan_itself():
-    reports = list(check_own())
+@pytest.mark.parametrize("part", PARTS)
+def test_npgan_itself(part):
+    reports = list(PARTS[part]())
     assert [str(r) for r in reports if r.verdict != PASS] == []
     assert len({r.title for r in reports}) == len(reports)  # a table by title shows each
-    flat = next(r for r in reports if r.title == "power (p=0), order 1")
-    assert flat.summary() == "PASS: x is zero on both sides"
-    assert "would have noticed" not in str(flat)
-    titles = " ".join(r.title for r in reports)
+
+
+def test_what_check_own_covers(monkeypatch):
+    """Each part with the names of what it must cover; the checks themselves are replaced."""
+    titles = {
+        part: [report.title for report in reports()] for part, reports in covered(monkeypatch)
+    }
+    everything = [title for part in titles.values() for title in part]
+    assert [report.title for report in check_own()] == everything
+    assert len(set(everything)) == len(everything)
+    for case in primitive_cases():
+        assert {f"{case.name}, order {n}" for n in (1, 2)} <= set(titles["primitives"])
     for op in PRIMITIVES.values():
         if op.function.__module__ == "npgan.ops":
-            assert op.__name__ in titles
+            assert any(title.startswith(op.__name__) for title in titles["primitives"])
+    assert [name for name in PENALTIES if f"the penalty {name}" in titles["penalties"]] == [
+        *PENALTIES
+    ]
+    for name in losses.LOSSES:
+        assert f"{name}, generator's loss" in titles["losses"]
+        assert f"the discriminator's step, {name}" in titles["steps"]
+
+
+def covered(monkeypatch):
+    """PARTS with a check_gradients that only passes."""
+    for module in (layers_module, losses_module, penalties_module, primitives_module, steps_module):
+        monkeypatch.setattr(module, "check_gradients", lambda *a, **k: Report(PASS, []))
+    return PARTS.items()
+
+
+def test_a_primitive_without_a_case_is_missed(monkeypatch):
+    cases = [case for case in primitive_cases() if case.primitive is ops.exp]
+    monkeypatch.setattr(primitives_module, "primitive_cases", lambda seed: cases)
+    report = list(PARTS["primitives"]())[-1]
+    assert (report.title, report.verdict) == ("completeness", FAIL)
+    assert report.faults[0].endswith("tanh_gate, transpose")
+    assert "exp" not in report.faults[0].split(" for ")[1].split(", ")
+
+
+def test_a_derivative_that_is_zero_by_its_rule_passes():
+    report = check_primitive(ops.power, X, keywords={"p": 0})
+    assert report.summary() == "PASS: x is zero on both sides"
+    assert "would have noticed" not in str(report)
 
 
 def test_a_layer_by_parameter_name(monkeypatch):
@@ -511,7 +557,7 @@ def test_a_layer_by_parameter_name(monkeypatch):
     assert "5 is the batch size" in report["2.b"].hint
     with pytest.raises(AssertionError, match="5 is the batch size"):
         assert_layer_gradients(net, x)
-    assert check_step("discriminator", __import__("npgan").losses.nonsaturating).verdict == FAIL
+    assert check_step("discriminator", losses.nonsaturating).verdict == FAIL
 
 
 def test_order_2_finds_the_rule_that_reads_a_bare_array(monkeypatch):

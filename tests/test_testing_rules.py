@@ -6,21 +6,14 @@ import warnings
 import numpy as np
 import pytest
 
-from npgan.testing import (
-    FAIL,
-    INCONCLUSIVE,
-    PASS,
-    check_gradients,
-    judge,
-    noise,
-    numeric,
-    precision,
-    projections,
-    rows,
-)
+from npgan.testing import FAIL, INCONCLUSIVE, PASS, check_gradients
 from npgan.testing import check as check_module
-from npgan.testing import hints as hints_module
-from npgan.testing import preconditions as preconditions_module
+from npgan.testing import report as report_module
+from npgan.testing.explain import hints as hints_module
+from npgan.testing.problem.analytic import AnalyticGradients
+from npgan.testing.slopes import noise, precision, slope
+from npgan.testing.slopes.complex_step import complex_slope
+from npgan.testing.verdict import entries, projections, rows
 
 rng = np.random.default_rng(0)
 X, W, B = rng.standard_normal((5, 4)), rng.standard_normal((4, 3)), rng.standard_normal(3)
@@ -221,7 +214,7 @@ def rule_7_steps_follow_dtype_and_magnitude():
     allowed = check_gradients(layer, backward, narrow)
     assert allowed.verdict == PASS
     assert max(a.power for a in allowed.arguments) < 1e-8
-    assert "judged in float64" in str(allowed)
+    assert "checked in float64" in str(allowed)
 
     def single(*args):
         return layer(*[np.asarray(a, np.float32) for a in args])
@@ -330,30 +323,28 @@ def test_rule(rule):
 
 
 def without_complex(patch):
-    patch.setattr(judge, "complex_slope", lambda *a: None)
+    patch.setattr(entries, "complex_slope", lambda *a: None)
 
 
 def complex_alone(patch):
-    class Believer(judge.Elements):
-        def sharpen(self, place, scales, found):
-            self.method = "complex step"
-            for i in found:
-                one = numeric.complex_slope(
-                    place.point, self.leaf, i, place.gradients[self.leaf], scales[i]
-                )
-                if one is not None:
-                    found[i] = one, self.limit(place, i, one, None)
+    def believe(self, point, scales, found):
+        self.method = "complex step"
+        for i in found:
+            one = complex_slope(point, self.leaf, i, point.gradient(self.leaf), scales[i])
+            if one is not None:
+                found[i] = one, self.limit(point, i, one)
 
-    patch.setattr(check_module, "Elements", Believer)
+    patch.setattr(entries.EntryComparison, "use_complex_step", believe)
 
 
 def fixed_tolerance(patch):
-    patch.setattr(judge, "tolerance", lambda *a: 1e-6)
+    patch.setattr(entries, "tolerance", lambda *a: 1e-6)
     patch.setattr(projections, "tolerance", lambda *a: 1e-6)
 
 
 def two_verdicts(patch):
     patch.setattr(check_module, "INCONCLUSIVE", PASS)
+    patch.setattr(report_module, "INCONCLUSIVE", PASS)
     patch.setattr(rows, "INCONCLUSIVE", PASS)
 
 
@@ -364,22 +355,22 @@ def pooled(patch):
 
 
 def no_bisection(patch):
-    patch.setattr(projections.Projections, "locate", lambda self: None)
+    patch.setattr(check_module, "locate_wrong_entry", lambda found: None)
 
 
 def no_kinks(patch):
-    patch.setattr(numeric, "find_kinks", lambda *a: (0, 0.0))
-    patch.setattr(judge, "ROUNDS", 0)
-    patch.setattr(projections, "ROUNDS", 0)
+    patch.setattr(slope, "find_kinks", lambda *a: (0, 0.0))
+    patch.setattr(entries, "JITTER_ATTEMPTS", 0)
+    patch.setattr(projections, "JITTER_ATTEMPTS", 0)
 
 
 def no_preconditions(patch):
-    right = preconditions_module.check_backward
+    right = check_module.check_backward
 
-    def silent(problem, dout, *rest):
-        ground = right(problem, dout, *rest)
+    def silent(problem, *rest):
+        found = right(problem, *rest)
         zeros = [np.zeros(v.shape) for v in problem.values]
-        return ground._replace(faults=[], blur=zeros)
+        return AnalyticGradients(found.values, zeros, [], found.notes)
 
     patch.setattr(
         check_module, "check_function", lambda problem: (problem.outputs(problem.values), [])
@@ -388,11 +379,11 @@ def no_preconditions(patch):
 
 
 def one_step_for_all(patch):
-    patch.setattr(judge.Elements, "settle", lambda self, place, i, scale, first: first)
+    patch.setattr(entries.EntryComparison, "remeasure", lambda self, point, i, scale, first: first)
     patch.setattr(
-        judge.Elements,
+        entries.EntryComparison,
         "scales",
-        lambda self, place: np.full(place.point.values[self.leaf].size, 1.0),
+        lambda self, point: np.full(point.values[self.leaf].size, 1.0),
     )
 
 
@@ -405,11 +396,11 @@ def float64_for_all(patch):
 
 
 def no_hints(patch):
-    patch.setattr(rows, "hints", lambda e: [hints_module.shapeless(e)])
+    patch.setattr(check_module, "hints", lambda e: [hints_module.no_pattern(e)])
 
 
 def unseeded(patch):
-    patch.setattr(check_module, "stream", lambda *purpose: np.random.default_rng())
+    patch.setattr(check_module, "generator", lambda *purpose: np.random.default_rng())
 
 
 def unbounded(patch):
@@ -423,7 +414,7 @@ def unbounded(patch):
 
 
 class Unbounded(check_module.Problem):
-    def count(self):
+    def count_call(self):
         self.evals += 1
 
 

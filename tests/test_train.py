@@ -272,7 +272,9 @@ def test_ctrl_c_stays_ignored_where_it_was():
 
 def test_it_trains_in_a_thread_that_no_signal_reaches():
     model = Counter()
-    thread = threading.Thread(target=loop.training_loop, args=(model, ROWS, 2), kwargs={"progress": False})
+    thread = threading.Thread(
+        target=loop.training_loop, args=(model, ROWS, 2), kwargs={"progress": False}
+    )
     thread.start()
     thread.join()
     assert model.epoch_ == 2

@@ -14,9 +14,21 @@ USER = ROOT / "tests" / "typing" / "user.py"
 
 def mypy(*arguments, cwd):
     environment = {**os.environ, "MYPYPATH": str(ROOT)}
-    command = [sys.executable, "-m", "mypy", "--no-error-summary", "--cache-dir", str(cwd / "cache")]
+    command = [
+        sys.executable,
+        "-m",
+        "mypy",
+        "--no-error-summary",
+        "--cache-dir",
+        str(cwd / "cache"),
+    ]
     return subprocess.run(
-        [*command, *arguments], cwd=cwd, env=environment, capture_output=True, text=True, timeout=300
+        [*command, *arguments],
+        cwd=cwd,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=300,
     )
 
 
@@ -25,7 +37,8 @@ def test_a_users_program(tmp_path):
     done = mypy("--strict", "--follow-imports", "silent", str(USER), cwd=tmp_path)
     assert not done.stderr
     found = {
-        (int(line), code) for line, code in re.findall(r"user\.py:(\d+): error: .*\[([\w-]+)\]", done.stdout)
+        (int(line), code)
+        for line, code in re.findall(r"user\.py:(\d+): error: .*\[([\w-]+)\]", done.stdout)
     }
     wanted = {
         (number, code[1])

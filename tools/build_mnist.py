@@ -1,10 +1,10 @@
-"""Pack the four published MNIST files into the two that npgan carries.
+"""Pack the four published MNIST files into the two files in the package.
 
     python tools/build_mnist.py DIRECTORY [--out npgan/datasets/data]
 
-DIRECTORY holds train-images-idx3-ubyte.gz and its three companions (or the same unzipped). Each is
-checked against its published SHA-256 before, and what was packed is unpacked and checked again after.
-The same zlib gives the same bytes; another zlib may give others, which unpack to the same images.
+DIRECTORY holds train-images-idx3-ubyte.gz and the three other files, gzipped or not. Each is
+checked with its published SHA-256. What was packed is unpacked again and checked. The same zlib
+gives the same bytes; another zlib may give other bytes, which unpack to the same images.
 """
 
 from __future__ import annotations
@@ -20,15 +20,23 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from npgan.datasets import DataError, load  # noqa: E402
-from npgan.datasets.embedded import CHUNK, DATA, PARTS, Bytes, check, order, unpack  # noqa: E402
+from npgan.datasets.mnist_data import (  # noqa: E402
+    CHUNK,
+    DATA,
+    PARTS,
+    Bytes,
+    ink_order,
+    is_as_published,
+    unpack,
+)
 
 
 def pack(images: Bytes, labels: Bytes) -> bytes:
-    """Pack images (n, 784) and labels (n,), both uint8, into what npgan.datasets.embedded unpacks."""
+    """Pack images (n, 784) and labels (n,), both uint8, for `mnist_data.unpack`."""
     parts = [labels.tobytes(), np.packbits(images != 0).tobytes()]
     for start in range(0, len(images), CHUNK):
         chunk = images[start : start + CHUNK].reshape(-1)
-        parts.append(chunk[order((chunk != 0).astype(np.uint8))].tobytes())
+        parts.append(chunk[ink_order((chunk != 0).astype(np.uint8))].tobytes())
     deflate = zlib.compressobj(9, memLevel=9)
     return deflate.compress(b"".join(parts)) + deflate.flush()
 
@@ -41,12 +49,12 @@ def build(directory: Path, out: Path) -> None:
             raise DataError(
                 f"{directory}: found no {part.stem}-labels-idx1-ubyte beside the images"
             )
-        if not check(part, data.images, data.labels):
+        if not is_as_published(part, data.images, data.labels):
             raise DataError(f"{directory}: the {part.stem} files do not have the published SHA-256")
         packed = pack(data.images, data.labels)
         images, labels = np.empty_like(data.images), np.empty_like(data.labels)
         unpack(packed, images, labels)
-        if not check(part, images, labels):
+        if not is_as_published(part, images, labels):
             raise RuntimeError(f"{name}: unpacking does not give back what was packed")
         path = out / f"mnist-{name}.z"
         path.write_bytes(packed)

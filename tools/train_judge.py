@@ -1,17 +1,21 @@
-"""Train a judge: the classifier in whose features `npgan evaluate` scores generated images.
+"""Train a judge: the classifier whose features `npgan evaluate` uses to score generated images.
 
-    python tools/train_judge.py --out judge.npz [--data mnist|PATH] [--bend 1.0] [--epochs 60] [--seed 0]
+    python tools/train_judge.py --out judge.npz [--data mnist|PATH] [--bend 1.0] [--epochs 60]
+                                [--seed 0]
 
-PATH holds a training and a test split with their labels, as npgan.datasets.load reads it. The shipped judges
-are what two commands make, on the same machine to the same bits: without options, and for Fashion-MNIST with
+PATH holds a training and a test split with labels, in a form that npgan.datasets.load reads. The
+judges in the package were made by two commands, which give the same bits on the same machine:
+without options, and for Fashion-MNIST with
 
     --bend 0.4 --epochs 30 --data FOLDER
 
-where FOLDER has the four files of the Fashion-MNIST repository, or those of Debian's dataset-fashion-mnist.
+where FOLDER holds the four files of the Fashion-MNIST repository, or those of Debian's package
+dataset-fashion-mnist.
 
-The network is npgan's own: Dense and LeakyReLU, softmax cross-entropy, Adam with a learning rate that falls
-to 0. It never sees an image twice: each time it is moved, turned, scaled, sheared and bent elastically, as
-in Simard et al. 2003, section 2.1, and Cireşan et al. 2010, section 2. The average of the weights is kept.
+The network is made of npgan's Dense and LeakyReLU layers. Adam trains it on the softmax
+cross-entropy, with a learning rate that falls to 0. In each epoch every image is distorted anew:
+shifted, rotated, scaled, sheared and bent elastically, as in Simard et al. 2003, section 2.1, and
+Cireşan et al. 2010, section 2. The average of the weights is kept.
 """
 
 from __future__ import annotations
@@ -19,6 +23,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -29,20 +34,21 @@ sys.path.insert(0, str(ROOT))
 from npgan import Adam, Network, kernels, ops, value_and_grad  # noqa: E402
 from npgan.datasets import DataError, Images, load, to_unit  # noqa: E402
 from npgan.datasets.fingerprints import image_crc32  # noqa: E402
-from npgan.files import checkpoint
-from npgan.metrics.judge import Judge, layers  # noqa: E402
-from npgan.metrics.scores import bounds, refer  # noqa: E402
+from npgan.files import checkpoint  # noqa: E402
+from npgan.metrics.judge import Judge, judge_layers  # noqa: E402
+from npgan.metrics.scores import make_reference, reference_scores  # noqa: E402
 
 HIDDEN = (512, 256, 128)  # the last of these are the features
 BATCH = 128
-AVERAGE = 0.999
+AVERAGE = 0.999  # decay of the exponential moving average of the weights
 
 
-class Bender:
-    """Bends images (n, h, w) in [-1, 1], each in its own way; what comes in from outside is -1.
+class Distortion:
+    """Distorts images (n, h, w) in [-1, 1], each at random; pixels from outside are -1.
 
-    Pixel (y, x) of the result is read, bilinearly, at A (y, x) + shift + field(y, x). A turns, scales and
-    shears around the centre; field is Gaussian noise, smoothed. strength multiplies every one of them.
+    Pixel (y, x) of the result is interpolated bilinearly at A (y, x) + shift + field(y, x). The
+    matrix A rotates, scales and shears around the centre, and field is smoothed Gaussian noise.
+    `strength` multiplies all of these distortions.
     """
 
     def __init__(self, shape: tuple[int, ...], strength: float = 1.0):
@@ -80,32 +86,37 @@ class Bender:
         row, column = y.astype(np.int32), x.astype(np.int32)
         y, x = y - row, x - column
         first = np.arange(n, dtype=np.int32)[:, None] * ((h + 2) * (w + 2))
-        at, flat = first + row * (w + 2) + column, framed.ravel()
-        above = flat[at] * (1 - x) + flat[at + 1] * x
-        below = flat[at + w + 2] * (1 - x) + flat[at + w + 3] * x
+        index, values = first + row * (w + 2) + column, framed.ravel()
+        above = values[index] * (1 - x) + values[index + 1] * x
+        below = values[index + w + 2] * (1 - x) + values[index + w + 3] * x
         return above * (1 - y) + below * y
 
 
 def smoother(side: int, sigma: float = 3.5) -> np.ndarray:
-    """(side, side): the product with it smooths a column of white noise and keeps its variance."""
+    """The matrix (side, side) that smooths a column of white noise and keeps its variance."""
     i = np.arange(side)
     weights = np.exp(-0.5 * ((i[:, None] - i) / sigma) ** 2)
     return (weights / np.sqrt(np.sum(weights**2, axis=1, keepdims=True))).astype(np.float32)
 
 
 def train(
-    data: Images, sizes: list[int], epochs: int, strength: float, seed: int, report: object
+    data: Images,
+    sizes: list[int],
+    epochs: int,
+    strength: float,
+    seed: int,
+    report: Callable[[int, Network], None],
 ) -> Network:
-    """The averaged network after so many epochs of `data`, each image bent anew every time."""
+    """Train for so many epochs with images that are distorted anew, and return the average."""
     rng = np.random.default_rng(seed)
-    net = Network(layers(sizes, rng))
-    averaged, adam, bend = net.copy(), Adam(net, lr=1e-3), Bender(data.shape, strength)
+    net = Network(judge_layers(sizes, rng))
+    averaged, adam, distort = net.copy(), Adam(net, lr=1e-3), Distortion(data.shape, strength)
     one_hot = np.eye(sizes[-1], dtype=np.float32)
     steps = epochs * (len(data) // BATCH)
     for epoch in range(epochs):
         order = rng.permutation(len(data))[: len(data) // BATCH * BATCH]
         for chosen in order.reshape(-1, BATCH):
-            x = bend(to_unit(data.images[chosen]).reshape(-1, *data.shape), rng)
+            x = distort(to_unit(data.images[chosen]).reshape(-1, *data.shape), rng)
             targets = one_hot[data.labels[chosen]]
             logits, pull = net.forward(x)
             _, (dlogits,) = value_and_grad(
@@ -121,17 +132,16 @@ def train(
 
 
 def accuracy(net: Network, data: Images) -> float:
+    """The share of the images that the network classifies correctly."""
     return float(np.mean(net(to_unit(data.images)).argmax(1) == data.labels))
 
 
 def build(source: str, out: Path, epochs: int, strength: float, seed: int) -> None:
-    """Train on the training split, and write the judge with what real images and noise score."""
+    """Train on the training split, and write the judge with the scores of real images and noise."""
     data, test = (load(source, split) for split in ("train", "test"))
     for split in (data, test):
         if split.labels is None or len(split.shape) != 2 or split.images.dtype != np.uint8:
-            raise DataError(
-                f"{source}: a judge learns from grey images with labels, and is tested on such"
-            )
+            raise DataError(f"{source}: a judge needs greyscale images with labels, in both splits")
     sizes = [data.images.shape[1], *HIDDEN, int(data.labels.max()) + 1]
     began = time.perf_counter()
 
@@ -150,7 +160,7 @@ def build(source: str, out: Path, epochs: int, strength: float, seed: int) -> No
         judge=data.name, accuracy=accuracy(net, test), shape=data.shape, sizes=sizes, crc32=crc32
     )
     judge = Judge(theta, {**meta, "bounds": {}})
-    meta["bounds"] = bounds(judge, refer(judge, data, test))
+    meta["bounds"] = reference_scores(judge, make_reference(judge, data, test))
     checkpoint.save(out, {"theta": theta}, meta)
     print(f"{out}: {out.stat().st_size:,} bytes, SHA-256 of the weights {judge.sha256}; {judge}")
 
@@ -162,10 +172,10 @@ def main() -> None:
     )
     parser.add_argument("--out", type=Path, required=True, help="the judge's file")
     parser.add_argument(
-        "--bend", type=float, default=1.0, help="how much images are bent (default: 1)"
+        "--bend", type=float, default=1.0, help="strength of the distortions (default: 1)"
     )
     parser.add_argument(
-        "--epochs", type=int, default=60, help="times through the images (default: 60)"
+        "--epochs", type=int, default=60, help="passes over the images (default: 60)"
     )
     parser.add_argument("--seed", type=int, default=0, help="(default: 0)")
     args = parser.parse_args()

@@ -1,5 +1,6 @@
-"""Benchmarks of a whole training step, in npgan and in the libraries that people compare it with.
+"""Benchmarks of a whole training step, in npgan and in other libraries.
 
-`step` compares, `table` prints, `child` keeps every peer in a process of its own, `peak` measures what the
-machine could do. in_npgan, in_numpy, in_torch, ... hold the same step, as each library's users write it.
+A *peer* is the same step, written for one library: in_npgan, in_numpy, in_torch, ... `step` checks,
+times and compares the peers, each in a process of its own (`child`). `peak` measures the machine's
+float32 peak, and `problem` defines the networks and the data.
 """

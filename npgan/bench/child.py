@@ -1,9 +1,10 @@
-"""A peer in a process of its own: no peer sees another's threads, memory or settings.
+"""Runs a peer in a process of its own, so that peers do not share threads, memory or settings.
 
     python -m npgan.bench.child WORKER PEER
 
-A worker is a class, a peer whatever it works with; both are named MODULE:NAME. The parent writes one JSON
-object per line, {"do": method, ...arguments}, and reads one back. What a library prints goes to stderr.
+WORKER is a class and PEER the argument of its constructor; both are named MODULE:NAME. The parent
+writes one JSON object per line, {"do": method, ...arguments}, and reads one JSON object back. What
+a library prints goes to stderr.
 """
 
 from __future__ import annotations
@@ -19,20 +20,20 @@ import time
 from pathlib import Path
 from typing import IO, Any
 
-# What hurries or slows a library from outside. It is removed, so that each runs as it does by itself.
+# Environment variables that make a library faster or slower. They are removed.
 SETTINGS = (
-    "BLIS_", "GOMP_", "GOTO_", "JAX_", "KERAS_", "KMP_", "MKL_", "NPGAN_", "NUMBA_", "OMP_", "OPENBLAS_",
-    "TF_", "TORCH", "VECLIB_", "XLA_",
+    "BLIS_", "GOMP_", "GOTO_", "JAX_", "KERAS_", "KMP_", "MKL_", "NPGAN_", "NUMBA_", "OMP_",
+    "OPENBLAS_", "TF_", "TORCH", "VECLIB_", "XLA_",
 )  # fmt: skip
 ROOT = Path(__file__).parents[2]
 
 
 class ChildError(RuntimeError):
-    """What went wrong in the other process, in one line."""
+    """An error in the child process; the message is one line."""
 
 
 def environment(threads: int, caches: Path, more: dict[str, str]) -> dict[str, str]:
-    """The user's, without SETTINGS: `threads` threads, caches of compiled code in a folder of our own."""
+    """The user's environment without SETTINGS, for so many threads."""
     clean = {name: value for name, value in os.environ.items() if not name.startswith(SETTINGS)}
     for library in ("OMP", "OPENBLAS", "MKL", "VECLIB"):
         clean[f"{library}_NUM_THREADS"] = str(threads)
@@ -43,9 +44,10 @@ def environment(threads: int, caches: Path, more: dict[str, str]) -> dict[str, s
 
 
 class Child:
-    """The parent's end. Raises ChildError where the other process fails, or dies.
+    """A child process, as the parent uses it. Raises ChildError if the process fails or ends.
 
-    Between two questions the process is stopped: threads that wait in a loop would slow the others down.
+    Between two requests the process is stopped: otherwise threads that wait in a loop would slow
+    the other processes down.
     """
 
     def __init__(
@@ -60,9 +62,8 @@ class Child:
             stdout=subprocess.PIPE,
             stderr=self.errors,
         )
-        if threads == 1 and hasattr(
-            os, "sched_setaffinity"
-        ):  # XLA has no other way to be held to one thread
+        # XLA has no other setting for one thread.
+        if threads == 1 and hasattr(os, "sched_setaffinity"):
             os.sched_setaffinity(self.process.pid, {max(os.sched_getaffinity(0))})
         try:
             self.started = self.read()
@@ -71,34 +72,37 @@ class Child:
             raise
 
     def ask(self, do: str, **arguments: Any) -> dict[str, Any]:
-        self.let("SIGCONT")
+        """Call a method of the worker and return its answer."""
+        self.send_signal("SIGCONT")
         try:
             self.process.stdin.write(json.dumps({"do": do, **arguments}) + "\n")  # type: ignore[union-attr]
             self.process.stdin.flush()  # type: ignore[union-attr]
         except BrokenPipeError:
-            pass  # it has died, and read() says why
+            pass  # the process has ended, and read() raises the reason
         return self.read()
 
     def read(self) -> dict[str, Any]:
+        """Read the worker's answer, and stop the process."""
         line = self.process.stdout.readline()  # type: ignore[union-attr]
         if not line:
             code = self.process.wait()
             self.errors.seek(0)
-            said = [text.strip() for text in self.errors if text.strip()]
-            raise ChildError(said[-1] if said else f"its process ended with code {code}")
-        self.let("SIGSTOP")
+            lines = [text.strip() for text in self.errors if text.strip()]
+            raise ChildError(lines[-1] if lines else f"its process ended with code {code}")
+        self.send_signal("SIGSTOP")
         answer: dict[str, Any] = json.loads(line)
         if "error" in answer:
             raise ChildError(answer["error"])
         return answer
 
-    def let(self, what: str) -> None:
-        if hasattr(signal, what):  # not on Windows
-            self.process.send_signal(getattr(signal, what))
+    def send_signal(self, name: str) -> None:
+        """Send a signal, on systems that have it; Windows does not."""
+        if hasattr(signal, name):
+            self.process.send_signal(getattr(signal, name))
 
     def close(self) -> None:
-        """End the process; for good, where it does not end by itself."""
-        self.let("SIGCONT")
+        """Let the process end, and kill it if it does not within 5 s."""
+        self.send_signal("SIGCONT")
         try:
             self.process.communicate(timeout=5)
         except subprocess.TimeoutExpired:
@@ -108,8 +112,8 @@ class Child:
 
 
 def peak_memory() -> float | None:
-    """MB that this process has held at most, or None where the system does not tell."""
-    try:  # not getrusage: there a child begins with its parent's peak
+    """The largest memory of this process in MB so far, or None where the system does not say."""
+    try:  # not getrusage: its number for a child starts at the parent's peak
         status = Path("/proc/self/status").read_text()
         return int(status.partition("VmHWM:")[2].split()[0]) / 1024
     except (OSError, IndexError):
@@ -121,12 +125,14 @@ def peak_memory() -> float | None:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
 
 
-def named(name: str) -> Any:
+def load_object(name: str) -> Any:
+    """The object with this name, MODULE:NAME."""
     module, _, attribute = name.partition(":")
     return getattr(importlib.import_module(module), attribute)
 
 
 def main() -> None:
+    """Answer the parent's requests until there are no more."""
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
 
@@ -135,14 +141,14 @@ def main() -> None:
 
     try:
         began = time.perf_counter()
-        peer = named(sys.argv[2])  # before the worker, so that a peer pays for all that it needs
+        peer = load_object(sys.argv[2])  # first, so that all its imports are timed
         imported = time.perf_counter() - began
-        worker = named(sys.argv[1])(peer)
+        worker = load_object(sys.argv[1])(peer)
         answer({"import_s": imported})
         for line in sys.stdin:
             message = json.loads(line)
             answer(getattr(worker, message.pop("do"))(**message))
-    except Exception as error:  # whatever it is, the parent tells the user
+    except Exception as error:  # of any type: the parent reports it to the user
         answer({"error": " ".join(f"{type(error).__name__}: {error}".split())[:300]})
 
 

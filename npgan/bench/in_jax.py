@@ -1,4 +1,4 @@
-"""The step in JAX: all of it in one jit, its state donated."""
+"""The training step in JAX: one jitted function with donated state."""
 
 from __future__ import annotations
 

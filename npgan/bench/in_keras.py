@@ -1,4 +1,4 @@
-"""The step in Keras 3 on TensorFlow, the way of its documentation: a Model with a train_step of its own."""
+"""The training step in Keras 3 on TensorFlow: a Model with its own train_step, as documented."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def network(weights: Weights, last: str | None) -> Any:
 
 
 class GAN(keras.Model):  # type: ignore[misc]
-    """As in the documentation's example, which makes the fakes twice: for D's half, and under G's tape."""
+    """As the documentation's example, which generates images twice: for D's update and for G's."""
 
     def __init__(self, generator: Any, discriminator: Any):
         super().__init__()
@@ -39,9 +39,8 @@ class GAN(keras.Model):  # type: ignore[misc]
         images = tf.concat([real, self.generator(z)], 0)
         labels = tf.concat([tf.ones((n, 1)), tf.zeros((n, 1))], 0)
         with tf.GradientTape() as tape:
-            loss_D = 2 * self.bce(
-                labels, self.discriminator(images)
-            )  # 2: as the other peers count it
+            # The mean over real and generated images; the other peers add the two means.
+            loss_D = 2 * self.bce(labels, self.discriminator(images))
         weights = self.discriminator.trainable_weights
         self.adam_D.apply_gradients(zip(tape.gradient(loss_D, weights), weights, strict=True))
         with tf.GradientTape() as tape:

@@ -1,4 +1,4 @@
-"""The step in npgan."""
+"""The training step in npgan."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import os
 import numpy as np
 
 import npgan
-import npgan.kernels.compiled  # part of what a program imports; compiling comes with the first step
+import npgan.kernels.compiled  # belongs to the import time; the first step compiles
 from npgan import Adam, Discriminator, Generator, discriminator_step, generator_step
 from npgan.bench.problem import BETA1, LR, Step, Weights, sizes_of
 

@@ -1,5 +1,8 @@
-"""The step in plain NumPy, written with care and without anything of npgan's: arrays are reused, nothing is
-computed twice. In float64 it is the yardstick that all peers' losses are compared with."""
+"""The training step in plain NumPy, without any code of npgan.
+
+It reuses arrays and computes nothing twice. In float64 it gives the losses with which those of all
+peers are compared.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ from npgan.bench.problem import Weights as Arrays
 
 
 def forward(weights: Arrays, x: np.ndarray) -> Arrays:
-    """The input of every layer, and the output: a network's x, y1, y2, ..., without a last activation."""
+    """The input of every layer, and the output, to which no activation is applied."""
     values = [x]
     for W, b in zip(weights[::2], weights[1::2], strict=True):
         y = values[-1] @ W
@@ -24,7 +27,7 @@ def forward(weights: Arrays, x: np.ndarray) -> Arrays:
 def backward(
     weights: Arrays, values: Arrays, g: np.ndarray, grads: Arrays | None, to_input: bool
 ) -> np.ndarray:
-    """From dL/d(output): the weights' gradients into `grads`, and what is to go on to the input."""
+    """From dL/d(output): the gradients of the weights, into `grads`, and dL/d(input), returned."""
     for i in range(len(weights) // 2 - 1, -1, -1):
         if grads is not None:
             np.matmul(values[i].T, g, out=grads[2 * i])

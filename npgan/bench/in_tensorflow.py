@@ -1,4 +1,4 @@
-"""The step in TensorFlow: one tf.function with TensorFlow's own fused Adam; as it is, and through XLA."""
+"""The training step in TensorFlow: one tf.function with TensorFlow's fused Adam, also with XLA."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Adam:
 
     def step(self, grads: Any) -> None:
         power1, power2 = BETA1 ** self.t.assign_add(1.0), BETA2**self.t
-        eps = EPS * tf.sqrt(1 - power2)  # TensorFlow adds it to the root of the uncorrected v
+        eps = EPS * tf.sqrt(1 - power2)  # TensorFlow adds epsilon to the root of the uncorrected v
         for w, m, v, g in zip(self.weights, self.m, self.v, grads, strict=True):
             tf.raw_ops.ResourceApplyAdam(
                 var=w.handle, m=m.handle, v=v.handle, beta1_power=power1, beta2_power=power2, lr=LR,

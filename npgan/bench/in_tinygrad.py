@@ -1,4 +1,4 @@
-"""The step in tinygrad: all of it in one TinyJit, on the CPU."""
+"""The training step in tinygrad: one TinyJit, on the CPU."""
 
 from __future__ import annotations
 

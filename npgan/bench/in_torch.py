@@ -1,4 +1,4 @@
-"""The step in PyTorch: as well-known scripts write it, tuned, and compiled."""
+"""The training step in PyTorch: as well-known scripts write it, tuned, and compiled."""
 
 from __future__ import annotations
 
@@ -25,9 +25,10 @@ def network(weights: Weights, last: list[Any]) -> Any:
 def eager(G0: Weights, D0: Weights) -> Step:
     """The step of the MLP script of eriklindernoren/PyTorch-GAN, without its batch norm.
 
-    BCELoss on D's sigmoid, an Adam for each network, targets made anew in each step; D is called on real
-    and on detached fake images apart, and in G's half gets gradients that nobody uses. The script moves G
-    first and halves D's loss; here D moves first, as in the other peers, and its loss is the sum.
+    It uses BCELoss of D's sigmoid, one Adam per network, and new targets in each step. D is called
+    separately on real and on detached generated images, and G's update computes gradients of D that
+    are not used. The script updates G first and halves D's loss; here D is updated first, as in the
+    other peers, and its loss is the sum.
     """
     G, D = network(G0, [torch.nn.Tanh()]), network(D0, [torch.nn.Sigmoid()])
     bce = torch.nn.BCELoss()
@@ -52,7 +53,7 @@ def eager(G0: Weights, D0: Weights) -> Step:
 
 
 def tuned(G0: Weights, D0: Weights, compiled: bool = False) -> Step:
-    """Losses on logits, fused Adam, one pass of D over real and fake, and D frozen while G moves."""
+    """Losses of logits, fused Adam, one pass of D over all images, D frozen in G's update."""
     G, D = network(G0, [torch.nn.Tanh()]), network(D0, [])
     softplus = torch.nn.functional.softplus
     adam_G = torch.optim.Adam(G.parameters(), lr=LR, betas=(BETA1, BETA2), fused=True)

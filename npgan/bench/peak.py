@@ -1,9 +1,10 @@
-"""The machine's float32 peak: fused multiply-adds on registers, nothing else.
+"""The machine's float32 peak, in GFLOP/s.
 
     python -m npgan.bench.peak
 
-A loop of independent chains of vector FMAs that touch no memory, on one thread and on all at once. Every
-speed in the other benchmarks is set against this number, measured in the same run.
+It is measured with a loop of independent chains of vector fused multiply-adds (FMA) on registers,
+without memory access, on one thread and on all threads. The other benchmarks measure it in the same
+run and report their speed as a share of it.
 """
 
 import threading
@@ -15,16 +16,15 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-from npgan.kernels.compiled import I64, SHAPE, Vectors, available_cores, int64
+from npgan.kernels.compiled import I64, TILE_SHAPE, Vectors, available_cores, int64
 
-CHAINS = {None: 1, (8, 2): 24, (6, 1): 6}[
-    SHAPE
-]  # enough to hide latency, few enough for the registers
+# Enough to hide the latency of an FMA, few enough for the registers.
+CHAINS = {None: 1, (8, 2): 24, (6, 1): 6}[TILE_SHAPE]
 
 
 @intrinsic
 def chains(typing, rounds, like):
-    """CHAINS vectors, each multiplied and added `rounds` times; one lane is returned."""
+    """Multiply and add CHAINS vectors `rounds` times; one lane of their sum is returned."""
 
     def generate(context, builder, signature, args):
         vectors = Vectors(builder, signature.args[-1])
@@ -58,11 +58,12 @@ def chains(typing, rounds, like):
 
 @numba.njit(nogil=True)
 def burn(rounds, like):
+    """Run the chains; compiled, and without the GIL."""
     return chains(rounds, like)
 
 
 def peak(workers: int, seconds: float = 0.3) -> float:
-    """GFLOP/s of so many threads together: the best of several rounds."""
+    """The GFLOP/s of so many threads together: the best of several rounds."""
     like, rounds = np.float32(1e-9), 100_000
     burn(1, like)
     flops, best, until = 2.0 * 16 * CHAINS * rounds * workers, 0.0, time.perf_counter() + seconds
@@ -78,7 +79,7 @@ def peak(workers: int, seconds: float = 0.3) -> float:
 
 
 class Worker:
-    """For `child`: the peak beside which others are measured."""
+    """For `child`: measures the peak in its process."""
 
     def __init__(self, peak):
         self.peak = peak

@@ -1,4 +1,4 @@
-"""Who takes part in the comparison, and what is needed for it. Importing this imports no library."""
+"""The peers of the comparison and the packages they need. Importing this imports no library."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ Say = Callable[[str], None]
 
 
 class Peer(NamedTuple):
-    """A step that takes part: the package that it needs, where it is, and what its process is told."""
+    """The package that a peer needs, where its step is, and the environment of its process."""
 
     package: str
     step: str
     environment: dict[str, str] = {}  # noqa: RUF012
 
 
-PINNED = {"OMP_PROC_BIND": "true"}  # of PyTorch's tuning guide; a few per cent
+PINNED = {"OMP_PROC_BIND": "true"}  # from PyTorch's tuning guide; gains a few per cent
 QUIET_TF = {"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": ""}
 PEERS = {
     "npgan": Peer("numba", "npgan.bench.in_npgan:step"),
@@ -36,9 +36,9 @@ PEERS = {
 
 
 def installed(names: Sequence[str], say: Say) -> list[str]:
-    """Those of the peers whose package is there; a line for each of the others."""
-    there = [name for name in names if importlib.util.find_spec(PEERS[name].package)]
+    """The peers whose package is installed; each of the others is reported in a line."""
+    found = [name for name in names if importlib.util.find_spec(PEERS[name].package)]
     for name in names:
-        if name not in there:
+        if name not in found:
             say(f"{name} is left out: {PEERS[name].package} is not installed")
-    return there
+    return found

@@ -1,9 +1,9 @@
-"""One training step, D's and G's update with Adam, of the same networks in several libraries.
+"""Compares one training step, an update of D and one of G with Adam, in several libraries.
 
-Every peer lives in a process of its own. First each takes CHECKED steps from the same weights, on the same
-images and noise; its losses must be those of the same steps in float64. Then they take turns, a few steps
-each, round after round, so that a slow second of the machine hits all alike. What is reported is the ratio to
-npgan's time within this run, beside the peak that the machine showed in the same run.
+Every peer runs in a process of its own. First each takes CHECKED steps with the same weights,
+images and noise, and its losses must equal those of the same steps in float64. Then the peers are
+timed in turns of a few steps, round after round, so that a slow second of the machine affects all.
+The results are ratios to npgan's time in this run, and shares of the peak measured in this run.
 """
 
 from __future__ import annotations
@@ -23,28 +23,28 @@ from .child import Child, ChildError, peak_memory
 from .peers import PEERS, Say
 from .problem import BATCHES, D_SIZES, G_SIZES, Step, flops, problem, weights_of
 
-CHECKED, TOLERANCE = (
-    6,
-    1e-3,
-)  # steps before the timing, and how far a loss may be from float64's, relatively
-WARM, TURN = 3, 10  # steps of a turn that are not timed (caches and threads wake up), and that are
-PATIENCE = 0.5  # seconds after which a slow peer's turn is over, with fewer steps
+CHECKED = 6  # steps whose losses are checked before the timing
+TOLERANCE = 1e-3  # the largest relative error of a loss, compared with float64
+WARM = 3  # steps at the start of a turn that are not timed: caches and threads are cold
+TURN = 10  # steps of a turn that are timed
+PATIENCE = 0.5  # seconds after which the turn of a slow peer ends, with fewer steps
 
 
 class DisagreementError(RuntimeError):
-    """A peer does not compute what the others compute, so its time would mean nothing."""
+    """A peer that does not compute what the others compute, so that its time means nothing."""
 
 
 # ---- in the peer's process ----
 
 
 class Worker:
-    """Takes steps. After a run of CHECKED steps it goes on with the same weights."""
+    """Takes and times steps. After the CHECKED steps it continues with the same weights."""
 
     def __init__(self, build: Callable[..., Step]):
         self.build, self.done = build, 0
 
     def start(self, file: str) -> dict[str, Any]:
+        """Build the peer for the problem in a file, and take CHECKED steps."""
         with np.load(file) as data:
             arrays = dict(data)
         self.real, self.z = arrays["real"], arrays["z"]
@@ -56,11 +56,13 @@ class Worker:
         return {"losses": losses, "first_s": first}
 
     def next(self) -> tuple[float, float]:
+        """Take one step with the next batch."""
         at = self.done % len(self.z)
         self.done += 1
         return self.step(self.real[at], self.z[at])
 
     def run(self, warm: int, steps: int) -> dict[str, Any]:
+        """Take `warm` steps without and `steps` steps with timing, fewer if the peer is slow."""
         began = time.perf_counter()
         for _ in range(warm):
             if time.perf_counter() - began < PATIENCE:
@@ -76,8 +78,8 @@ class Worker:
 # ---- in the parent ----
 
 
-def yardstick(arrays: dict[str, np.ndarray]) -> np.ndarray:
-    """The losses (CHECKED, 2) in float64, by plain NumPy."""
+def expected_losses(arrays: dict[str, np.ndarray]) -> np.ndarray:
+    """The losses (CHECKED, 2) that plain NumPy computes in float64."""
     wide = {name: array.astype(np.float64) for name, array in arrays.items()}
     step = in_numpy.step(weights_of(wide, "G"), weights_of(wide, "D"))
     return np.array(
@@ -86,7 +88,7 @@ def yardstick(arrays: dict[str, np.ndarray]) -> np.ndarray:
 
 
 def check(name: str, losses: Any, expected: np.ndarray) -> float:
-    """The largest relative error of these losses; raises DisagreementError where that is above TOLERANCE."""
+    """The largest relative error of losses; raises DisagreementError if it is above TOLERANCE."""
     losses = np.asarray(losses, np.float64)
     error = np.abs(losses - expected) / np.abs(expected)
     worst = float(np.where(np.isnan(error), np.inf, error).max())
@@ -103,7 +105,7 @@ def check(name: str, losses: Any, expected: np.ndarray) -> float:
 def started(
     names: Sequence[str], file: str, threads: int, caches: Path, say: Say
 ) -> Iterator[tuple[dict[str, Child], dict[str, dict[str, Any]]]]:
-    """Children that have taken their first steps, and what they told; one that fails is left out."""
+    """Children that have taken their first steps, with their answers; without those that fail."""
     children: dict[str, Child] = {}
     told: dict[str, dict[str, Any]] = {}
     try:
@@ -134,10 +136,19 @@ def compare(
     G_sizes: Sequence[int] = G_SIZES,
     D_sizes: Sequence[int] = D_SIZES,
 ) -> dict[str, Any]:
-    """Check and time these peers; the first is the one that the others are compared with.
+    """Check and time peers, and compare them with the first one.
 
-    Returns {"threads", "peak_gflops", "start": {peer: ...}, "batch": {size: {peer: ...}}}.
-    Raises DisagreementError where a peer computes other losses.
+    Returns
+    -------
+    dict
+        {"threads", "peak_gflops", "start": {peer: ...}, "batch": {size: {peer: ...}}}
+
+    Raises
+    ------
+    DisagreementError
+        If a peer computes other losses.
+    ChildError
+        If the first peer does not start, or a peer fails while it is timed.
     """
     with tempfile.TemporaryDirectory() as folder:
         caches = Path(folder) / "caches"
@@ -148,8 +159,8 @@ def compare(
                 arrays = problem(batch, G_sizes, D_sizes)
                 file = str(Path(folder) / f"{batch}.npz")
                 np.savez(file, **arrays)  # type: ignore[arg-type]
-                expected = yardstick(arrays)
-                if not results["start"]:  # nothing is cached yet
+                expected = expected_losses(arrays)
+                if not results["start"]:  # the first batch size: no compiled code is cached
                     say("starting each peer for the first time")
                     for name in names:
                         with started([name], file, machine.threads, caches, say) as (_, told):
@@ -183,6 +194,7 @@ def compare(
 
 
 def take_turns(children: dict[str, Child], rounds: int) -> dict[str, dict[str, Any]]:
+    """Time all children round after round: median and minimum of a step, in milliseconds."""
     times: dict[str, list[float]] = {name: [] for name in children}
     memory = {}
     for _ in range(rounds):
@@ -204,7 +216,7 @@ def take_turns(children: dict[str, Child], rounds: int) -> dict[str, dict[str, A
 
 
 class Machine:
-    """Its number of cores and its float32 peak, measured in a process of their own."""
+    """The machine's number of cores and its float32 peak, measured in a process of its own."""
 
     def __init__(
         self,
@@ -225,13 +237,14 @@ class Machine:
         self.threads: int = threads or cores
 
     def measure(self) -> None:
-        """The best seen so far, in GFLOP/s."""
+        """Measure the peak again, and keep the best, in GFLOP/s."""
         if self.child is not None:
             self.peak = max(
                 self.peak or 0.0, self.child.ask("measure", threads=self.threads)["gflops"]
             )
 
     def close(self) -> None:
+        """End the process."""
         if self.child is not None:
             self.child.close()
 
@@ -244,15 +257,16 @@ def table(results: dict[str, Any]) -> str:
     lines = [
         f"{results['threads']} thread(s), {measured}",
         "",
-        f"| batch | peer | median ms | min ms | median / {first}'s | min / {first}'s | share of peak |",
+        "| batch | peer | median ms | min ms | "
+        f"median / {first}'s | min / {first}'s | share of peak |",
         "|---|---|---|---|---|---|---|",
     ]
     for batch, rows in results["batch"].items():
         for name, r in rows.items():
             share = f"{r['gflops'] / peak:.0%}" if peak else "–"
             lines.append(
-                f"| {batch} | {name} | {r['median_ms']:.2f} | {r['min_ms']:.2f} | {r['median']:.2f} | "
-                f"{r['min']:.2f} | {share} |"
+                f"| {batch} | {name} | {r['median_ms']:.2f} | {r['min_ms']:.2f} | "
+                f"{r['median']:.2f} | {r['min']:.2f} | {share} |"
             )
     lines += [
         "",

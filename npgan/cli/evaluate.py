@@ -14,7 +14,7 @@ from ..datasets import DataError
 from ..datasets.readers import read_npy
 from ..metrics import report
 from ..metrics.judge import SHIPPED, Judge, as_pixels
-from ..metrics.scores import Neighbours, examine
+from ..metrics.scores import Neighbours, evaluate_pixels
 from ..training.conditional import describe_classes, labels_for
 from ..training.model import GAN
 from .output import CommandError, print_message
@@ -33,7 +33,7 @@ def evaluate(args: argparse.Namespace) -> dict[str, Any]:
     if out.suffix.lower() != ".png" or not out.parent.is_dir():
         raise CommandError(f"--out is a name that ends in .png, in a folder that exists; got {out}")
     found, images, neighbours = score(target, args.judge, args.data, args.n, args.seed)
-    plot.save(report.picture(images, neighbours, report.columns_of(found)), out)
+    plot.save(report.picture(images, neighbours, report.picture_columns(found)), out)
     for note in found["notes"]:
         print_message(f"note: {note}")
     return {**(found if args.json else report.table(found)), "picture": str(out)}
@@ -54,7 +54,7 @@ def score_file(target: Path, judge: str | None, data: str | None) -> Scores:
     """`score` of the images in a .npy file."""
     chosen = Judge.load(judge or "mnist")
     images = as_pixels(read_npy(target), chosen.shape, target.name)
-    found, neighbours = examine(images, chosen, source_of_splits(data or ""), None)
+    found, neighbours = evaluate_pixels(images, chosen, source_of_splits(data or ""), None)
     return found, scored_images(images, found, chosen), neighbours
 
 
@@ -83,7 +83,7 @@ def score_run(target: Path, judge: str | None, data: str | None, n: int, seed: i
             f"{unknown[0]}: nothing is said of whether samples are what was asked for"
         )
     images = as_pixels(gan.sample(n, seed, labels), chosen.shape, str(target))
-    found, neighbours = examine(images, chosen, source, None if unknown else labels)
+    found, neighbours = evaluate_pixels(images, chosen, source, None if unknown else labels)
     found["notes"] = notes + found["notes"]
     return found, scored_images(images, found, chosen), neighbours
 

@@ -1,4 +1,4 @@
-"""What `npgan gradcheck` runs: npgan's own checks, or those that a function of the user's returns."""
+"""What `npgan gradcheck` runs: npgan's own checks, or those that a function of the user returns."""
 
 from __future__ import annotations
 
@@ -13,19 +13,20 @@ from typing import Any
 from tqdm import tqdm
 
 from ..layers import Layer, Network
-from ..testing.check import check_gradients
-from ..testing.own import check_layer, check_own
-from ..testing.report import FAIL, PASS, Report
-from ..testing.styles import accepts
-from ..testing.tree import kind
+from ..testing import FAIL, PASS, Report, check_gradients, check_layer, check_own
+from ..testing.problem.styles import accepts
+from ..testing.problem.tree import describe
 
-WANTED = "(func, grad, args), (func, grad, args, options), (layer, x), a report, a list of these, or None"
+WANTED = (
+    "(func, grad, args), (func, grad, args, options), (layer, x), a report, a list of these, "
+    "or None"
+)
 
 
 def reports_of(target: str | None, seed: int = 0) -> Iterator[Report]:
-    """The reports of every check behind "module:function", or of npgan's own where there is no target.
+    """The reports of every check behind "module:function"; without a target, of npgan's own.
 
-    The function takes no arguments. It returns what to check, or asserts by itself and returns None.
+    The function takes no arguments. It returns what to check, or makes assertions and returns None.
     Raises ValueError where the target cannot be found or returns something else.
     """
     if target is None:
@@ -34,22 +35,22 @@ def reports_of(target: str | None, seed: int = 0) -> Iterator[Report]:
     here = os.getcwd()
     sys.path.insert(0, here)
     try:
-        function = named(target)
+        function = load_function(target)
         try:
-            for one, place in listed(function()):
-                report = read(one, target, seed)
-                if place:
-                    report.title = f"{report.title or target}{place}"
+            for check, position in flatten(function()):
+                report = report_of(check, target, seed)
+                if position:
+                    report.title = f"{report.title or target}{position}"
                 yield report
         except AssertionError as error:
             yield Report(FAIL, [], str(error).splitlines() or ["an assertion failed"], title=target)
         except Exception as error:  # a mistake in the user's own functions
-            raise ValueError(f"{target}: {told(error)}") from error
+            raise ValueError(f"{target}: {one_line(error)}") from error
     finally:
         sys.path.remove(here)
 
 
-def named(target: str) -> Any:
+def load_function(target: str) -> Any:
     """The function behind "module:function"."""
     module, _, name = target.partition(":")
     if not all(part.isidentifier() for part in [*module.split("."), *name.split(".")]):
@@ -59,36 +60,40 @@ def named(target: str) -> Any:
         for part in name.split("."):
             function = getattr(function, part)
     except Exception as error:  # whatever the module raises while it is imported
-        raise ValueError(f"{target} cannot be loaded: {told(error)}") from error
+        raise ValueError(f"{target} cannot be loaded: {one_line(error)}") from error
     if not callable(function):
-        raise ValueError(f"{target} is {kind(function)}; it must be a function without arguments")
+        raise ValueError(
+            f"{target} is {describe(function)}; it must be a function without arguments"
+        )
     if not accepts(function, 0):
         raise ValueError(f"{target} needs arguments; it must be a function without any")
     return function
 
 
-def told(error: BaseException) -> str:
-    """An error in one line: what, and the last line of the user's own files that led there."""
+def one_line(error: BaseException) -> str:
+    """An error in one line, with the last line of the user's own files that led to it."""
     here, ours = os.getcwd() + os.sep, str(Path(__file__).parents[1])
     frames = reversed(traceback.extract_tb(error.__traceback__))
     for frame in frames:
         if frame.filename.startswith(ours):
             break
         if frame.filename.startswith(here):
-            return f"{type(error).__name__}: {error} ({frame.filename.removeprefix(here)}, line {frame.lineno})"
+            file = frame.filename.removeprefix(here)
+            return f"{type(error).__name__}: {error} ({file}, line {frame.lineno})"
     return str(error)
 
 
-def listed(found: Any, place: str = "") -> Iterator[tuple[Any, str]]:
-    """What the function returned, one by one; in a list (of lists) with its place there, as in " [0] [2]"."""
+def flatten(found: Any, position: str = "") -> Iterator[tuple[Any, str]]:
+    """The checks in a list (of lists), each with its position there, as in " [0] [2]"."""
     if isinstance(found, list) and found:
         for i, one in enumerate(found):
-            yield from listed(one, f"{place} [{i}]")
+            yield from flatten(one, f"{position} [{i}]")
     else:
-        yield found, place
+        yield found, position
 
 
-def read(found: Any, target: str, seed: int) -> Report:
+def report_of(found: Any, target: str, seed: int) -> Report:
+    """The report of what the user's function returned; ValueError where it is no check."""
     if found is None:
         note = "no report: the function ran its own assertions, and none failed"
         return Report(PASS, [], notes=[note], title=target)
@@ -96,15 +101,19 @@ def read(found: Any, target: str, seed: int) -> Report:
         return found
     if isinstance(found, tuple) and len(found) == 2 and isinstance(found[0], (Layer, Network)):
         return check_layer(*found, seed=seed)
-    if (
-        isinstance(found, tuple)
-        and len(found) in (3, 4)
-        and callable(found[0])
-        and callable(found[1])
-        and isinstance(found[-1], dict if len(found) == 4 else object)
-    ):
+    if is_check(found):
         func, grad, args, *options = found
-        return check_gradients(
-            func, grad, args, **{"seed": seed, **(options[0] if options else {})}
-        )
-    raise ValueError(f"the function must return {WANTED}; got {kind(found)}")
+        given = {"seed": seed, **(options[0] if options else {})}
+        return check_gradients(func, grad, args, **given)
+    raise ValueError(f"the function must return {WANTED}; got {describe(found)}")
+
+
+def is_check(found: Any) -> bool:
+    """Whether this is (func, grad, args) or (func, grad, args, options)."""
+    if not isinstance(found, tuple) or len(found) not in (3, 4):
+        return False
+    return (
+        callable(found[0])
+        and callable(found[1])
+        and (len(found) == 3 or isinstance(found[3], dict))
+    )

@@ -1,4 +1,4 @@
-"""Which arrays are images, and how each becomes uint8 rows."""
+"""Which arrays hold images or points, and how they become rows."""
 
 from __future__ import annotations
 
@@ -10,17 +10,22 @@ import numpy.typing as npt
 
 from .base import DataError, Images
 
-ROWS = 1_000  # converted at a time, so that a large float array is never held twice
+ROWS = 1_000  # converted at a time, so that no second copy of a large float array is made
 
 
 def as_rows(array: npt.NDArray[Any], where: str) -> tuple[npt.NDArray[Any], tuple[int, ...]]:
-    """Turn an array as found in a file into rows (n, pixels) and the shape of one row.
+    """Convert an array, such as a file holds, to rows (n, pixels), and return the shape of one row.
 
-    (n, h, w), (n, h, w, 1), (n, h, w, 3) are images: uint8, whole numbers 0..255, or floats in [0, 1],
-    else in [-1, 1], else in [0, 255], taken in this order; rows are uint8.
-    (n, d) of whole numbers 0..255 are images too, (side, side) if d is a square, else (d,).
-    (n, d) of floats are points, kept as float32.
-    Raises DataError for anything else: another shape or type, no rows, NaN, infinity, another range.
+    Arrays (n, h, w), (n, h, w, 1) and (n, h, w, 3) are images, and their rows are uint8. Their
+    values are uint8, other whole numbers in 0..255, or floats. Floats are taken as pixels in
+    [0, 1], else in [-1, 1], else in [0, 255]: the first range that holds them all.
+    Arrays (n, d) of whole numbers in 0..255 are images, too; the shape of one is (side, side) if d
+    is a square, else (d,). Arrays (n, d) of floats are points, and their rows are float32.
+
+    Raises
+    ------
+    DataError
+        If the array has another shape or type, no rows, NaN, infinite values or another range.
     """
     floating = np.issubdtype(array.dtype, np.floating)
     if not (floating or np.issubdtype(array.dtype, np.integer)):
@@ -31,7 +36,7 @@ def as_rows(array: npt.NDArray[Any], where: str) -> tuple[npt.NDArray[Any], tupl
     if floating and array.ndim == 2:
         with np.errstate(over="ignore"):
             points = np.array(array, np.float32, order="C")
-        _range(points, where)
+        _finite_range(points, where)
         return points, shape
     return _pixels(array, where).reshape(len(array), -1), shape
 
@@ -40,13 +45,15 @@ def as_labels(array: npt.NDArray[Any], n: int, where: str) -> npt.NDArray[Any]:
     """Labels (n,) or (n, 1) of whole numbers as (n,): uint8 where they fit, else int64."""
     if array.shape not in [(n,), (n, 1)] or not np.issubdtype(array.dtype, np.integer):
         raise DataError(
-            f"{where}: expected one whole number for each of {n} images, got {array.shape} {array.dtype}"
+            f"{where}: expected one whole number for each of {n} images, "
+            f"got {array.shape} {array.dtype}"
         )
     fits = array.min() >= 0 and array.max() <= 255
     return array.reshape(n).astype(np.uint8 if fits else np.int64)
 
 
 def _row_shape(shape: tuple[int, ...], floating: bool, where: str) -> tuple[int, ...]:
+    """The shape of one image or point in an array of this shape."""
     if len(shape) == 2:
         side = math.isqrt(shape[1])
         return (side, side) if side * side == shape[1] and not floating else shape[1:]
@@ -60,19 +67,21 @@ def _row_shape(shape: tuple[int, ...], floating: bool, where: str) -> tuple[int,
         else ""
     )
     raise DataError(
-        f"{where}: its shape is {shape}; expected (n, h, w), (n, h, w, 1), (n, h, w, 3) or (n, pixels){hint}"
+        f"{where}: its shape is {shape}; expected (n, h, w), (n, h, w, 1), (n, h, w, 3) or "
+        f"(n, pixels){hint}"
     )
 
 
 def _pixels(array: npt.NDArray[Any], where: str) -> npt.NDArray[np.uint8]:
+    """The values as uint8, C-contiguous, scaled if they are floats in [0, 1] or [-1, 1]."""
     if array.dtype == np.uint8:
-        # A mapped array is copied, or the images would change with the file.
+        # A memory-mapped array is copied: otherwise the images would change with the file.
         return (
             np.array(array, order="C")
             if isinstance(array, np.memmap)
             else np.ascontiguousarray(array)
         )
-    low, high = _range(array, where)
+    low, high = _finite_range(array, where)
     scale, shift = 1.0, 0.0
     if np.issubdtype(array.dtype, np.floating) and high <= 1 and low >= -1:
         scale, shift = (255.0, 0.0) if low >= 0 else (127.5, 127.5)
@@ -90,15 +99,16 @@ def _pixels(array: npt.NDArray[Any], where: str) -> npt.NDArray[np.uint8]:
     return pixels
 
 
-def _range(array: npt.NDArray[Any], where: str) -> tuple[float, float]:
+def _finite_range(array: npt.NDArray[Any], where: str) -> tuple[float, float]:
+    """The smallest and the largest value, if they are finite."""
     low, high = float(array.min()), float(array.max())
     if not (math.isfinite(low) and math.isfinite(high)):
         raise DataError(f"{where}: holds NaN or infinite values; expected finite numbers (float32)")
     return low, high
 
 
-def as_dataset(images: Any, labels: Any = None) -> Images:
-    """Arrays of the user's as a dataset; `as_rows` says what they may be."""
+def as_dataset(images: npt.ArrayLike, labels: npt.ArrayLike | None = None) -> Images:
+    """The user's arrays as a dataset; see `as_rows` and `as_labels` for what they may be."""
     rows, shape = as_rows(np.asarray(images), "the images")
     known = None if labels is None else as_labels(np.asarray(labels), len(rows), "the labels")
     return Images("an array in memory", rows, known, shape)

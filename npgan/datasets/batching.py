@@ -1,9 +1,9 @@
-"""From stored rows to what a network eats: random batches, and pixels between uint8 and [-1, 1]."""
+"""Random batches for training, and the conversion of pixels between uint8 and [-1, 1]."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -11,10 +11,27 @@ import numpy.typing as npt
 from .base import DataError
 
 Seed = int | np.random.Generator | None
+Batch = npt.NDArray[np.float32]  # (batch, pixels)
 
 
 def to_unit(images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-    """Pixels 0..255 to float32 in [-1, 1], any shape: x / 127.5 - 1, exact at both ends."""
+    """Convert pixels from 0..255 to [-1, 1].
+
+    Parameters
+    ----------
+    images : uint8 array of any shape
+        The pixels.
+
+    Returns
+    -------
+    float32 array of the same shape
+        x / 127.5 - 1, which is exact for 0 and 255.
+
+    Raises
+    ------
+    DataError
+        If the array is not uint8.
+    """
     if images.dtype != np.uint8:
         raise DataError(
             f"to_unit takes uint8 pixels, got {images.dtype}; are they in [-1, 1] already?"
@@ -26,9 +43,22 @@ def to_unit(images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
 
 
 def to_uint8(x: npt.NDArray[np.floating[Any]]) -> npt.NDArray[np.uint8]:
-    """Floats to pixels 0..255, any shape: round((x + 1) 127.5), clipped; undoes to_unit exactly.
+    """Convert floats in [-1, 1] to pixels 0..255; the inverse of `to_unit`.
 
-    Raises DataError for whole numbers (pixels already?) and for NaN.
+    Parameters
+    ----------
+    x : float array of any shape
+        The values; those outside [-1, 1] are clipped.
+
+    Returns
+    -------
+    uint8 array of the same shape
+        round((x + 1) 127.5).
+
+    Raises
+    ------
+    DataError
+        If the array does not hold floats, or holds NaN.
     """
     if not np.issubdtype(x.dtype, np.floating):
         raise DataError(
@@ -40,21 +70,72 @@ def to_uint8(x: npt.NDArray[np.floating[Any]]) -> npt.NDArray[np.uint8]:
     return pixels
 
 
+# What the iterator yields depends on whether there are labels, which a type checker may not know.
+@overload
+def batches(
+    images: npt.NDArray[Any], batch: int, rng: Seed = None, skip: int = 0, labels: None = None
+) -> Iterator[Batch]: ...
+@overload
+def batches(
+    images: npt.NDArray[Any],
+    batch: int,
+    rng: Seed = None,
+    skip: int = 0,
+    labels: npt.NDArray[Any] = ...,
+) -> Iterator[tuple[Batch, npt.NDArray[Any]]]: ...
+@overload
+def batches(
+    images: npt.NDArray[Any],
+    batch: int,
+    rng: Seed = None,
+    skip: int = 0,
+    labels: npt.NDArray[Any] | None = ...,
+) -> Iterator[Any]: ...
 def batches(
     images: npt.NDArray[Any],
     batch: int,
     rng: Seed = None,
     skip: int = 0,
     labels: npt.NDArray[Any] | None = None,
-) -> Iterator[Any]:
-    """One epoch in random order: yields (batch, pixels) float32, n // batch times.
+) -> Iterator[Batch] | Iterator[tuple[Batch, npt.NDArray[Any]]]:
+    """Iterate once over the rows of a dataset, in batches and in random order: one epoch.
 
-    uint8 pixels come out in [-1, 1] (see to_unit), float rows as they are.  The n % batch rows at the
-    end of the order are dropped; another epoch draws another order.  Only one batch at a time is
-    converted.  The order is drawn at the call; skip leaves out that many batches at the start, so
-    that an interrupted epoch goes on with the same rng state.  With labels (n,) it yields pairs: the
-    images and their labels.
-    Raises DataError unless 1 <= batch <= n, 0 <= skip <= n // batch, images is (n, pixels) and labels (n,).
+    Parameters
+    ----------
+    images : (n, pixels) uint8 or float array
+        One flattened image, or one point, per row. uint8 pixels are converted to [-1, 1] by
+        `to_unit`, floats are used as they are.
+    batch : int
+        Rows in a batch, from 1 to n.
+    rng : int, numpy.random.Generator or None
+        The random generator or its seed; None for another order at every call. The order is drawn
+        when the function is called.
+    skip : int
+        Leave out this many batches at the start, to continue an epoch that was interrupted.
+    labels : (n,) array, optional
+        The class of each row.
+
+    Returns
+    -------
+    iterator
+        n // batch - skip arrays (batch, pixels) float32; with labels, tuples of such an array and
+        its labels (batch,).
+
+    Raises
+    ------
+    DataError
+        If `images` has another shape or type, `batch` or `skip` is out of range, or there is not
+        one label for each row.
+
+    Notes
+    -----
+    The last n % batch rows of the order are not used; the next epoch has another order. Only one
+    batch is converted at a time.
+
+    Examples
+    --------
+    >>> for x in batches(mnist().images, 128, rng=0):  # x is (128, 784) float32 in [-1, 1]
+    ...     train(x)
     """
     if images.ndim != 2 or not (
         images.dtype == np.uint8 or np.issubdtype(images.dtype, np.floating)
@@ -75,17 +156,16 @@ def batches(
             f"labels must be one for each of the {n} images, got shape {np.shape(labels)}"
         )
     order = np.random.default_rng(rng).permutation(n)
-    orders = order[skip * batch : n // batch * batch].reshape(-1, batch)
-    return (
-        _rows(images, orders)
-        if labels is None
-        else zip(_rows(images, orders), labels[orders], strict=True)
-    )
+    rows_of_batches = order[skip * batch : n // batch * batch].reshape(-1, batch)
+    converted = _converted(images, rows_of_batches)
+    if labels is None:
+        return converted
+    return zip(converted, labels[rows_of_batches], strict=True)
 
 
-def _rows(
-    images: npt.NDArray[Any], orders: npt.NDArray[np.intp]
-) -> Iterator[npt.NDArray[np.float32]]:
-    for order in orders:
-        rows = images[order]
-        yield to_unit(rows) if rows.dtype == np.uint8 else rows.astype(np.float32, copy=False)
+def _converted(images: npt.NDArray[Any], rows_of_batches: npt.NDArray[np.intp]) -> Iterator[Batch]:
+    """The rows of each batch as float32, pixels in [-1, 1]."""
+    for rows in rows_of_batches:
+        chosen = images[rows]
+        is_pixels = chosen.dtype == np.uint8
+        yield to_unit(chosen) if is_pixels else chosen.astype(np.float32, copy=False)

@@ -1,9 +1,8 @@
-"""A folder of PNG or JPEG files as one array."""
+"""Read a folder of PNG or JPEG files as one array."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -11,13 +10,14 @@ import numpy.typing as npt
 from .base import DataError
 
 SUFFIXES = {".png", ".jpg", ".jpeg"}
-# Pillow's mode of a file -> the mode it is read in. Transparency would need a background: refused.
+# Pillow's mode of a file -> the mode that it is read in. Transparent images are refused, because
+# they would need a background.
 MODES = {"L": "L", "1": "L", "RGB": "RGB", "P": "RGB"}
 NAMES = {"L": "greyscale", "RGB": "RGB"}
 
 
 def image_files(folder: Path) -> list[Path]:
-    """The PNG and JPEG files right inside a folder, by name; hidden ones left out."""
+    """The PNG and JPEG files of a folder, sorted by name, without hidden files and subfolders."""
     return sorted(
         path
         for path in folder.iterdir()
@@ -28,7 +28,10 @@ def image_files(folder: Path) -> list[Path]:
 def read_folder(files: list[Path]) -> npt.NDArray[np.uint8]:
     """Read image files of one size, all greyscale or all RGB: (n, h, w) or (n, h, w, 3) uint8.
 
-    Raises DataError naming the first file that is unreadable, transparent or unlike the first one.
+    Raises
+    ------
+    DataError
+        If a file is unreadable, transparent, or of another size or mode than the first one.
     """
     first = _read_image(files[0])
     images = np.empty((len(files), *first.shape), np.uint8)
@@ -45,6 +48,7 @@ def read_folder(files: list[Path]) -> npt.NDArray[np.uint8]:
 
 
 def _read_image(path: Path) -> npt.NDArray[np.uint8]:
+    """One image, (h, w) or (h, w, 3)."""
     try:
         from PIL import Image
     except ImportError:
@@ -56,16 +60,17 @@ def _read_image(path: Path) -> npt.NDArray[np.uint8]:
             if image.mode not in MODES or "transparency" in image.info:
                 kind = image.mode if image.mode not in MODES else "transparent"
                 raise DataError(
-                    f"{path.name} is {kind}; expected greyscale or RGB of 8 bits, without transparency; "
-                    "convert it first"
+                    f"{path.name} is {kind}; expected greyscale or RGB of 8 bits, without "
+                    "transparency; convert it first"
                 )
             return np.asarray(image.convert(MODES[image.mode]))
     except DataError:
         raise
-    except Exception as error:  # Pillow's decoders raise nearly anything on a damaged file
+    except Exception as error:  # Pillow's decoders raise many types on a damaged file
         raise DataError(f"{path.name}: cannot read it as PNG or JPEG ({error})") from None
 
 
-def _describe(image: npt.NDArray[Any]) -> str:
+def _describe(image: npt.NDArray[np.uint8]) -> str:
+    """Size and mode of an image, for an error message."""
     mode = NAMES["RGB" if image.ndim == 3 else "L"]
     return f"{image.shape[0]} x {image.shape[1]} {mode}"

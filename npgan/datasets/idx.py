@@ -1,4 +1,4 @@
-"""IDX, the file format that MNIST was published in: a big-endian header, then the bytes."""
+"""IDX, the file format in which MNIST was published: a big-endian header, then the values."""
 
 from __future__ import annotations
 
@@ -23,15 +23,27 @@ class Readable(Protocol):
 
 
 def header(shape: tuple[int, ...]) -> bytes:
-    """The bytes in front of a uint8 array of this shape: 00 00 08, the number of axes, each length."""
+    """The header of a uint8 array: 00 00 08, the number of axes, and the length of each axis."""
     return bytes([0, 0, UINT8, len(shape)]) + np.array(shape, ">u4").tobytes()
 
 
 def read_idx(path: Path) -> npt.NDArray[np.uint8]:
-    """Read the uint8 array in an IDX file, gzipped or not, never further than its header promises.
+    """Read the uint8 array in an IDX file, gzipped or not.
 
-    Raises DataError for a bad header, another type, and a file too short or too long.
-    Source: Y. LeCun, C. Cortes, C. Burges, The MNIST database, "File formats".
+    Raises
+    ------
+    DataError
+        If the header is wrong, the values are not uint8, or the file is shorter or longer than its
+        header says.
+
+    Notes
+    -----
+    It reads no further than the header says, however large the rest of the file is [1]_.
+
+    References
+    ----------
+    .. [1] Y. LeCun, C. Cortes, C. Burges, "The MNIST database of handwritten digits", section "File
+       formats for the MNIST database".
     """
     with path.open("rb") as file:
         zipped = file.read(2) == GZIP_MAGIC
@@ -55,6 +67,7 @@ def read_idx(path: Path) -> npt.NDArray[np.uint8]:
 
 
 def _read(name: str, file: Readable) -> npt.NDArray[np.uint8]:
+    """The array in an open IDX file; `name` is for error messages."""
     magic = file.read(4)
     if len(magic) < 4 or magic[:2] != b"\0\0" or magic[2] not in TYPES:
         found = magic.hex(" ") or "nothing"
@@ -71,7 +84,7 @@ def _read(name: str, file: Readable) -> npt.NDArray[np.uint8]:
     shape = tuple(np.frombuffer(lengths, ">u4").tolist())
     size = math.prod(shape)
 
-    # Piece by piece: a damaged header may promise terabytes, and a single read would reserve them.
+    # In pieces: a damaged header may give terabytes, and a single read would reserve them.
     data = bytearray()
     while piece := file.read(min(size - len(data), 1 << 20)):
         data += piece

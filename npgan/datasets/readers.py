@@ -1,4 +1,4 @@
-"""load(): one function for every kind of data that --data may name."""
+"""load(): one function for every kind of data that the option --data takes."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ import numpy.typing as npt
 
 from .arrays import as_labels, as_rows
 from .base import DataError, Images
-from .embedded import SPLITS, mnist
 from .folder import SUFFIXES, image_files, read_folder
 from .idx import GZIP_MAGIC, read_idx
+from .mnist_data import SPLITS, mnist
 
-# What a set of images and its labels are called in an .npz file.
+# The names of images and their labels in an .npz file, in the order in which they are looked for.
 NPZ_KEYS = {
     "train": (
         ("images", "labels"),
@@ -36,18 +36,45 @@ IDX_NAMES = {
 PUBLISHED = {"train": "train-images-idx3-ubyte", "test": "t10k-images-idx3-ubyte"}
 KINDS = "an IDX file (.gz or not), a .npy or .npz file, or a folder of IDX, PNG or JPEG files"
 
-# Images and labels as found, and where: a name for error messages.
+# Images and labels as found in a file, and a name for them in error messages.
 Found = tuple[npt.NDArray[Any], npt.NDArray[Any] | None, str]
 
 
 def load(path: str | os.PathLike[str], split: str = "train") -> Images:
-    """Load "mnist" (built in), an IDX, .npy or .npz file, or a folder of IDX, PNG or JPEG files.
+    """Load images or points, and their labels, from the package, a file or a folder.
 
-    split is "train", "test" or "all".  A source without splits is one set, returned for "train" and
-    "all".  A labels file beside an IDX file is found by its published name.  What an array must look
-    like: npgan.datasets.arrays.as_rows.  EMNIST's images are transposed, as they were published.
-    "mnist" is always the built-in set; a folder of that name is "./mnist".
-    Raises DataError, in one line, for all that is missing, damaged or not understood.
+    Parameters
+    ----------
+    path : path-like
+        "mnist" for the data in the package (a folder of this name is "./mnist"); an IDX file,
+        gzipped or not; a .npy or .npz file; or a folder of IDX, PNG or JPEG files.
+    split : {"train", "test", "all"}
+        Which part to load. Data without a test split are returned for "train" and "all".
+
+    Returns
+    -------
+    Images
+        The data; `labels` is None if there are none.
+
+    Raises
+    ------
+    DataError
+        If something is missing, damaged or of an unknown format.
+
+    Notes
+    -----
+    Arrays (n, h, w), (n, h, w, 1) and (n, h, w, 3) are images: uint8, whole numbers in 0..255, or
+    floats in [0, 1], else in [-1, 1], else in [0, 255]. Arrays (n, d) of whole numbers are images,
+    too; arrays (n, d) of floats are points.
+
+    Labels of an IDX file are read from the file in the same folder with the published name. In an
+    .npz file images and labels are found by the usual names, such as "x_train" and "y_train".
+    EMNIST's images are transposed, as they were published.
+
+    Examples
+    --------
+    >>> load("mnist", "test").images.shape
+    (10000, 784)
     """
     if os.fspath(path) == "mnist":
         return mnist(split)
@@ -74,6 +101,7 @@ def load(path: str | os.PathLike[str], split: str = "train") -> Images:
 
 
 def _find(path: Path, split: str) -> list[Found]:
+    """The arrays of each part of the split, in a file or folder of any kind."""
     if path.is_dir():
         return _find_in_folder(path, split)
     if not path.exists():
@@ -95,6 +123,7 @@ def _find(path: Path, split: str) -> list[Found]:
 
 
 def _missing(path: Path) -> str:
+    """The error message for a path that does not exist, with a similar name if there is one."""
     names = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
     close = difflib.get_close_matches(path.name, [*names, "mnist"], n=1)
     hint = f"did you mean {close[0]}?" if close else 'the built-in set is called "mnist"'
@@ -102,6 +131,7 @@ def _missing(path: Path) -> str:
 
 
 def _refuse_test(path: Path, split: str) -> None:
+    """Raise DataError if the test split is asked for, where there is only one set."""
     if split == "test":
         raise DataError(
             f'{path.name} is one set of images without splits; got split="test", leave it out'
@@ -109,6 +139,7 @@ def _refuse_test(path: Path, split: str) -> None:
 
 
 def _find_in_folder(path: Path, split: str) -> list[Found]:
+    """The IDX files of each part of the split, else all PNG and JPEG files."""
     names = sorted(p.name for p in path.iterdir() if p.is_file())
     idx = {part: [n for n in names if pattern.fullmatch(n)] for part, pattern in IDX_NAMES.items()}
     if any(idx.values()):
@@ -117,12 +148,13 @@ def _find_in_folder(path: Path, split: str) -> list[Found]:
         _refuse_test(path, split)
         return [(read_folder(files), None, path.name)]
     raise DataError(
-        f"{path}: found no train-images-idx3-ubyte (.gz or not) and no PNG or JPEG files in this folder; "
-        "subfolders are not searched"
+        f"{path}: found no train-images-idx3-ubyte (.gz or not) and no PNG or JPEG files in this "
+        "folder; subfolders are not searched"
     )
 
 
 def _one(path: Path, part: str, names: list[str]) -> str:
+    """The only name, of several that differ only in .gz the one without."""
     unzipped = {name.removesuffix(".gz"): name for name in reversed(names)}
     if not unzipped:
         raise DataError(f"{path}: has no images for the {part} split; expected {PUBLISHED[part]}")
@@ -134,26 +166,29 @@ def _one(path: Path, part: str, names: list[str]) -> str:
 
 
 def _read_idx_pair(path: Path) -> Found:
+    """The images in an IDX file, and the labels if their file is in the same folder."""
     images = read_idx(path)
     if images.ndim != 3:
         raise DataError(
             f"{path.name}: holds an array of shape {images.shape}; expected images (n, h, w)"
         )
     name = path.name.removesuffix(".gz").replace("images", "labels").replace("idx3", "idx1")
-    beside = [path.with_name(name), path.with_name(name + ".gz")]
-    labels = next((p for p in beside if p.name != path.name and p.is_file()), None)
+    candidates = [path.with_name(name), path.with_name(name + ".gz")]
+    labels = next((p for p in candidates if p.name != path.name and p.is_file()), None)
     return images, None if labels is None else read_idx(labels), path.name
 
 
 def read_npy(path: Path) -> npt.NDArray[Any]:
+    """The array in a .npy file."""
     try:
-        # Mapped, so that a header which promises more than the file holds reserves no memory.
+        # Memory-mapped, so that a damaged header with a huge shape reserves no memory.
         return np.load(path, mmap_mode="r", allow_pickle=False)  # type: ignore[no-any-return]
-    except Exception as error:  # a damaged header may even raise tokenize.TokenError
+    except Exception as error:  # a damaged header may raise many types, even tokenize.TokenError
         raise DataError(f"{path.name}: cannot read it as .npy ({_line(error)})") from None
 
 
 def _find_in_npz(path: Path, split: str) -> list[Found]:
+    """The arrays of each part of the split in an .npz file."""
     try:
         with np.load(path, allow_pickle=False) as npz:
             found = []
@@ -167,9 +202,9 @@ def _find_in_npz(path: Path, split: str) -> list[Found]:
 
 
 def _npz_keys(path: Path, keys: list[str], split: str) -> list[tuple[str, str]]:
-    """Names of the images and of their labels, one pair for each part of the split that there is."""
-    there = [next((xy for xy in NPZ_KEYS[part] if xy[0] in keys), None) for part in SPLITS[split]]
-    pairs = [xy for xy in there if xy]
+    """The names of images and labels in the file, for each part of the split that it holds."""
+    found = [next((xy for xy in NPZ_KEYS[part] if xy[0] in keys), None) for part in SPLITS[split]]
+    pairs = [xy for xy in found if xy]
     if not pairs and len(keys) == 1 and split != "test":
         pairs = [(keys[0], "")]
     if not pairs:
@@ -181,4 +216,5 @@ def _npz_keys(path: Path, keys: list[str], split: str) -> list[tuple[str, str]]:
 
 
 def _line(error: Exception) -> str:
+    """The first line of an error's message, or its type if it has none."""
     return str(error).partition("\n")[0] or type(error).__name__

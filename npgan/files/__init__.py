@@ -1,1 +1,1 @@
-"""Files: written whole or not at all, and read with care."""
+"""Files: atomic writes, and the checkpoint that holds the state of a training run."""

@@ -1,4 +1,4 @@
-"""Atomic files: a file is written whole, or the old one stays as it was."""
+"""Atomic files: a file is written completely, or the old one stays as it was."""
 
 from __future__ import annotations
 
@@ -12,36 +12,44 @@ from typing import BinaryIO
 
 @contextmanager
 def atomic_write(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
-    """A file to write to, which takes the name `path` when the block ends well.
+    """Open a binary file for writing that replaces `path` when the block ends without an error.
 
-    The bytes go to a new file beside it, reach the disk, and then take its name in one step: a crash
-    or a full disk leaves the old file as it was. Raises OSError, naming path, where that folder refuses.
+    The bytes go to a temporary file in the same directory. It is written to the disk and then
+    renamed to `path` in one step, so that a crash or a full disk leaves the old file unchanged.
+    The new file has the permissions that the umask allows.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be written; its `filename` is `path`.
     """
-    path, temporary = Path(path), None
+    asked, path, temporary = os.fspath(path), Path(path), None
     try:
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        # The name is short and does not contain that of `path`, which may be as long as is allowed.
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".npgan-", suffix=".tmp")
         with os.fdopen(handle, "wb") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        os.chmod(temporary, 0o666 & ~current_umask())  # mkstemp gives 600
+        os.chmod(temporary, 0o666 & ~_current_umask())  # mkstemp gives 600
         os.replace(temporary, path)
     except BaseException as error:
         if temporary is not None:
             with suppress(OSError):
                 os.unlink(temporary)
         if isinstance(error, OSError) and error.errno:
-            raise OSError(error.errno, error.strerror, str(path)) from None
+            raise OSError(error.errno, error.strerror, asked) from None
         raise
 
 
-def current_umask() -> int:
+def write_text(path: Path, text: str) -> None:
+    """Write a text file in UTF-8, completely or not at all."""
+    with atomic_write(path) as file:
+        file.write(text.encode())
+
+
+def _current_umask() -> int:
+    """The process's umask, which can only be read by setting it."""
     mask = os.umask(0)
     os.umask(mask)
     return mask
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a text file, whole or not at all."""
-    with atomic_write(path) as file:
-        file.write(text.encode())

@@ -1,9 +1,9 @@
-"""A run's whole state in one file: written atomically, checked when it is read.
+"""Checkpoints: the state of a training run in one file, written atomically and checked when read.
 
-A checkpoint is an .npz of plain arrays plus one JSON text under the name "meta". It holds what
-continues a run bit for bit: weights, averages, Adam's moments, the random generators and the place
-in the epoch; not where the run will end, which whoever goes on with it says. The same state gives
-the same bytes.
+A checkpoint is an .npz file of plain arrays, and one JSON text under the name "meta". It holds what
+is needed to continue a run with the same bits: weights, their averages, Adam's moments, the states
+of the random generators and the position in the epoch. It does not hold the number of epochs: who
+resumes the run gives that. The same state gives the same bytes.
 """
 
 from __future__ import annotations
@@ -15,27 +15,40 @@ from typing import Any
 
 import numpy as np
 from numpy.lib.npyio import NpzFile
+from numpy.typing import NDArray
 
 from .atomic import atomic_write
 
 FORMAT = 1
 
+AnyArray = NDArray[Any]
+
 
 class CheckpointError(ValueError):
-    """A checkpoint cannot be read, or does not fit; the message says which and why, in one line."""
+    """A file that cannot be read as a checkpoint, or that does not fit the program that reads it.
+
+    Raised by `GAN.load` and `metrics.Judge.load`.
+
+    Notes
+    -----
+    The message is one line that names the file and the reason.
+    """
 
 
-def save(path: str | os.PathLike[str], arrays: dict[str, np.ndarray], meta: dict[str, Any]) -> None:
-    """Write arrays and meta (what JSON can hold) to path, whole or not at all; see `atomic_write`."""
+def save(path: str | os.PathLike[str], arrays: dict[str, AnyArray], meta: dict[str, Any]) -> None:
+    """Write the arrays and `meta`, which JSON must be able to hold, with `atomic_write`."""
     text = json.dumps({**meta, "format": FORMAT})
     with atomic_write(path) as file:
         np.savez(file, **arrays, meta=np.array(text))  # type: ignore[arg-type]
 
 
-def load(path: str | os.PathLike[str]) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-    """(arrays, meta) from a file that `save` wrote; a directory means its checkpoint.npz.
+def load(path: str | os.PathLike[str]) -> tuple[dict[str, AnyArray], dict[str, Any]]:
+    """Read (arrays, meta) from a file that `save` wrote, or from checkpoint.npz in a directory.
 
-    Raises CheckpointError in one line where the file is missing, damaged or of another program.
+    Raises
+    ------
+    CheckpointError
+        If the file is missing, damaged, or no checkpoint of npgan.
     """
     path = Path(path)
     if path.is_dir():
@@ -46,7 +59,8 @@ def load(path: str | os.PathLike[str]) -> tuple[dict[str, np.ndarray], dict[str,
             )
     try:
         with open(path, "rb") as raw, NpzFile(raw, allow_pickle=False) as file:
-            if damaged := file.zip.testzip():  # a header that shrinks its array would pass unseen
+            # NumPy alone would not notice a damaged header that makes its array smaller.
+            if damaged := file.zip.testzip():
                 raise ValueError(f"{damaged} is damaged")
             arrays = {name: file[name] for name in file.files}
         if "meta" not in arrays:

@@ -1,34 +1,69 @@
-"""Which set of kernels the primitives call, and how to switch.
+"""The two sets of kernels, and the choice between them.
 
-`reference` is NumPy, `compiled` is Numba. The set is chosen at the first call of any kernel: by
-`use_kernels(name)`, else by the environment variable NPGAN_KERNELS, else compiled where it works.
+A kernel is a bare computation on arrays, without a derivative. `reference` has them in NumPy, and
+`compiled` has the same ones compiled by Numba. The set is chosen at the first call of any kernel:
+by `use_kernels(name)`, else by the environment variable NPGAN_KERNELS, else compiled where that
+works.
 """
 
 import logging
 import os
-from types import ModuleType
+from types import FunctionType, ModuleType
+from typing import Literal
 
-log = logging.getLogger("npgan")  # without a handler of the user's, a warning is one line on stderr
+log = logging.getLogger("npgan")  # if the user added no handler, a warning is one line on stderr
 
 NAMES = (
     "gemm", "affine", "affine_leaky", "gemm_gate", "weight_gradients", "column_sum",
     "leaky_relu", "leaky_gate", "tanh", "tanh_gate", "sigmoid", "sigmoid_gate", "softplus",
     "bce_with_logits", "sgd", "adam", "ema_update",
 )  # fmt: skip
-active: str | None = None
-threads: int | None = None  # what set_threads asked for; None: one per core
+active: Literal["compiled", "reference"] | None = None
+threads: int | None = None  # the argument of set_threads; None: one per core
 
 
-def use_kernels(name: str = "auto") -> str:
-    """Switch to the kernels "reference", "compiled", or "auto": compiled where it works.
+def use_kernels(
+    name: Literal["auto", "compiled", "reference"] = "auto",
+) -> Literal["compiled", "reference"]:
+    """Choose the kernels that all computations of npgan call from now on.
 
-    Returns the name of the set now in use. "auto" falls back to reference with one line of warning;
-    "compiled" raises RuntimeError where Numba is missing, switched off, or cannot compile.
+    Parameters
+    ----------
+    name : {"auto", "compiled", "reference"}, default "auto"
+        "compiled" are the kernels that Numba compiles, "reference" are the slower ones in NumPy.
+        "auto" takes the compiled kernels where they work, and otherwise logs one line of warning
+        and takes the reference kernels.
+
+    Returns
+    -------
+    str
+        The kernels that are now in use, "compiled" or "reference".
+
+    Raises
+    ------
+    ValueError
+        If there are no kernels with this name.
+    RuntimeError
+        If `name` is "compiled", and Numba is missing, switched off, or cannot compile.
+
+    Notes
+    -----
+    Where this function is not called, the environment variable NPGAN_KERNELS chooses, by one of the
+    same names. The first call of the compiled kernels on a computer compiles them, which takes
+    several seconds; the result is kept on disk.
+
+    The results of the two sets differ by rounding errors.
+
+    Examples
+    --------
+    >>> import npgan
+    >>> npgan.use_kernels("reference")
+    'reference'
     """
     global active
     if name not in ("auto", "compiled", "reference"):
         raise ValueError(f'kernels are "auto", "compiled" or "reference", got {name!r}')
-    chosen = "reference"
+    chosen: Literal["compiled", "reference"] = "reference"
     if name != "reference":
         try:
             chosen_set = compiled_kernels()
@@ -48,13 +83,34 @@ def use_kernels(name: str = "auto") -> str:
 
 
 def set_threads(n: int | None) -> None:
-    """Let the compiled kernels use n threads; None, the default: one per physical core.
+    """Set how many threads the compiled kernels use.
 
-    The results have the same bits for any n. NumPy's BLAS, which the reference kernels call, has its own
-    setting: the environment variable OPENBLAS_NUM_THREADS, read when NumPy is imported.
+    Parameters
+    ----------
+    n : int or None
+        The number of threads, 1 or more, the calling thread among them. None, which is the setting
+        at the start, stands for one thread per physical core that this process may use.
+
+    Raises
+    ------
+    ValueError
+        If `n` is not a whole number of 1 or more, and not None.
+
+    Notes
+    -----
+    The results have the same bits for every number of threads.
+
+    The reference kernels call NumPy's BLAS, which has its own setting: the environment variable
+    OPENBLAS_NUM_THREADS, read when NumPy is imported.
+
+    Examples
+    --------
+    >>> import npgan
+    >>> npgan.set_threads(2)
+    >>> npgan.set_threads(None)
     """
     global threads
-    if n is not None and (not isinstance(n, int) or n < 1):
+    if n is not None and (isinstance(n, bool) or not isinstance(n, int) or n < 1):
         raise ValueError(f"set_threads() needs a whole number of 1 or more, or None; got {n!r}")
     threads = n
     if active == "compiled":
@@ -68,13 +124,13 @@ def thread_count() -> int:
     if active == "compiled":
         from . import compiled
 
-        return compiled.team.threads
+        return compiled.thread_count()
     wanted = os.environ.get("OPENBLAS_NUM_THREADS", "")
     return int(wanted) if wanted.isdecimal() else os.cpu_count() or 1
 
 
 def compiled_kernels() -> ModuleType:
-    """The compiled set, tried out once so that a failure shows here and not in the tenth epoch."""
+    """The compiled set, tried out once so that a failure shows here and not during a run."""
     import numba
 
     if numba.config.DISABLE_JIT:  # type: ignore[attr-defined]
@@ -86,6 +142,7 @@ def compiled_kernels() -> ModuleType:
 
 
 def first_line(error: BaseException) -> str:
+    """The type of an error and the first line of its message."""
     text = str(error).strip()
     return f"{type(error).__name__}: {text.splitlines()[0]}" if text else type(error).__name__
 
@@ -98,12 +155,11 @@ def choose() -> None:
             "npgan: warning: NPGAN_KERNELS=%s ignored; it may be auto, compiled or reference",
             wanted,
         )
-        wanted = "auto"
-    use_kernels("auto" if wanted == "compiled" else wanted)
+    use_kernels("reference" if wanted == "reference" else "auto")
 
 
-def __getattr__(name: str):
-    """Runs only while no set is chosen (afterwards the kernels are plain attributes of this module)."""
+def __getattr__(name: str) -> FunctionType:
+    """A kernel, before a set is chosen; afterwards the kernels are attributes of this module."""
     if name not in NAMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     choose()

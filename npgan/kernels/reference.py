@@ -1,87 +1,98 @@
 """The kernels in plain NumPy: the specification, and the fallback where Numba is missing.
 
 A kernel is a bare computation on arrays of one dtype (float32 or float64): no tape, no derivative.
-`compiled.py` has the same names with the same signatures and, to rounding, the same results.
+`npgan.kernels.compiled` has the same names with the same signatures and, to rounding, the same
+results. In the shapes B is the batch, n the inputs of a layer, and m its outputs.
 """
 
 import numpy as np
 
 
 def gemm(a, b, ta=False, tb=False, out=None):
-    """a b, a bᵀ (tb) or aᵀ b (ta), for matrices; into `out` if given."""
+    """a b, a bᵀ (tb) or aᵀ b (ta), for two matrices; into `out` if given."""
     return np.matmul(a.T if ta else a, b.T if tb else b, out=out)
 
 
 def affine(x, W, b):
-    """x W + b"""
+    """x W + b, for x (B, n), W (n, m), b (m,)."""
     y = np.matmul(x, W)
     y += b
     return y
 
 
 def affine_leaky(x, W, b, slope):
-    """leaky_relu(affine(x, W, b)), of which compiled kernels make one pass"""
+    """leaky_relu(affine(x, W, b)); the compiled kernel needs one pass over memory for both."""
     return leaky_relu(affine(x, W, b), slope)
 
 
 def gemm_gate(g, W, y, slope):
-    """leaky_gate(g Wᵀ, y), likewise"""
+    """leaky_gate(g Wᵀ, y), for g (B, m), W (n, m), y (B, n); one pass when compiled."""
     return leaky_gate(gemm(g, W, tb=True), y, slope)
 
 
 def weight_gradients(x, g, dW, db):
-    """dW = xᵀ g and db = Σ g over the batch, likewise; into dW and db"""
+    """dW = xᵀ g and db = Σ g over the batch, for x (B, n), g (B, m); one pass when compiled.
+
+    The results are written into dW (n, m) and db (m,).
+    """
     gemm(x, g, ta=True, out=dW)
     db[:] = column_sum(g)
 
 
 def column_sum(x):
-    """Σ over the rows, one after the other"""
+    """Σ over the rows, one after the other."""
     return np.add.reduce(x, axis=0)
 
 
 def leaky_relu(x, slope):
-    """x where x > 0, else slope x"""
+    """x where x > 0, else slope x."""
     return np.where(x > 0, x, slope * x)
 
 
 def leaky_gate(g, y, slope):
-    """g where y > 0, else slope g"""
+    """g where y > 0, else slope g."""
     return np.where(y > 0, g, slope * g)
 
 
 def tanh(x):
+    """The hyperbolic tangent of each element."""
     return np.tanh(x)
 
 
 def tanh_gate(g, y):
-    """g (1 - y²)"""
+    """g (1 - y²)."""
     return g * (1 - y * y)
 
 
 def sigmoid(x):
-    """1 / (1 + e^-x), without overflow and without losing small results"""
+    """1 / (1 + e^-x), without overflow and without losing small results."""
     e = np.exp(-np.abs(x))
     return np.where(x >= 0, 1, e) / (1 + e)
 
 
 def sigmoid_gate(g, y):
-    """g y (1 - y)"""
+    """g y (1 - y)."""
     return g * (y * (1 - y))
 
 
 def softplus(x):
-    """log(1 + e^x), without overflow"""
+    """log(1 + e^x), without overflow."""
     return np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x)))
 
 
 def bce_with_logits(z, t):
-    """mean of -t log σ(z) - (1 - t) log(1 - σ(z));  two positive terms, so nothing cancels"""
+    """Binary cross-entropy: the mean of -t log σ(z) - (1 - t) log(1 - σ(z)).
+
+    As a sum of two positive terms it is computed without cancellation.
+    """
     return np.mean(t * softplus(-z) + (1 - t) * softplus(z), dtype=z.dtype)
 
 
 def sgd(theta, grad, velocity, lr, momentum):
-    """velocity = momentum velocity + grad;  theta -= lr velocity;  in place.  True if grad is finite."""
+    """velocity = momentum velocity + grad;  theta -= lr velocity;  both in place.
+
+    Returns whether grad is finite.
+    """
     velocity *= momentum
     velocity += grad
     theta -= lr * velocity
@@ -89,9 +100,10 @@ def sgd(theta, grad, velocity, lr, momentum):
 
 
 def adam(theta, grad, m, v, lr, beta1, beta2, eps, t):
-    """Step t = 1, 2, … of Adam (Kingma & Ba 2015, algorithm 1), in place.  True if grad is finite.
+    """Step t = 1, 2, … of Adam (Kingma & Ba 2015, algorithm 1); theta, m and v in place.
 
-    With β1 = 0 the mean of the gradients is the gradient, and m is left alone.
+    With β₁ = 0 the mean of the gradients is the gradient, and m is left alone. Returns whether grad
+    is finite.
     """
     v *= beta2
     v += (1 - beta2) * grad * grad
@@ -104,5 +116,8 @@ def adam(theta, grad, m, v, lr, beta1, beta2, eps, t):
 
 
 def ema_update(average, theta, decay):
-    """average = decay average + (1 - decay) theta, in place"""
+    """One step of an exponential moving average, in place.
+
+    average = decay average + (1 - decay) theta
+    """
     average += (1 - decay) * (theta - average)

@@ -1,16 +1,16 @@
-"""How good generated images are: in the eyes of a judge, a digit classifier that npgan itself has trained.
+"""Scores of generated images, computed with a judge: a digit classifier that npgan has trained.
 
->>> scores = evaluate(gan.sample(10_000))       # a dict; scores["real"] and scores["noise"] beside it
+>>> scores = evaluate(gan.sample(10_000))       # a dict; "real" and "noise" hold what those score
 >>> Judge.load().probabilities(images)          # (n, 10)
 """
 
 from .distances import frechet_distance, nearest, precision_recall
-from .judge import Judge, View, as_pixels
+from .judge import Judge, Prediction, as_pixels
 from .scores import agreement, evaluate, histogram, kl_divergence
 
 __all__ = [
     "Judge",
-    "View",
+    "Prediction",
     "agreement",
     "as_pixels",
     "evaluate",

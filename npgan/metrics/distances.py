@@ -1,4 +1,4 @@
-"""How far apart two sets are: pure functions of feature vectors (or pixels), one row per image."""
+"""Distances between two sets of vectors, one per row: features of images, or their pixels."""
 
 from __future__ import annotations
 
@@ -6,22 +6,53 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from .. import kernels
 
-BLOCK = 1 << 20  # distances held at a time
-STRIP = 4000  # rows held as floats at a time
+MAX_DISTANCES = 1 << 20  # distances in memory at a time
+MAX_ROWS = 4000  # rows in memory as float32 at a time
+
+Vectors = NDArray[Any]  # (n, d), float or uint8
+Floats = NDArray[np.float32]
 
 
-def frechet_distance(a: np.ndarray, b: np.ndarray) -> float:
-    """|μa - μb|² + tr(Ca + Cb - 2 (Ca Cb)^½), of the means μ and covariances C of a (n, d) and b (m, d).
+def frechet_distance(a: ArrayLike, b: ArrayLike) -> float:
+    """Compute the Fréchet distance between two sets of feature vectors.
 
-    The squared Wasserstein-2 distance between the Gaussians that have these moments (Dowson & Landau 1982),
-    the formula of Heusel et al. 2017, section 3. It is the FID only in the features of the FID's own
-    network; in any other features it has another scale. The root's trace is that of (Ca^½ Cb Ca^½)^½, which
-    is symmetric: two eigendecompositions do. Few samples bias it upwards. Raises ValueError for other shapes.
+    Parameters
+    ----------
+    a : (n, d) array
+        Feature vectors, n >= 2.
+    b : (m, d) array
+        Feature vectors of the other set, m >= 2.
+
+    Returns
+    -------
+    float
+        |μa - μb|² + tr(Ca + Cb - 2 (Ca Cb)^½), where μ are the means and C the covariances.
+
+    Raises
+    ------
+    ValueError
+        If the arrays have other shapes.
+
+    Notes
+    -----
+    This is the squared Wasserstein-2 distance between the Gaussians with these means and
+    covariances [1]_, and the formula of the FID [2]_. It is the FID only for features of the FID's
+    network; other features have another scale. With few vectors the distance is too large on
+    average. The trace of the root is computed as that of (Ca^½ Cb Ca^½)^½, which is symmetric, so
+    that two eigendecompositions are enough.
+
+    References
+    ----------
+    .. [1] D. Dowson and B. Landau, "The Fréchet distance between multivariate normal
+       distributions", 1982.
+    .. [2] M. Heusel et al., "GANs trained by a two time-scale update rule converge to a local Nash
+       equilibrium", 2017, section 3.
     """
-    a, b = rows("frechet_distance", 2, a, b)
+    a, b = check_matrices("frechet_distance", 2, a, b)
     a, b = a.astype(np.float64), b.astype(np.float64)
     gap = a.mean(0) - b.mean(0)
     Ca, Cb = (np.atleast_2d(np.cov(x, rowvar=False)) for x in (a, b))
@@ -31,87 +62,131 @@ def frechet_distance(a: np.ndarray, b: np.ndarray) -> float:
     return max(float(gap @ gap + np.trace(Ca) + np.trace(Cb) - 2 * middle), 0.0)
 
 
-def precision_recall(real: np.ndarray, fake: np.ndarray, k: int = 3) -> tuple[float, float]:
-    """(precision, recall): how much of fake (m, d) lies in real's manifold, and of real (n, d) in fake's.
+def precision_recall(real: ArrayLike, fake: ArrayLike, k: int = 3) -> tuple[float, float]:
+    """Compute precision and recall of generated feature vectors.
 
-    A set's manifold is the union of balls around its points, each as wide as the distance to the point's
-    k-th neighbour in the set. Precision: how much of what is generated looks real; recall: how much of
-    what is real can be generated. Kynkäänniemi et al. 2019, section 2. Raises ValueError for other shapes,
-    or where a set has no k-th neighbour.
+    Parameters
+    ----------
+    real : (n, d) array
+        Feature vectors of real images, n > k.
+    fake : (m, d) array
+        Feature vectors of generated images, m > k.
+    k : int
+        Which nearest neighbour gives the radius of a ball.
+
+    Returns
+    -------
+    precision : float
+        The share of `fake` in the manifold of `real`: how many generated images look real.
+    recall : float
+        The share of `real` in the manifold of `fake`: how many real images could be generated.
+
+    Raises
+    ------
+    ValueError
+        If the arrays have other shapes.
+
+    Notes
+    -----
+    The manifold of a set is estimated as a union of balls around its points. The radius of each
+    ball is the distance from the point to its k-th nearest neighbour in the set [1]_.
+
+    References
+    ----------
+    .. [1] T. Kynkäänniemi et al., "Improved precision and recall metric for assessing generative
+       models", 2019, section 2.
     """
-    real, fake = rows("precision_recall", k + 1, real, fake)
-    return overlap(real, radii(real, k), fake, radii(fake, k))
+    real, fake = check_matrices("precision_recall", k + 1, real, fake)
+    return shares_inside_balls(real, squared_radii(real, k), fake, squared_radii(fake, k))
 
 
-def overlap(
-    real: np.ndarray, real_radii: np.ndarray, fake: np.ndarray, fake_radii: np.ndarray
-) -> tuple[float, float]:
-    """The shares of fake and of real that lie in a ball of the other, of these squared radii."""
-    precise, recalled = np.zeros(len(fake), bool), np.zeros(len(real), bool)
-    for here, square in square_distances(real, fake):
-        precise |= (square <= real_radii[here, None]).any(0)
-        recalled[here] = (square <= fake_radii).any(1)
-    return float(precise.mean()), float(recalled.mean())
+def nearest(x: ArrayLike, others: ArrayLike) -> tuple[NDArray[np.intp], Floats]:
+    """Find the nearest row of `others` for each row of `x`, in Euclidean distance.
 
+    Parameters
+    ----------
+    x : (n, d) array
+        Vectors; uint8 rows are pixels, and 0 to 255 count as 0 to 1.
+    others : (m, d) array
+        The vectors to search.
 
-def nearest(x: np.ndarray, others: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(index, distance) of the row of others (m, d) that is nearest to each row of x (n, d), Euclidean.
+    Returns
+    -------
+    index : (n,) int array
+        The row of `others` that is nearest to each row of `x`.
+    distance : (n,) float32 array
+        The distance between the two.
 
-    uint8 rows are pixels: 0 to 255 count as 0 to 1. Raises ValueError for other shapes.
+    Raises
+    ------
+    ValueError
+        If the arrays have other shapes.
     """
-    x, others = rows("nearest", 1, x, others)
+    x, others = check_matrices("nearest", 1, x, others)
     index, best = np.zeros(len(x), np.intp), np.full(len(x), np.inf, np.float32)
-    for start in range(0, len(others), STRIP):
-        for here, square in square_distances(x, others[start : start + STRIP]):
-            at = square.argmin(1)
-            square = square[np.arange(len(at)), at]
-            index[here] = np.where(square < best[here], at + start, index[here])
-            best[here] = np.minimum(square, best[here])
-    # a² + b² - 2ab has chosen the row; the distance itself is computed without its cancellation.
-    gap = floats(x) - floats(others[index])
+    for start in range(0, len(others), MAX_ROWS):
+        for rows, square in squared_distance_blocks(x, others[start : start + MAX_ROWS]):
+            candidate = square.argmin(1)
+            square = square[np.arange(len(candidate)), candidate]
+            index[rows] = np.where(square < best[rows], candidate + start, index[rows])
+            best[rows] = np.minimum(square, best[rows])
+    # a² + b² - 2ab has selected the row; the distance itself is computed without its cancellation.
+    gap = as_float32(x) - as_float32(others[index])
     return index, np.sqrt(np.sum(gap * gap, axis=1))
 
 
-def radii(x: np.ndarray, k: int) -> np.ndarray:
-    """The squared distance from each row to its k-th neighbour among the other rows."""
+def shares_inside_balls(
+    real: Vectors, real_squared_radii: Floats, fake: Vectors, fake_squared_radii: Floats
+) -> tuple[float, float]:
+    """The share of `fake` inside a ball around a real point, and of `real` around a fake one."""
+    fake_inside, real_inside = np.zeros(len(fake), bool), np.zeros(len(real), bool)
+    for rows, square in squared_distance_blocks(real, fake):
+        fake_inside |= (square <= real_squared_radii[rows, None]).any(0)
+        real_inside[rows] = (square <= fake_squared_radii).any(1)
+    return float(fake_inside.mean()), float(real_inside.mean())
+
+
+def squared_radii(x: Vectors, k: int) -> Floats:
+    """The squared distance from each row to its k-th nearest neighbour among the other rows."""
     found = np.empty(len(x), np.float32)
-    for here, square in square_distances(x, x):
-        square[np.arange(len(square)), np.arange(here.start, here.stop)] = (
-            np.inf
-        )  # not its own neighbour
+    for rows, square in squared_distance_blocks(x, x):
+        # A row is not its neighbour.
+        square[np.arange(len(square)), np.arange(rows.start, rows.stop)] = np.inf
         square.partition(k - 1, axis=1)
-        found[here] = square[:, k - 1]
+        found[rows] = square[:, k - 1]
     return found
 
 
-def square_distances(a: np.ndarray, b: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:
-    """(rows of a, squared distances from these rows to every row of b), block after block, in float32.
+def squared_distance_blocks(a: Vectors, b: Vectors) -> Iterator[tuple[slice, Floats]]:
+    """Yield (a slice of rows of a, their squared distances to every row of b), block after block.
 
     |a - b|² = a² + b² - 2ab is one matrix product, of the rows (-2a, a², 1) and (b, 1, b²).
     """
-    centre = floats(b).mean(0)  # nearer to 0, fewer digits cancel
-    b = floats(b) - centre
+    centre = as_float32(b).mean(0)  # around 0 the subtraction cancels fewer digits
+    b = as_float32(b) - centre
     b = np.column_stack([b, np.ones(len(b), np.float32), np.sum(b * b, axis=1)])
-    step = max(1, BLOCK // len(b))
+    step = max(1, MAX_DISTANCES // len(b))
     for start in range(0, len(a), step):
-        part = floats(a[start : start + step]) - centre
+        part = as_float32(a[start : start + step]) - centre
         part = np.column_stack(
             [-2 * part, np.sum(part * part, axis=1), np.ones(len(part), np.float32)]
         )
         yield slice(start, start + len(part)), kernels.gemm(part, b, False, True)
 
 
-def floats(x: np.ndarray) -> np.ndarray:
+def as_float32(x: NDArray[Any]) -> Floats:
+    """The array as float32; uint8 pixels, 0 to 255, become 0 to 1."""
     x32 = x.astype(np.float32)
     return x32 / np.float32(255) if x.dtype == np.uint8 else x32
 
 
-def rows(caller: str, least: int, *sets: Any) -> list[np.ndarray]:
-    """The sets as matrices with rows of one length, at least so many rows each."""
+def check_matrices(caller: str, least: int, *sets: ArrayLike) -> list[Vectors]:
+    """The sets as arrays, if they are matrices of one width with at least `least` rows each."""
     found = [np.asarray(x) for x in sets]
     shapes = " and ".join(str(x.shape) for x in found)
     if any(x.ndim != 2 or len(x) < least for x in found) or len({x.shape[1] for x in found}) > 1:
         raise ValueError(
-            f"{caller}() needs two matrices with rows of one length, {least} rows or more; got {shapes}"
+            f"{caller}() needs two matrices with rows of one length, {least} rows or more; "
+            f"got {shapes}"
         )
     return found

@@ -1,7 +1,7 @@
-"""The judge: a classifier of npgan's own layers, in whose eyes generated images are scored.
+"""The judge: a classifier made of npgan's layers, whose features give the scores of images.
 
-tools/train_judge.py trains one and writes its file: weights in float16, what they were trained on, and the
-scores of real images and of noise.
+tools/train_judge.py trains a judge and writes its file: weights in float16, a description of the
+data that it was trained on, and the scores of real images and of noise.
 """
 
 from __future__ import annotations
@@ -14,59 +14,98 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from ..datasets import DataError, to_unit
 from ..datasets.arrays import as_rows
+from ..datasets.batching import Seed
 from ..files import checkpoint
 from ..files.checkpoint import CheckpointError
 from ..gan import hidden_layers
 from ..layers import Dense, Layer, Network
 from ..ops import log_softmax
 
-HERE = Path(__file__).parent / "judges"
-SHIPPED = {  # by name, the SHA-256 of the weights
+JUDGES = Path(__file__).parent / "judges"
+SHIPPED = {  # name -> SHA-256 of the weights
     "mnist": "b2bcafbd1b893789654901a9cffeb7b75ba5285d9edda1ff2bff43a5e2bf2144",
     "fashion-mnist": "7a73650e5d75f13317f7d3ccf006c98480036b9f62a99e9566e976e419a2fab5",
 }
+BATCH = 1000  # images that pass through the network at a time
 
 
-class View(NamedTuple):
-    """What a judge sees in n images."""
+class Prediction(NamedTuple):
+    """What a judge computes from n images.
 
-    features: np.ndarray  # (n, d) float32: what its last layer works with
-    probabilities: np.ndarray  # (n, classes) float32, each row sums to 1
+    Parameters
+    ----------
+    features : (n, d) float32 array
+        The inputs of the judge's last layer; distances between images are measured in them.
+    probabilities : (n, classes) float32 array
+        How likely each image is each class; each row sums to 1.
+    """
+
+    features: NDArray[np.float32]
+    probabilities: NDArray[np.float32]
 
     @property
-    def labels(self) -> np.ndarray:
-        """(n,): the likeliest class of each image."""
-        return self.probabilities.argmax(1)
+    def labels(self) -> NDArray[np.intp]:
+        """The most likely class of each image, (n,)."""
+        labels: NDArray[np.intp] = self.probabilities.argmax(1)
+        return labels
 
     @property
-    def confidence(self) -> np.ndarray:
-        """(n,): the probability of that class."""
-        return self.probabilities.max(1)
+    def confidence(self) -> NDArray[np.float32]:
+        """The probability of that class, (n,)."""
+        confidence: NDArray[np.float32] = self.probabilities.max(1)
+        return confidence
 
 
 class Judge:
-    """A trained classifier: Judge.load() is npgan's for MNIST, Judge.load("my.npz") one of your own.
+    """A trained classifier of images, in whose features generated images are scored.
 
-    view(images) is what it sees in images of any form that `as_pixels` takes; features(images) and
-    probabilities(images) are its halves. name, shape, classes and accuracy (on the test images) say what
-    it knows, `bounds` what real images and noise score. sha256 is that of its weights, and `title` names
-    it in a table: scores by two judges do not compare.
+    Use `Judge.load` to get one: `Judge.load()` is npgan's judge for MNIST, and
+    `Judge.load("my.npz")` reads one that tools/train_judge.py has written.
+
+    Parameters
+    ----------
+    theta : (weights,) array
+        All weights, those of the last layer at the end.
+    meta : dict
+        The description in the judge's file, with the keys "judge" (the name of the data),
+        "accuracy", "shape", "sizes", "crc32" and "bounds".
+
+    Attributes
+    ----------
+    name : str
+        The name of the data that it was trained on, such as "mnist".
+    shape : (int, int)
+        Height and width of its images, in pixels.
+    classes : int
+        The number of classes.
+    accuracy : float
+        The share of the test images that it classifies correctly.
+    reference_scores : dict
+        What real images and noise score, under "real" and "noise", and the threshold of "too near".
+    sha256 : str
+        The SHA-256 of its weights.
+    title : str
+        A title with the start of `sha256`. Scores of two judges are not comparable.
+
+    Raises
+    ------
+    ValueError
+        If `theta` is not as many finite numbers as the sizes need.
     """
 
-    def __init__(self, theta: np.ndarray, meta: dict[str, Any]):
+    def __init__(self, theta: NDArray[Any], meta: dict[str, Any]):
         self.name, self.accuracy = str(meta["judge"]), float(meta["accuracy"])
         self.shape, sizes = tuple(map(int, meta["shape"])), [int(n) for n in meta["sizes"]]
         self.crc32 = dict(meta["crc32"])  # of the training and of the test images
-        self.bounds = dict(meta["bounds"])
+        self.reference_scores = dict(meta["bounds"])
         self.classes = sizes[-1]
-        *body, last = layers(sizes)
-        self.body, self.head = (
-            Network(body),
-            Network([last]),
-        )  # up to the features, and from them on
+        *body, last = judge_layers(sizes)
+        # The body computes the features, the head the logits.
+        self.body, self.head = Network(body), Network([last])
         split, size = self.body.theta.size, self.body.theta.size + self.head.theta.size
         if theta.shape != (size,) or not np.isfinite(theta).all():
             raise ValueError(f"theta is not {size:,} finite numbers")
@@ -76,12 +115,25 @@ class Judge:
 
     @classmethod
     def load(cls, source: str | os.PathLike[str] = "mnist") -> Judge:
-        """The judge of this name that npgan carries, else the one in this file.
+        """Load a judge that npgan carries, or one from a file.
 
-        Raises CheckpointError for what is no judge's file, and for a shipped one that has changed.
+        Parameters
+        ----------
+        source : path-like
+            "mnist" or "fashion-mnist" for the judges in the package, else the name of a file.
+
+        Returns
+        -------
+        Judge
+            The judge.
+
+        Raises
+        ------
+        CheckpointError
+            If the file is missing or no judge's file, or if a judge in the package has changed.
         """
         sha256 = SHIPPED.get(os.fspath(source))
-        path = HERE / f"{os.fspath(source)}.npz" if sha256 else Path(source)
+        path = JUDGES / f"{os.fspath(source)}.npz" if sha256 else Path(source)
         arrays, meta = checkpoint.load(path)
         try:
             judge = cls(arrays["theta"], meta)
@@ -94,52 +146,110 @@ class Judge:
             raise CheckpointError(f"{path} is damaged (wrong SHA-256); install npgan again")
         return judge
 
-    def view(self, images: Any) -> View:
-        """Features and probabilities of images (n, h, w), or as `as_pixels` takes them."""
+    def predict(self, images: ArrayLike) -> Prediction:
+        """Compute features and class probabilities of images.
+
+        Parameters
+        ----------
+        images : (n, h, w) array
+            Images in one of the forms that `as_pixels` takes.
+
+        Returns
+        -------
+        Prediction
+            The features (n, d) and the probabilities (n, classes).
+
+        Raises
+        ------
+        DataError
+            If the array does not hold images of this judge's shape.
+        """
         x = as_pixels(images, self.shape)
         features = np.concatenate(
-            [self.body(to_unit(x[i : i + 1000])) for i in range(0, len(x), 1000)]
+            [self.body(to_unit(x[i : i + BATCH])) for i in range(0, len(x), BATCH)]
         )
-        return View(features, np.exp(log_softmax(self.head(features))))
+        return Prediction(features, np.exp(log_softmax(self.head(features))))
 
-    def features(self, images: Any) -> np.ndarray:
-        """(n, d): the numbers in which distances between images are measured."""
-        return self.view(images).features
+    def features(self, images: ArrayLike) -> NDArray[np.float32]:
+        """Compute the features of images.
 
-    def probabilities(self, images: Any) -> np.ndarray:
-        """(n, classes): how likely each image is each class."""
-        return self.view(images).probabilities
+        Parameters
+        ----------
+        images : (n, h, w) array
+            Images in one of the forms that `as_pixels` takes.
+
+        Returns
+        -------
+        (n, d) float32 array
+            The inputs of the judge's last layer.
+        """
+        return self.predict(images).features
+
+    def probabilities(self, images: ArrayLike) -> NDArray[np.float32]:
+        """Compute the class probabilities of images.
+
+        Parameters
+        ----------
+        images : (n, h, w) array
+            Images in one of the forms that `as_pixels` takes.
+
+        Returns
+        -------
+        (n, classes) float32 array
+            How likely each image is each class; each row sums to 1.
+        """
+        return self.predict(images).probabilities
 
     def __repr__(self) -> str:
         size = " x ".join(map(str, self.shape))
-        return f"Judge({self.title}: {self.classes} classes of {self.name}, {size}, {self.accuracy:.2%} right)"
+        known = f"{self.classes} classes of {self.name}, {size}"
+        return f"Judge({self.title}: {known}, {self.accuracy:.2%} right)"
 
 
-def layers(sizes: Sequence[int], rng: Any = None) -> list[Layer]:
-    """Dense and LeakyReLU in turn, Dense at the end.    sizes: pixels, hidden widths, classes"""
+def judge_layers(sizes: Sequence[int], rng: Seed = None) -> list[Layer]:
+    """Dense and LeakyReLU in turn, Dense at the end; sizes are pixels, hidden widths, classes."""
     rng = np.random.default_rng(rng)
     return [*hidden_layers(sizes[0], sizes[1:-1], rng), Dense(sizes[-2], sizes[-1], "glorot", rng)]
 
 
-def as_pixels(images: Any, shape: tuple[int, ...], where: str = "the images") -> np.ndarray:
-    """Images of one known shape (h, w) as rows of uint8 pixels (n, h w).
+def as_pixels(
+    images: ArrayLike, shape: tuple[int, ...], where: str = "the images"
+) -> NDArray[np.uint8]:
+    """Convert images of a known shape to rows of uint8 pixels.
 
-    images: (n, h, w), (n, h, w, 1), (n, 1, h, w) or (n, h w). uint8 is taken as it is; other whole numbers
-    must lie in 0..255; floats lie in [0, 1], else in [-1, 1], else in [0, 255], the first of these that
-    holds all of them. Raises DataError, in one line, for everything else, and for whole numbers 0 and 1
-    alone: those are floats that lost their fractions.
+    Parameters
+    ----------
+    images : (n, h, w), (n, h, w, 1), (n, 1, h, w) or (n, h w) array
+        uint8 pixels are taken as they are. Other whole numbers must lie in 0..255. Floats are taken
+        as pixels in [0, 1], else in [-1, 1], else in [0, 255]: the first range that holds them all.
+    shape : (h, w)
+        Height and width of an image, in pixels.
+    where : str
+        How an error message calls the images.
+
+    Returns
+    -------
+    (n, h w) uint8 array
+        One flattened image per row.
+
+    Raises
+    ------
+    DataError
+        If the array has another shape or type, values out of range, NaN, or no images. Also if all
+        values are whole numbers 0 and 1: these are probably floats that lost their fractions.
     """
     x = np.asarray(images)
     size = math.prod(shape)
     if x.shape[1:] not in (shape, (*shape, 1), (1, *shape), (size,)):
         h, w = shape
         raise DataError(
-            f"{where}: their shape is {x.shape}; this judge looks at (n, {h}, {w}), (n, {h}, {w}, 1), "
-            f"(n, 1, {h}, {w}) or (n, {size})"
+            f"{where}: their shape is {x.shape}; this judge takes (n, {h}, {w}), "
+            f"(n, {h}, {w}, 1), (n, 1, {h}, {w}) or (n, {size})"
         )
     pixels, _ = as_rows(x.reshape(-1, *shape), where)
     if x.dtype.kind in "iu" and pixels.max() == 1:
         raise DataError(
-            f"{where}: only the whole numbers 0 and 1, expected 0 to 255. Were they floats? Keep the floats"
+            f"{where}: only the whole numbers 0 and 1, expected 0 to 255. Were they floats? "
+            "Keep the floats"
         )
     return pixels

@@ -1,18 +1,20 @@
-"""Scores as a person reads them: a table of three columns, and a picture."""
+"""Scores for people: a table of three columns, and a picture."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
 from .. import plot
 from .scores import CONFIDENT, COVERED, Neighbours
 
 NUMBER, SHARE = "{:.4g}", "{:.1%}"
-ROWS = (  # the score, what the table calls it, how its number is written
-    ("agreement", "seen as the class that was asked for", SHARE),  # of a conditional run alone
+ROWS = (  # key of the score, its name in the table, format of its number
+    ("agreement", "seen as the class that was asked for", SHARE),  # only of a conditional run
     ("confident", f"classified with over {CONFIDENT} confidence", SHARE),
     ("covered", f"classes covered ({COVERED:.0%} of the images or more)", "{}"),
     ("smallest_share", "smallest share of a class", SHARE),
@@ -24,14 +26,14 @@ ROWS = (  # the score, what the table calls it, how its number is written
 )
 
 
-def table(found: dict[str, Any]) -> dict[str, str]:
-    """The lines of the table by their names: samples, real images, noise."""
-    judge = found["judge"]
-    columns = (found, found["real"], found["noise"])
+def table(scores: Mapping[str, Any]) -> dict[str, str]:
+    """The rows of the table by their names; the columns are samples, real images and noise."""
+    judge = scores["judge"]
+    columns = (scores, scores["real"], scores["noise"])
     lines = {"": f"{'samples':>9} {'real':>9} {'noise':>9}"}
     rows = (("frechet_distance", f"Fréchet distance ({judge['title']})", NUMBER), *ROWS)
     for name, text, form in rows:
-        if name in found:
+        if name in scores:
             lines[text] = " ".join(f"{form.format(column[name]):>9}" for column in columns)
     for label, shares in enumerate(zip(*(column["histogram"] for column in columns), strict=True)):
         lines[f"class {label}"] = " ".join(f"{SHARE.format(share):>9}" for share in shares)
@@ -39,23 +41,30 @@ def table(found: dict[str, Any]) -> dict[str, str]:
     return lines
 
 
-def columns_of(found: dict[str, Any]) -> int:
-    """For each class one where every class was asked for in turn, if they are few; else 8."""
-    classes = len(found["histogram"])
-    return classes if "agreement" in found and classes <= 12 else 8
+def picture_columns(scores: Mapping[str, Any]) -> int:
+    """8, or one per class if the classes were asked for in turn and are at most 12."""
+    classes = len(scores["histogram"])
+    return classes if "agreement" in scores and classes <= 12 else 8
 
 
 def picture(
-    images: np.ndarray, found: Neighbours, columns: int = 8, rows: int = 5, closest: int = 2
+    images: NDArray[np.uint8],
+    neighbours: Neighbours,
+    columns: int = 8,
+    rows: int = 5,
+    nearest_rows: int = 2,
 ) -> Figure:
-    """Samples (n, h, w), each beside its nearest training image: the first ones, and the nearest of all.
+    """Samples (n, h, w), each with its nearest training image: the first ones, then the nearest.
 
-    Nearest as their class goes: two images of a 1 are always alike.
+    The nearest are chosen relative to their class, because two images of a 1 are always similar.
     """
-    many, few = columns * rows, columns * closest
+    first, few = columns * rows, columns * nearest_rows
     order = np.concatenate(
-        [np.arange(len(images))[:many], np.argsort(found.nearness, kind="stable")[:few]]
+        [np.arange(len(images))[:first], np.argsort(neighbours.nearness, kind="stable")[:few]]
     )
-    title = f"samples and their nearest training images: the first {many}, then the {few} nearest of all"
-    others = found.images.reshape(-1, *images.shape[1:])
+    title = (
+        f"samples and their nearest training images: the first {first}, "
+        f"then the {few} nearest of all"
+    )
+    others = neighbours.images.reshape(-1, *images.shape[1:])
     return plot.pairs(images[order], others[order], columns, gap=rows, title=title)

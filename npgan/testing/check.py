@@ -1,40 +1,45 @@
-"""check_gradients and assert_gradients: one problem from its arguments to its report."""
+"""check_gradients and assert_gradients: from the arguments of a check to its report."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from .judge import Elements
-from .kink import judge_shift
-from .native import compare_native
-from .numeric import magnitude, quiet
-from .options import check_choice, check_tolerance, check_whole
-from .places import Places, Settings
-from .precision import widen
-from .preconditions import Ground, check_backward, check_function
-from .projections import Projections
-from .report import FAIL, INCONCLUSIVE, PASS, ArgumentReport, Report
-from .rows import fault_row, row_of_elements, row_of_projections, unfinished_row
-from .streams import DOUT, ELSEWHERE, SECOND_DOUT, WOBBLE, stream
-from .styles import OUTSIDE, BudgetError, Problem, StyleError
+from .explain.evidence import evidence_of_entries, evidence_of_projections
+from .explain.hints import hints
+from .problem.analytic import AnalyticGradients
+from .problem.errors import BudgetError, StyleError
+from .problem.options import check_choice, check_tolerance, check_whole
+from .problem.problem import Problem
+from .problem.random_streams import Stream, generator
+from .problem.types import Argnames, Function, Gradient, Tree
+from .report import FAIL, INCONCLUSIVE, ArgumentReport, Report, overall_verdict
+from .slopes.noise import Noise
+from .slopes.points import Points, Settings
+from .slopes.precision import widen
+from .verdict.bisection import locate_wrong_entry
+from .verdict.common_shift import check_common_shift
+from .verdict.entries import compare_entries
+from .verdict.native_dtype import compare_native_dtype
+from .verdict.preconditions import check_backward, check_function
+from .verdict.projections import ProjectionComparison
+from .verdict.rows import fault_row, row_of_entries, row_of_projections, unfinished_row
 
 __tracebackhide__ = True  # pytest shows a failure at the user's line, not at ours
-SMALL, WORK = (
-    400,
-    2e7,
-)  # entries, and entries x numbers handled per call: up to here element by element
+
+# mode="auto" compares entry by entry up to this many entries, and up to this much work:
+# entries x numbers that each call handles.
+MANY_ENTRIES, MUCH_WORK = 400, 2e7
 
 
 def check_gradients(
-    func: Callable,
-    grad: Callable,
-    args: Any,
+    func: Function,
+    grad: Gradient,
+    args: Tree,
     *,
-    argnames: Any = None,
-    dout: Any = None,
+    argnames: Argnames = None,
+    dout: Tree = None,
     style: str = "auto",
     method: str = "auto",
     mode: str = "auto",
@@ -45,14 +50,76 @@ def check_gradients(
     seed: int = 0,
     max_evals: int = 20_000,
 ) -> Report:
-    """Compare grad with the measured slopes of func at args; the verdict is PASS, FAIL or INCONCLUSIVE.
+    """Compare a gradient with measured slopes; the verdict is PASS, FAIL or INCONCLUSIVE.
 
-    style "loss": func(*args) -> scalar, grad(*args); "dout": func(*args) -> out, grad(dout, *args);
-    "cache": func(*args) -> (out, cache), grad(dout, cache); "auto" finds out. args: a tuple of any nesting of
-    arrays. dout: like out, or a number for all of it; None draws one. method "auto" or "complex" (both with
-    differences to check the complex step) or "differences"; mode "elements", "projections" (n_directions of
-    them per argument) or "auto" (by size); kinks "jitter" or "stay". Tolerances come from the slopes' error
-    bars; rtol and atol allow more. max_evals: calls of func and grad.  Raises ValueError on bad usage.
+    Parameters
+    ----------
+    func : callable
+        The function. What it returns depends on `style`.
+    grad : callable
+        Its gradient. It returns one gradient per float argument, in their order, or a dict by their
+        names; None for an argument that is not to be checked.
+    args : tuple
+        The arguments, any nesting of tuples, lists and dicts. Floats and arrays of floats are
+        differentiated by; everything else is passed on. One array may stand without a tuple.
+    argnames : sequence of str, optional
+        What the arguments are called in the report; by default as in func's signature.
+    dout : array_like, optional
+        The gradient by the output that backward is given: like the output, or one number for all of
+        it. By default random numbers.
+    style : {"auto", "loss", "dout", "cache"}
+        "loss": ``func(*args) -> scalar``, ``grad(*args) -> gradients``.
+        "dout": ``func(*args) -> out``, ``grad(dout, *args) -> gradients``.
+        "cache": ``func(*args) -> (out, cache)``, ``grad(dout, cache) -> gradients``.
+        "auto" tells them apart by what func returns and how many arguments grad takes.
+    method : {"auto", "complex", "differences"}
+        How slopes are measured. "auto" and "complex" use the complex step where func accepts
+        complex numbers and where differences confirm it; "auto" only where that is more precise.
+    mode : {"auto", "elements", "projections"}
+        Compare every entry, or the slopes along random directions; "auto" decides by size.
+    rtol, atol : float, optional
+        Errors to allow in addition to those of the measured slopes, relative and absolute.
+    n_directions : int
+        Random directions per argument, in mode "projections".
+    kinks : {"jitter", "stay"}
+        Where the arguments lie on a kink: check at points nearby, or at this point, where any slope
+        between the two one-sided ones is right.
+    seed : int
+        The seed of all random numbers; the same seed gives the same report.
+    max_evals : int
+        The most calls of func and grad.
+
+    Returns
+    -------
+    Report
+        The verdict with a row per argument.
+
+    Raises
+    ------
+    ValueError
+        An option has a value that is not allowed, or there is nothing to differentiate by.
+    TypeError
+        func or grad is not callable.
+
+    See Also
+    --------
+    assert_gradients : The same as a test.
+    check_power : Whether such a test would notice a bug.
+
+    Notes
+    -----
+    A wrong func or grad is a FAIL and raises nothing, unless it raises itself.
+    docs/gradcheck.md explains how slopes and their error bars are measured.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from npgan.testing import check_gradients
+    >>> x = np.array([0.5, 1.0, 2.0])
+    >>> check_gradients(lambda x: np.sum(x**3), lambda x: 3 * x**2, x).verdict
+    'PASS'
+    >>> check_gradients(lambda x: np.sum(x**3), lambda x: x**2, x)["x"].hint
+    '3 times too small, and 3 is the batch size: a mean where a sum belongs, or divided twice'
     """
     check_choice("method", method, ("auto", "complex", "differences"))
     check_choice("mode", mode, ("auto", "elements", "projections"))
@@ -65,39 +132,60 @@ def check_gradients(
     settings = Settings(rtol or 0.0, atol or 0.0, method, kinks)
     try:
         problem = Problem(func, grad, args, argnames, style, max_evals)
-        return run(problem, settings, dout, mode, n_directions, seed)
+        return check_problem(problem, settings, dout, mode, n_directions, seed)
     except StyleError as error:
         return Report(FAIL, [], [str(error)], seed=seed)
 
 
 def assert_gradients(
-    func: Callable, grad: Callable, args: Any, *, inconclusive: str = "raise", **options: Any
+    func: Function, grad: Gradient, args: Tree, *, inconclusive: str = "raise", **options: Any
 ) -> None:
-    """Raise AssertionError with the report unless check_gradients (same options) says PASS.
+    """Raise AssertionError unless check_gradients says PASS.
 
-    inconclusive="allow" lets pass what could not be judged, such as a gradient that is zero on both sides.
+    Parameters
+    ----------
+    func, grad, args
+        As in `check_gradients`.
+    inconclusive : {"raise", "allow"}
+        Whether the verdict INCONCLUSIVE raises, too. A gradient that is zero on both sides, for
+        instance, cannot be checked.
+    **options
+        The options of `check_gradients`.
+
+    Raises
+    ------
+    AssertionError
+        The verdict is FAIL, or INCONCLUSIVE and not allowed; its text is the report.
+    ValueError, TypeError
+        As in `check_gradients`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from npgan.testing import assert_gradients
+    >>> assert_gradients(np.tanh, lambda dout, x: dout * (1 - np.tanh(x) ** 2), np.ones((2, 3)))
     """
     check_choice("inconclusive", inconclusive, ("raise", "allow"))
     report = check_gradients(func, grad, args, **options)
-    demand(report, inconclusive)
+    raise_unless_passed(report, inconclusive)
 
 
-def demand(report: Report, inconclusive: str = "raise") -> None:
-    """Raise AssertionError with the report unless it is a PASS."""
+def raise_unless_passed(report: Report, inconclusive: str = "raise") -> None:
+    """Raise AssertionError with the report as its text unless the verdict is PASS, or allowed."""
     if report.verdict == FAIL or (report.verdict == INCONCLUSIVE and inconclusive == "raise"):
         raise AssertionError(str(report)) from None
 
 
-def run(
-    native: Problem, settings: Settings, given: Any, mode: str, n_directions: int, seed: int
+def check_problem(
+    native: Problem, settings: Settings, given_dout: Tree, mode: str, n_directions: int, seed: int
 ) -> Report:
-    """What must hold first, then every leaf by itself, then float32 against float64 where they differ."""
+    """Check func, then backward alone, then every leaf, then the user's dtype if not float64."""
     problem = native
     notes: list[str] = []
 
     def report(verdict: str, faults: list[str], rows: list[ArgumentReport] | None = None) -> Report:
         evals = native.evals + (problem.evals if problem is not native else 0)
-        return Report(verdict, rows or [], faults, notes, evals, seed, name_of(native.func))
+        return Report(verdict, rows or [], faults, notes, evals, seed, title_of(native))
 
     try:
         outputs, faults = check_function(native)
@@ -112,105 +200,92 @@ def run(
                 "func works in float16, whose three digits give no slopes; let it accept float64"
             )
             return report(INCONCLUSIVE, [reason])
-        dout, other = (
-            make_dout(native, given, seed, DOUT),
-            make_dout(native, None, seed, SECOND_DOUT),
+        dout = native.dout_vector(given_dout, generator(seed, Stream.DOUT))
+        analytic, native_analytic = analytic_gradients(
+            native, problem, noise, dout, settings.rtol, seed
         )
-        coarse = native is not problem or noise.coarse
-        ground = native_ground = prepare(native, dout, other, coarse, settings.rtol, seed)
-        unusable = [fault for leaf, fault in ground.faults if leaf is None]
-        if unusable:
-            return report(FAIL, unusable)
-        if problem is not native:
-            ground = prepare(problem, dout, other, False, settings.rtol, seed)
     except BudgetError:
-        return report(
-            INCONCLUSIVE, [f"max_evals={native.max_evals} is used up before any comparison"]
-        )
-    places = Places(native, problem, dout, noise, ground, settings, seed)
-    rows = judge_all(places, mode, n_directions, notes)
+        reason = f"max_evals={native.max_evals} is used up before any comparison"
+        return report(INCONCLUSIVE, [reason])
+    faults = [fault for leaf, fault in native_analytic.faults if leaf is None]
+    if faults:
+        return report(FAIL, faults)
+    points = Points(native, problem, dout, noise, analytic, settings, seed)
+    rows = check_leaves(points, mode, n_directions, notes)
     if problem is not native:
-        notes.append(compare_native(places, native_ground, rows))
-    notes += ground.notes
+        notes.append(compare_native_dtype(points, native_analytic, rows))
+    notes += analytic.notes
     if not rows:
-        empty = not any(v.size for v in problem.values)
-        why = "the arguments are empty" if empty else "backward returned no gradient"
+        is_empty = not any(v.size for v in problem.values)
+        why = "the arguments are empty" if is_empty else "backward returned no gradient"
         return report(INCONCLUSIVE, [f"nothing was checked: {why}"])
-    verdicts = {row.verdict for row in rows.values()}
-    verdict = FAIL if FAIL in verdicts else PASS if verdicts == {PASS} else INCONCLUSIVE
-    return report(verdict, [], list(rows.values()))
+    return report(overall_verdict(list(rows.values())), [], list(rows.values()))
 
 
-def make_dout(native: Problem, given: Any, seed: int, purpose: int) -> np.ndarray:
-    """The flat dout, in numbers that the output's dtype can hold; drawn where none is given."""
-    if given is not None:
-        flat = native.flat_dout(given)
-    elif native.style == "loss":
-        return np.ones(1)
-    else:
-        flat = stream(seed, purpose).standard_normal(native.out_size)
-    return native.flat(native.dout_tree(flat))
+def analytic_gradients(
+    native: Problem, problem: Problem, noise: Noise, dout: np.ndarray, rtol: float, seed: int
+) -> tuple[AnalyticGradients, AnalyticGradients]:
+    """The gradients of the problem that is measured, and those in the user's dtypes."""
+    second_dout = native.dout_vector(None, generator(seed, Stream.SECOND_DOUT))
+    is_coarse = native is not problem or noise.is_coarse
+    in_native = check_backward(native, dout, second_dout, is_coarse, rtol, seed)
+    is_unusable = any(leaf is None for leaf, _ in in_native.faults)
+    if problem is native or is_unusable:
+        return in_native, in_native
+    return check_backward(problem, dout, second_dout, False, rtol, seed), in_native
 
 
-def prepare(
-    problem: Problem, dout: np.ndarray, other: np.ndarray, coarse: bool, rtol: float, seed: int
-) -> Ground:
-    """check_backward, with a forward pass in between at other arguments, if func accepts them."""
-    elsewhere = [
-        v
-        + (0.5 * magnitude(v) * stream(seed, ELSEWHERE, i).uniform(-1, 1, v.shape)).astype(v.dtype)
-        for i, v in enumerate(problem.values)
-    ]
-    try:
-        with quiet():
-            problem.outputs(elsewhere)
-    except (*OUTSIDE, IndexError):
-        elsewhere = problem.values
-    return check_backward(problem, dout, other, elsewhere, stream(seed, WOBBLE), coarse, rtol)
-
-
-def judge_all(
-    places: Places, mode: str, n_directions: int, notes: list[str]
+def check_leaves(
+    points: Points, mode: str, n_directions: int, notes: list[str]
 ) -> dict[int, ArgumentReport]:
     """A row for every leaf that has a gradient, and a note on those that have none."""
-    ground, problem = places.ground, places.problem
-    faults = {leaf: fault for leaf, fault in ground.faults if leaf is not None}
+    problem, gradients = points.problem, points.analytic.values
+    faults = {leaf: fault for leaf, fault in points.analytic.faults if leaf is not None}
     rows = {}
     for leaf, name in enumerate(problem.names):
-        if ground.gradients[leaf] is None and leaf in faults:
-            rows[leaf] = fault_row(places, leaf, faults[leaf])
-        elif ground.gradients[leaf] is None:
+        if gradients[leaf] is None and leaf in faults:
+            rows[leaf] = fault_row(points, leaf, faults[leaf])
+        elif gradients[leaf] is None:
             notes.append(f"{name} is not checked: backward returned no gradient for it")
         elif problem.values[leaf].size:
-            row = rows[leaf] = judge(places, leaf, mode, n_directions)
+            row = rows[leaf] = check_leaf(points, leaf, mode, n_directions)
             if leaf in faults:
                 row.verdict, row.hints = FAIL, [faults[leaf], *row.hints]
                 row.hint = "; ".join(row.hints[:2])
     return rows
 
 
-def judge(places: Places, leaf: int, mode: str, n_directions: int) -> ArgumentReport:
-    name = places.problem.names[leaf]
+def check_leaf(points: Points, leaf: int, mode: str, n_directions: int) -> ArgumentReport:
+    """The row of one leaf, with hints where it fails."""
     try:
-        if mode == "elements" or (mode == "auto" and is_small(places.problem, leaf)):
-            row = row_of_elements(places, leaf, Elements(places, leaf, name).run())
+        if mode == "elements" or (mode == "auto" and is_small(points.problem, leaf)):
+            found = compare_entries(points, leaf)
+            row = row_of_entries(points, leaf, found)
+            if row.verdict == FAIL:
+                row.set_hints(*hints(evidence_of_entries(points, leaf, found, row.index)))
         else:
-            projections = Projections(places, leaf, name, n_directions, places.seed)
-            row = row_of_projections(places, leaf, projections, projections.run())
+            projections = ProjectionComparison(points, leaf, n_directions)
+            found = projections.run()
+            wrong_entry = locate_wrong_entry(projections) if found.wrong.any() else None
+            row = row_of_projections(points, leaf, found, wrong_entry)
+            if row.verdict == FAIL:
+                evidence = evidence_of_projections(points, leaf, projections, row.index)
+                row.set_hints(*hints(evidence))
         if row.kinks and row.verdict != FAIL:
-            judge_shift(places, leaf, row)
+            check_common_shift(points, leaf, row)
         return row
     except BudgetError:
-        return unfinished_row(places, leaf)
+        return unfinished_row(points, leaf)
 
 
 def is_small(problem: Problem, leaf: int) -> bool:
-    """Whether to go element by element."""
+    """Whether mode="auto" compares a leaf entry by entry."""
     n = problem.values[leaf].size
-    handled = problem.out_size + sum(v.size for v in problem.values)
-    return n <= SMALL and n * 8 * handled <= WORK and n * 20 <= problem.max_evals
+    numbers = problem.out_size + sum(v.size for v in problem.values)
+    return n <= MANY_ENTRIES and n * 8 * numbers <= MUCH_WORK and n * 20 <= problem.max_evals
 
 
-def name_of(func: Callable) -> str:
-    name = getattr(func, "__name__", "") or type(func).__name__
+def title_of(problem: Problem) -> str:
+    """What the report calls func; "" for a lambda."""
+    name = getattr(problem.func, "__name__", "") or type(problem.func).__name__
     return "" if name == "<lambda>" else name

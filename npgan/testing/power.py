@@ -1,4 +1,4 @@
-"""check_power: is this test able to fail? Bugs are planted into a backward pass that is right."""
+"""check_power: can this test fail? Bugs are planted into a backward pass that is right."""
 
 from __future__ import annotations
 
@@ -10,23 +10,36 @@ from typing import Any
 import numpy as np
 
 from .check import check_gradients
-from .report import PASS, plain
-from .styles import Problem
-from .tree import leaves, rebuild
+from .problem.problem import Problem
+from .problem.tree import named_leaves, replace_leaves
+from .problem.types import Function, Gradient, Tree
+from .report import PASS
 
 __tracebackhide__ = True  # pytest shows a failure at the user's line, not at ours
+Change = Callable[[np.ndarray], np.ndarray]  # a gradient -> a wrong one
 
 
 @dataclass
 class PowerReport:
-    """The planted bugs by what became of them; `same` are those that change nothing at these arguments."""
+    """Which planted bugs a test notices; ``print(report)`` lists those that it misses.
+
+    Parameters
+    ----------
+    caught : list of str
+        Bugs at which the test failed, as it should.
+    missed : list of str
+        Bugs at which the test passed.
+    same : list of str
+        Bugs that change nothing at these arguments, such as the wrong sign of a gradient of zeros.
+    """
 
     caught: list[str] = field(default_factory=list)
     missed: list[str] = field(default_factory=list)
     same: list[str] = field(default_factory=list)
 
-    def to_dict(self) -> dict[str, Any]:
-        return plain({"caught": self.caught, "missed": self.missed, "same": self.same})
+    def to_dict(self) -> dict[str, list[str]]:
+        """The three lists by name, for JSON."""
+        return {"caught": self.caught, "missed": self.missed, "same": self.same}
 
     def __str__(self) -> str:
         planted = len(self.caught) + len(self.missed)
@@ -40,29 +53,52 @@ class PowerReport:
 
 
 def check_power(
-    func: Callable,
-    grad: Callable,
-    args: Any,
+    func: Function,
+    grad: Gradient,
+    args: Tree,
     *,
-    test: Callable[[Callable], Any] | None = None,
+    test: Callable[[Gradient], object] | None = None,
     **options: Any,
 ) -> PowerReport:
-    """Plant bugs into grad, one at a time and per argument, and list those that the test would miss.
+    """Plant bugs into a gradient, one at a time, and list those that a test misses.
 
-    test(grad) is the test to examine: it raises AssertionError, or returns False, when it finds a bug; None
-    takes check_gradients with these options. Raises ValueError where the test rejects grad as it is.
+    Parameters
+    ----------
+    func, grad, args
+        As in `check_gradients`; grad must be right.
+    test : callable, optional
+        The test to examine, ``test(grad)``: it raises AssertionError or returns False when it finds
+        grad wrong. By default `check_gradients` with these options.
+    **options
+        The options of `check_gradients`; of these a `test` of your own uses argnames and style
+        only.
+
+    Returns
+    -------
+    PowerReport
+        The bugs that were caught, those that were missed, and those that change nothing.
+
+    Raises
+    ------
+    ValueError
+        The test rejects grad as it is.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from npgan.testing import check_power
+    >>> x = np.array([0.5, 1.0, 2.0])
+    >>> power = check_power(lambda x: np.sum(x**2), lambda x: 2 * x, x)
+    >>> power.missed
+    []
     """
-    known = {name: options[name] for name in ("argnames", "style") if name in options}
-    problem = Problem(func, grad, args, known.get("argnames"), known.get("style", "auto"), 10**9)
+    argnames, style = options.get("argnames"), options.get("style", "auto")
+    problem = Problem(func, grad, args, argnames, style, 10**9)
 
-    def passes(candidate: Callable) -> bool:
+    def passes(candidate: Gradient) -> bool:
         if test is None:
-            return (
-                check_gradients(
-                    func, candidate, args, **{**options, "style": problem.style}
-                ).verdict
-                == PASS
-            )
+            given = {**options, "style": problem.style}
+            return check_gradients(func, candidate, args, **given).verdict == PASS
         try:
             return test(candidate) is not False
         except AssertionError:
@@ -72,37 +108,40 @@ def check_power(
         raise ValueError(
             "the test must pass on grad as it is before bugs are planted; run check_gradients first"
         )
-    rng = np.random.default_rng(0)
-    dout = np.ones(1) if problem.style == "loss" else rng.standard_normal(problem.out_size)
+    report = PowerReport()
+    for label, wrong in wrong_gradients(problem, grad):
+        if wrong is None:
+            report.same.append(label)
+        elif passes(wrong):
+            report.missed.append(label)
+        else:
+            report.caught.append(label)
+    return report
+
+
+def wrong_gradients(problem: Problem, grad: Gradient) -> Iterator[tuple[str, Gradient | None]]:
+    """(label, grad with this bug); None instead where the bug changes nothing."""
+    dout = problem.dout_vector(None, np.random.default_rng(0))
     right = problem.gradients(problem.values, dout)
-    found = PowerReport()
     for i, name in enumerate(problem.names):
         if right[i] is None:
             continue
         g = np.asarray(right[i])
-        for bug, plant in bugs(g, problem.values[i], batch_of(problem)):
-            label = f"{name}: {bug}"
-            if np.array_equal(plant(g), g):
-                found.same.append(label)
-                continue
-            (found.missed if passes(planted(problem, grad, i, plant)) else found.caught).append(
-                label
-            )
+        for bug, change in bugs(g, problem.values[i], batch_size(problem)):
+            is_same = np.array_equal(change(g), g)
+            yield f"{name}: {bug}", None if is_same else with_bug(problem, grad, i, change)
     if problem.style != "loss":
-        ignoring = ignoring_dout(problem, grad)
-        (found.missed if passes(ignoring) else found.caught).append("all: dout is ignored")
-    return found
+        yield "all: dout is ignored", ignoring_dout(grad)
 
 
-def batch_of(problem: Problem) -> int:
-    shape = problem.out_shapes[0] if problem.out_shapes[0] else problem.values[0].shape
+def batch_size(problem: Problem) -> int:
+    """The length of the first axis of the output, or of the first argument."""
+    shape = problem.out_shapes[0] or problem.values[0].shape
     return shape[0] if shape else 1
 
 
-def bugs(
-    g: np.ndarray, x: np.ndarray, batch: int
-) -> Iterator[tuple[str, Callable[[np.ndarray], np.ndarray]]]:
-    """(what is wrong, gradient -> wrong gradient), for a gradient of this shape."""
+def bugs(g: np.ndarray, x: np.ndarray, batch: int) -> Iterator[tuple[str, Change]]:
+    """(what is wrong, the change) of every bug that fits the gradient g by the argument x."""
     yield "sign", lambda g: -g
     yield "zero", np.zeros_like
     yield "x 2", lambda g: 2 * g
@@ -115,25 +154,12 @@ def bugs(
     yield "a constant added", lambda g: g + 0.1 * np.max(np.abs(g))
     yield "signs lost", np.abs
     if g.size > 1:
-        middle = g.size // 2
-
-        def one(g):
-            wrong = np.array(g)
-            wrong.flat[middle] *= 1.5
-            return wrong
-
-        yield "one entry x 1.5", one
-        yield (
-            "nothing where the argument is negative",
-            lambda g: np.where(x < 0, 0, g).astype(g.dtype),
-        )
-        yield (
-            "clipped at half its maximum",
-            lambda g: np.clip(g, -0.5 * np.max(np.abs(g)), 0.5 * np.max(np.abs(g))),
-        )
+        yield "one entry x 1.5", one_entry_larger
+        yield "nothing where the argument is negative", partial(zero_where_negative, x=x)
+        yield "clipped at half its maximum", clipped
     for axis in range(g.ndim):
         if g.shape[axis] > 1:
-            for what, change in along_axis.items():
+            for what, change in ALONG_AN_AXIS.items():
                 yield what.format(axis), partial(change, axis=axis)
     if g.ndim == 2 and g.shape[0] == g.shape[1]:
         yield "transposed", lambda g: g.T
@@ -141,38 +167,61 @@ def bugs(
         yield "rounded to float16", lambda g: g.astype(np.float16).astype(np.float64)
 
 
+def one_entry_larger(g: np.ndarray) -> np.ndarray:
+    """The entry in the middle times 1.5."""
+    g = np.array(g)
+    g.flat[g.size // 2] *= 1.5
+    return g
+
+
+def zero_where_negative(g: np.ndarray, x: np.ndarray) -> np.ndarray:
+    """Zero where the argument is negative."""
+    return np.where(x < 0, 0, g).astype(g.dtype)
+
+
+def clipped(g: np.ndarray) -> np.ndarray:
+    """Clipped at half of the largest absolute value."""
+    limit = 0.5 * np.max(np.abs(g))
+    return np.clip(g, -limit, limit)
+
+
 def averaged(g: np.ndarray, axis: int) -> np.ndarray:
+    """The mean along an axis instead of each entry."""
     return np.zeros_like(g) + g.mean(axis=axis, keepdims=True)
 
 
-def without(g: np.ndarray, axis: int, i: int) -> np.ndarray:
+def zero_at(g: np.ndarray, axis: int, i: int) -> np.ndarray:
+    """Zero at index i of an axis."""
     g = np.array(g)
     g[(slice(None),) * axis + (i,)] = 0
     return g
 
 
-along_axis: dict[str, Callable[..., np.ndarray]] = {
+ALONG_AN_AXIS: dict[str, Callable[..., np.ndarray]] = {
     "flipped along axis {}": np.flip,
     "shifted along axis {}": partial(np.roll, shift=1),
-    "index 0 of axis {} zero": partial(without, i=0),
-    "last index of axis {} zero": partial(without, i=-1),
+    "index 0 of axis {} zero": partial(zero_at, i=0),
+    "last index of axis {} zero": partial(zero_at, i=-1),
     "averaged over axis {}": averaged,
 }
 
 
-def planted(problem: Problem, grad: Callable, leaf: int, plant: Callable) -> Callable:
-    """grad with its result changed at one leaf, wherever in the nesting that is."""
+def with_bug(problem: Problem, grad: Gradient, leaf: int, change: Change) -> Gradient:
+    """grad with its result changed at one leaf."""
 
-    def wrong(*given):
-        flat = problem.match(grad(*given))
-        return problem.nest([plant(np.asarray(g)) if i == leaf else g for i, g in enumerate(flat)])
+    def wrong(*given: Any) -> tuple:
+        gradients = problem.match(grad(*given))
+        gradients[leaf] = change(np.asarray(gradients[leaf]))
+        return problem.nest_gradients(gradients)
 
     return wrong
 
 
-def ignoring_dout(problem: Problem, grad: Callable) -> Callable:
-    def wrong(dout, *rest):
-        ones = [np.ones_like(leaf) for _, leaf in leaves(dout, "dout")]
-        return grad(rebuild(dout, iter(ones)), *rest)
+def ignoring_dout(grad: Gradient) -> Gradient:
+    """grad that takes dout for ones."""
+
+    def wrong(dout: Any, *rest: Any) -> Tree:
+        ones = [np.ones_like(leaf) for _, leaf in named_leaves(dout, "dout")]
+        return grad(replace_leaves(dout, iter(ones)), *rest)
 
     return wrong

@@ -1,30 +1,40 @@
-"""The Taylor test: a second opinion that trusts no step size.
+"""The Taylor test: a second check of a gradient, which depends on no single step.
 
-With the right gradient, |F(x + h v) - F(x) - h <g, v>| falls like h² as h is halved; with a wrong one it
-falls like h. The order is read off the slope over many h, so no single h has to be a good one.
+With the right gradient the remainder |F(x + h v) - F(x) - h <g, v>| falls as h² when h is halved;
+with a wrong one it falls as h. The order is fitted over many steps.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
-from .noise import measure_noise
-from .numeric import magnitude, quiet
-from .options import check_whole
-from .preconditions import as_gradients
-from .projections import signs
-from .styles import Problem
+from .problem.analytic import as_arrays
+from .problem.arrays import ignore_float_errors, norm, typical_size
+from .problem.options import check_whole
+from .problem.problem import Problem
+from .problem.random_streams import Stream, generator
+from .problem.types import Argnames, Function, Gradient, Tree
+from .slopes.directions import random_signs
+from .slopes.noise import measure_noise
 
 __tracebackhide__ = True  # pytest shows a failure at the user's line, not at ours
 
 
 class Taylor(NamedTuple):
-    """order: about 2 (or more) where the gradient is right, 1 where it is wrong; inf where nothing remains.
+    """The result of a Taylor test.
 
-    steps and remainders are what it was read from; nan: the remainder drowned in rounding too soon to say.
+    Parameters
+    ----------
+    order : float
+        The order of the remainder in the step: about 2 (or more) where the gradient is right, 1
+        where it is wrong; infinity where no remainder is left, NaN where rounding leaves too few
+        steps.
+    steps : ndarray of shape (n,)
+        The steps h.
+    remainders : ndarray of shape (n,)
+        The remainders at these steps.
     """
 
     order: float
@@ -33,74 +43,105 @@ class Taylor(NamedTuple):
 
     @property
     def passed(self) -> bool:
+        """Whether the order is above 1.8."""
         return self.order > 1.8
 
 
 def taylor_test(
-    func: Callable,
-    grad: Callable,
-    args: Any,
+    func: Function,
+    grad: Gradient,
+    args: Tree,
     *,
-    dout: Any = None,
+    dout: Tree = None,
     style: str = "auto",
-    argnames: Any = None,
+    argnames: Argnames = None,
     seed: int = 0,
 ) -> Taylor:
-    """The order of the remainder of the first-order Taylor series along a random direction of all arguments.
+    """Measure the order of the remainder of the first-order Taylor series.
 
-    Same styles as check_gradients.  Raises ValueError where grad returns no usable gradient.
+    Parameters
+    ----------
+    func, grad, args, dout, style, argnames
+        As in `check_gradients`.
+    seed : int
+        The seed of the random direction, in which all arguments are moved together.
+
+    Returns
+    -------
+    Taylor
+        The order, with the steps and remainders from which it was fitted.
+
+    Raises
+    ------
+    ValueError
+        grad returns no usable gradient, or an option is not allowed.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from npgan.testing import taylor_test
+    >>> x = np.array([0.5, 1.0, 2.0])
+    >>> round(taylor_test(lambda x: np.sum(np.exp(x)), np.exp, x).order)
+    2
+    >>> round(taylor_test(lambda x: np.sum(np.exp(x)), lambda x: 1.1 * np.exp(x), x).order)
+    1
     """
     check_whole("seed", seed, 0)
     problem = Problem(func, grad, args, argnames, style, 10_000)
-    rng = np.random.default_rng([seed, 7])
-    if dout is not None:
-        flat = problem.flat_dout(dout)
-    else:
-        flat = np.ones(1) if problem.style == "loss" else rng.standard_normal(problem.out_size)
-    flat = problem.flat(problem.dout_tree(flat))
+    rng = generator(seed, Stream.TAYLOR)
+    weights = problem.dout_vector(dout, rng)
     values = problem.values
-    scales = [magnitude(v) for v in values]
-    with quiet():
-        gradients, faults = as_gradients(problem, problem.gradients(values, flat))
-        if faults:
-            raise ValueError(faults[0][1])
-        if all(g is None for g in gradients):
-            raise ValueError(
-                "grad must return a gradient for one argument or more, got None for each"
-            )
-        narrow = any(v.dtype != np.float64 for v in values) or any(
-            d != np.float64 for d in problem.out_dtypes
+    scales = [typical_size(v) for v in values]
+    with ignore_float_errors():
+        gradients = usable_gradients(problem, weights)
+        is_narrow = any(v.dtype != np.float64 for v in values) or any(
+            dtype != np.float64 for dtype in problem.out_dtypes
         )
         start = problem.outputs(values)
-        noise = measure_noise(problem.outputs, values, scales, rng, narrow)
-        sigma = float(np.linalg.norm(flat * noise.at(start)))
+        noise = measure_noise(problem.outputs, values, scales, rng, is_narrow)
+        sigma = norm(weights * noise.at(start))
         directions = [
-            None if g is None else s * signs(v.shape, [seed, 8, i])
+            None if g is None else s * random_signs(v.shape, [seed, Stream.TAYLOR_DIRECTIONS, i])
             for i, (v, g, s) in enumerate(zip(values, gradients, scales, strict=True))
         ]
-        steps = 2.0 ** -np.arange(1, 11 if noise.coarse else 27)
-        remainders, slope = [], 0.0
-        for h in steps:
+        steps = 2.0 ** -np.arange(1, 11 if noise.is_coarse else 27)
+        remainders, slope = np.zeros(len(steps)), 0.0
+        for k, h in enumerate(steps):
             moved = [
                 v if d is None else (v + h * d).astype(v.dtype)
                 for v, d in zip(values, directions, strict=True)
             ]
-            change = float(np.dot(flat, problem.outputs(moved) - start))
-            along = sum(
+            change = float(np.dot(weights, problem.outputs(moved) - start))
+            predicted = sum(
                 float(np.vdot(g, m.astype(np.float64) - v))
                 for g, m, v in zip(gradients, moved, values, strict=True)
                 if g is not None
             )
-            slope = max(slope, abs(along / h), abs(change / h))
-            remainders.append(abs(change - along))
-    r = np.array(remainders)
-    floor = 8 * sigma + 1e-15 * slope * steps
-    usable = np.isfinite(r) & (r > 10 * floor)
+            slope = max(slope, abs(predicted / h), abs(change / h))
+            remainders[k] = abs(change - predicted)
+    rounding = 8 * sigma + 1e-15 * slope * steps
+    return Taylor(fitted_order(steps, remainders, rounding, slope), steps, remainders)
+
+
+def usable_gradients(problem: Problem, dout: np.ndarray) -> list[np.ndarray | None]:
+    """The analytic gradients; ValueError where one is not usable, or where there is none."""
+    gradients, faults = as_arrays(problem, problem.gradients(problem.values, dout))
+    if faults:
+        raise ValueError(faults[0][1])
+    if all(g is None for g in gradients):
+        raise ValueError("grad must return a gradient for one argument or more, got None for each")
+    return gradients
+
+
+def fitted_order(
+    steps: np.ndarray, remainders: np.ndarray, rounding: np.ndarray, slope: float
+) -> float:
+    """The slope of log(remainder) over log(step), where rounding is small."""
+    usable = np.isfinite(remainders) & (remainders > 10 * rounding)
     if not usable.any():
-        return Taylor(np.inf if slope > 0 else np.nan, steps, r)
-    h, r_used = steps[usable], r[usable]
-    tail = slice(-6, None)  # the smallest steps that rounding has not reached
-    order = (
-        float(np.polyfit(np.log2(h[tail]), np.log2(r_used[tail]), 1)[0]) if len(h) > 2 else np.nan
-    )
-    return Taylor(order, steps, r)
+        return np.inf if slope > 0 else np.nan
+    if usable.sum() <= 2:
+        return np.nan
+    smallest = slice(-6, None)
+    x, y = np.log2(steps[usable][smallest]), np.log2(remainders[usable][smallest])
+    return float(np.polyfit(x, y, 1)[0])

@@ -1,0 +1,209 @@
+"""The kernels: the names and signatures of `npgan.kernels.reference`, and its results to rounding.
+
+A kernel checks its arrays, then calls compiled code. Arrays that the compiled code does not
+accept, such as those of another dtype, are left to the reference kernel.
+"""
+
+import functools
+
+import numpy as np
+from numba import float64
+
+from .. import reference
+from .elementary import fma, scalar_exp, scalar_softplus
+from .jit import jit
+from .job import ADAM, EMA, EMPTY, KIND, MOMENT_1, MOMENT_2, PARTS, SHARED_DTYPE, TANH, A, C, N
+from .loops import bce_loop, column_sum_loop, sgd_loop, tanh_loop
+from .product import contiguous, multiply
+from .team import dispatch
+from .worker import CHUNK
+
+# ---- matrix products ----
+
+
+@functools.wraps(reference.gemm)
+def gemm(a, b, ta=False, tb=False, out=None):
+    y = multiply(a, b, ta, tb, out)
+    return reference.gemm(a, b, ta, tb, out) if y is None else y
+
+
+@functools.wraps(reference.affine)
+def affine(x, W, b):
+    y = multiply(x, W, False, False, bias=b)
+    return reference.affine(x, W, b) if y is None else y
+
+
+@functools.wraps(reference.affine_leaky)
+def affine_leaky(x, W, b, slope):
+    y = multiply(x, W, False, False, bias=b, slope=slope)
+    return reference.affine_leaky(x, W, b, slope) if y is None else y
+
+
+@functools.wraps(reference.gemm_gate)
+def gemm_gate(g, W, y, slope):
+    dx = multiply(g, W, False, True, gate=y, slope=slope)
+    return reference.gemm_gate(g, W, y, slope) if dx is None else dx
+
+
+@functools.wraps(reference.weight_gradients)
+def weight_gradients(x, g, dW, db):
+    if g.shape[1] == 1 or multiply(x, g, True, False, out=dW, sums=db) is None:
+        gemm(x, g, ta=True, out=dW)
+        db[:] = column_sum(g)
+
+
+# ---- functions of each element, and sums ----
+
+
+def supported(x, *others):
+    """Whether a loop over these arrays computes what the reference kernel would."""
+    known = isinstance(x, (np.ndarray, np.generic)) and x.dtype in EMPTY
+    return known and all(a.dtype == x.dtype and a.shape == x.shape for a in others)
+
+
+def elementwise(loop):
+    """The kernel (arrays and numbers) -> new array, from a loop (1-D arrays, numbers, 1-D out).
+
+    The first argument is an array, the others are arrays of its shape and dtype, or numbers.
+    """
+    fallback, loop = getattr(reference, loop.__name__), jit(loop)
+
+    @functools.wraps(fallback)
+    def kernel(x, *others):
+        if not supported(x, *(a for a in others if hasattr(a, "shape"))):
+            return fallback(x, *others)
+        out = np.empty(x.shape, x.dtype)
+        rest = (contiguous(a).ravel() if hasattr(a, "shape") else x.dtype.type(a) for a in others)
+        loop(contiguous(x).ravel(), *rest, out.ravel())
+        return out
+
+    return kernel
+
+
+@elementwise
+def leaky_relu(x, slope, out):
+    for i in range(x.size):
+        out[i] = x[i] if x[i] > 0 else slope * x[i]
+
+
+@elementwise
+def leaky_gate(g, y, slope, out):
+    for i in range(g.size):
+        out[i] = g[i] if y[i] > 0 else slope * g[i]
+
+
+@functools.wraps(reference.tanh)
+def tanh(x):
+    if not supported(x):
+        return reference.tanh(x)
+    out = np.empty(x.shape, x.dtype)
+    x, y = contiguous(x).ravel(), out.ravel()
+    if x.dtype == SHARED_DTYPE and x.size >= 2 * CHUNK:
+        dispatch(True, x.dtype, 0, write_loop, TANH, y, x, x, x, EMPTY[x.dtype][0])
+    else:
+        tanh_loop(x, y)
+    return out
+
+
+@elementwise
+def tanh_gate(g, y, out):
+    one = g.dtype.type(1)  # a bare 1 is an integer, with which Numba would compute in float64
+    for i in range(g.size):
+        out[i] = g[i] * fma(-y[i], y[i], one)
+
+
+@elementwise
+def sigmoid(x, out):
+    for i in range(x.size):
+        e = scalar_exp(-abs(float64(x[i])))
+        out[i] = (1.0 if x[i] >= 0 else e) / (1.0 + e)
+
+
+@elementwise
+def sigmoid_gate(g, y, out):
+    one = g.dtype.type(1)
+    for i in range(g.size):
+        out[i] = g[i] * (y[i] * (one - y[i]))
+
+
+@elementwise
+def softplus(x, out):
+    for i in range(x.size):
+        out[i] = scalar_softplus(float64(x[i]))
+
+
+@functools.wraps(reference.bce_with_logits)
+def bce_with_logits(z, t):
+    t = np.asarray(t, z.dtype)
+    # np.full is faster where both would do.
+    t = np.full(z.shape, t) if t.ndim == 0 else np.broadcast_to(t, z.shape)
+    if not supported(z):
+        return reference.bce_with_logits(z, t)
+    value = bce_loop(contiguous(z).ravel(), contiguous(t).ravel())  # a float of Python
+    return z.dtype.type(value)
+
+
+@functools.wraps(reference.column_sum)
+def column_sum(x):
+    if not supported(x) or x.ndim != 2:
+        return reference.column_sum(x)
+    out = np.zeros(x.shape[1], x.dtype)
+    column_sum_loop(contiguous(x), out)
+    return out
+
+
+# ---- what is updated in place ----
+
+
+def updatable(*arrays):
+    """Whether a loop may write into these arrays, taken as arrays of one dimension."""
+    return supported(*arrays) and all(a.flags.c_contiguous and a.flags.writeable for a in arrays)
+
+
+@jit
+def write_loop(job, scalars, kind, target, source, m, v, settings):
+    """Write the job of a loop: ADAM or EMA of `target`, in place; TANH of `source`, to `target`."""
+    job[KIND], job[N], job[PARTS] = kind, target.size, (target.size + CHUNK - 1) // CHUNK
+    job[C], job[A] = target.ctypes.data, source.ctypes.data
+    job[MOMENT_1], job[MOMENT_2] = m.ctypes.data, v.ctypes.data
+    for i in range(settings.size):
+        scalars[i] = settings[i]
+    return True
+
+
+@functools.wraps(reference.sgd)
+def sgd(theta, grad, velocity, lr, momentum):
+    if not updatable(theta, grad, velocity):
+        return reference.sgd(theta, grad, velocity, lr, momentum)
+    number = theta.dtype.type
+    return sgd_loop(theta, grad, velocity, number(lr), number(momentum))
+
+
+@functools.wraps(reference.adam)
+def adam(theta, grad, m, v, lr, beta1, beta2, eps, t):
+    if not updatable(theta, grad, m, v):
+        return reference.adam(theta, grad, m, v, lr, beta1, beta2, eps, t)
+    rate, correction2 = lr / (1 - beta1**t), 1 / (1 - beta2**t)
+    settings = np.array([rate, beta1, 1 - beta1, beta2, 1 - beta2, correction2, eps], theta.dtype)
+    arrays = (x.ravel() for x in (theta, grad, m, v))
+    share = theta.size >= 4 * CHUNK
+    return dispatch(share, theta.dtype, 0, write_loop, ADAM, *arrays, settings) == 0
+
+
+@functools.wraps(reference.ema_update)
+def ema_update(average, theta, decay):
+    if not updatable(average, theta):
+        return reference.ema_update(average, theta, decay)
+    average, theta, settings = average.ravel(), theta.ravel(), np.array([1 - decay], theta.dtype)
+    share = theta.size >= 4 * CHUNK
+    dispatch(share, theta.dtype, 0, write_loop, EMA, average, theta, theta, theta, settings)
+
+
+def try_out():
+    """Run what training needs once in float32, so that a compiler that fails does so here."""
+    x, v = np.ones((2, 2), np.float32), np.ones(2, np.float32)
+    for activation in (sigmoid, softplus, tanh):
+        activation(x)
+    leaky_relu(x, 0.2), leaky_gate(x, x, 0.2), tanh_gate(x, x), sigmoid_gate(x, x)
+    affine(x, x, v), gemm_gate(x, x, x, 0.2), bce_with_logits(v, v), column_sum(x)
+    sgd(v, v, v, 0.0, 0.0), adam(v, v, v, v, 0.0, 0.5, 0.5, 1.0, 1), ema_update(v, v, 0.5)

@@ -1,0 +1,66 @@
+"""Loops over whole arrays that are more than one line of a kernel, or that the threads share.
+
+The arrays have one dimension and no gaps, except in column_sum_loop. `kernels` says what is
+computed.
+"""
+
+import math
+
+import numpy as np
+from numba import float64
+
+from .elementary import fma, scalar_softplus, scalar_tanh
+from .jit import jit
+
+
+@jit
+def tanh_loop(x, out):
+    for i in range(x.size):
+        out[i] = scalar_tanh(float64(x[i]))
+
+
+@jit
+def bce_loop(z, t):
+    total = 0.0
+    for i in range(z.size):
+        x, target = float64(z[i]), float64(t[i])
+        total += target * scalar_softplus(-x) + (1.0 - target) * scalar_softplus(x)
+    return total / z.size
+
+
+@jit
+def column_sum_loop(x, out):
+    for i in range(x.shape[0]):
+        for j in range(x.shape[1]):
+            out[j] += x[i, j]
+
+
+@jit
+def sgd_loop(theta, grad, velocity, lr, momentum):
+    finite = True
+    for i in range(theta.size):
+        finite &= abs(grad[i]) < np.inf  # false for NaN too
+        velocity[i] = fma(momentum, velocity[i], grad[i])
+        theta[i] = fma(-lr, velocity[i], theta[i])
+    return finite
+
+
+@jit
+def adam_loop(theta, grad, m, v, scalars):
+    rate, beta1, rest1, beta2 = scalars[0], scalars[1], scalars[2], scalars[3]
+    rest2, correction2, eps = scalars[4], scalars[5], scalars[6]
+    finite = True
+    for i in range(theta.size):
+        g = grad[i]
+        finite &= abs(g) < np.inf  # false for NaN too
+        v[i] = fma(beta2, v[i], rest2 * g * g)
+        if beta1 > 0.0:  # else m equals g, and is neither read nor written
+            g = m[i] = fma(beta1, m[i], rest1 * g)
+        theta[i] -= rate * g / (math.sqrt(v[i] * correction2) + eps)
+    return finite
+
+
+@jit
+def ema_loop(average, theta, rest):
+    for i in range(theta.size):
+        average[i] = fma(rest, theta[i] - average[i], average[i])

@@ -1,0 +1,192 @@
+"""What a thread does in a job: take part after part, and wait for the other threads.
+
+A job's words tell the threads where they are:
+
+    caller:   write the job, open it, take parts, wait until all are done, close it,
+              wait until no helper is inside
+    helper:   wait until a new job is open, step inside, check that the job is still open,
+              take parts, step outside
+
+The second check matters: only a helper that is counted as inside may read the job, and the caller
+writes the next job only when none is. So a late helper never mixes two jobs.
+"""
+
+import os
+
+import numba
+from llvmlite import ir
+from numba import types
+from numba.extending import intrinsic
+
+from .jit import jit
+from .job import (
+    CALLER_CORE,
+    EMA,
+    GENERATION,
+    HELPERS_INSIDE,
+    KIND,
+    MOMENT_1,
+    MOMENT_2,
+    NEXT_PART,
+    NONFINITE_PARTS,
+    OPEN,
+    PARTS,
+    PARTS_DONE,
+    PRODUCT,
+    QUIT,
+    SLOPE,
+    TANH,
+    THREADS,
+    WORKSPACES,
+    A,
+    C,
+    N,
+    atomic_add,
+    atomic_load,
+    atomic_swap,
+)
+from .loops import adam_loop, ema_loop, tanh_loop
+from .panel import COPIED_BLOCK, compute_panel
+from .vectors import pointer
+
+CHUNK = 16384  # numbers in one part of a loop
+SPIN_ROUNDS = (
+    50_000  # a helper waits so many rounds for the next job, about a millisecond, then sleeps
+)
+YIELD_INTERVAL = 128  # rounds of waiting, some microseconds, between two offers of the core
+
+
+@intrinsic
+def cpu_pause(typingctx):
+    """Tell an x86 core that it is in a waiting loop; nothing on other CPUs."""
+
+    def codegen(context, builder, signature, args):
+        if builder.module.triple.startswith(("x86_64", "i686")):
+            name, nothing = "llvm.x86.sse2.pause", ir.FunctionType(ir.VoidType(), [])
+            builder.call(
+                builder.module.globals.get(name) or ir.Function(builder.module, nothing, name), []
+            )
+        return context.get_dummy_value()
+
+    return types.void(), codegen
+
+
+# Functions of the C library: one offers the core to other threads, one tells on which core this
+# thread runs. Where the system does not have them, nothing is offered, and the core is unknown
+# (-1).
+sched_yield = (
+    types.ExternalFunction("sched_yield", types.int32())
+    if hasattr(os, "sched_yield")
+    else cpu_pause
+)
+current_core = (
+    types.ExternalFunction("sched_getcpu", types.int32())
+    if hasattr(os, "sched_setaffinity")  # on Linux
+    else jit(lambda: -1)
+)
+
+
+@jit
+def spin(rounds):
+    """One round of waiting. At times it offers the core, which the other thread may need."""
+    if rounds % YIELD_INTERVAL == YIELD_INTERVAL - 1:
+        sched_yield()
+    else:
+        cpu_pause()
+
+
+@jit
+def on_callers_core(job):
+    """Whether this thread runs on the core on which the caller opened the job."""
+    return job[CALLER_CORE] >= 0 and current_core() == job[CALLER_CORE]
+
+
+@jit
+def compute_part(q, job, scalars, workspace):
+    """Compute part q of a job; False where a gradient is not finite."""
+    if job[KIND] == PRODUCT:
+        compute_panel(q, job, scalars, workspace)
+        return True
+    n = min(CHUNK, job[N] - q * CHUNK)
+    start, like = q * CHUNK * scalars.itemsize, scalars[SLOPE]
+    target = numba.carray(pointer(job[C] + start, like), n)
+    source = numba.carray(pointer(job[A] + start, like), n)
+    if job[KIND] == EMA:
+        ema_loop(target, source, scalars[0])
+        return True
+    if job[KIND] == TANH:
+        tanh_loop(source, target)
+        return True
+    m = numba.carray(pointer(job[MOMENT_1] + start, like), n)
+    v = numba.carray(pointer(job[MOMENT_2] + start, like), n)
+    return adam_loop(target, source, m, v, scalars)
+
+
+@jit
+def compute_parts(job, scalars, workspace):
+    """Take and compute parts until none is left; returns how many this thread computed."""
+    words, done = job.ctypes.data, 0
+    if job[KIND] == PRODUCT:  # a block of A that was copied before belongs to another product
+        atomic_swap(workspace + COPIED_BLOCK, -1)
+    while True:
+        q = atomic_add(words + 8 * NEXT_PART, 1)
+        if q >= job[PARTS]:
+            return done
+        if not compute_part(q, job, scalars, workspace):
+            atomic_add(words + 8 * NONFINITE_PARTS, 1)
+        atomic_add(words + 8 * PARTS_DONE, 1)
+        done += 1
+
+
+@jit
+def run_job(job, scalars, workspace, helper, seen):
+    """As the caller (helper = -1) run one job; as a helper, take part in jobs for a while.
+
+    The caller opens the job, computes parts of it, waits for the helpers that are inside, closes
+    it, and returns the number of parts in which a gradient was not finite. Helper number 0, 1, ...
+    computes parts of every new job, until none has come for a while or until it finds itself on
+    the caller's core. It returns the generation of the last job it saw, which is its argument
+    `seen` in the next call. Both are one function so that what they share is compiled once.
+    """
+    words, idle = job.ctypes.data, 0
+    if helper < 0:
+        atomic_swap(words + 8 * NEXT_PART, 0)
+        atomic_swap(words + 8 * PARTS_DONE, 0)
+        atomic_swap(words + 8 * NONFINITE_PARTS, 0)
+        job[CALLER_CORE] = current_core()
+        atomic_add(words + 8 * GENERATION, 1)
+        atomic_swap(words + 8 * OPEN, 1)
+    while idle < SPIN_ROUNDS and (helper < 0 or job[QUIT] == 0):
+        if helper >= 0:
+            spin(idle)
+            idle += 1
+            if idle % YIELD_INTERVAL == 0 and on_callers_core(job):
+                return seen
+            if atomic_load(words + 8 * OPEN) == 0 or atomic_load(words + 8 * GENERATION) == seen:
+                continue
+            atomic_add(words + 8 * HELPERS_INSIDE, 1)
+            # From here on the caller cannot change the job. It may have closed it just before.
+            if atomic_load(words + 8 * OPEN) == 0:
+                atomic_add(words + 8 * HELPERS_INSIDE, -1)
+                continue
+            seen, idle = atomic_load(words + 8 * GENERATION), 0
+            workspace = job[WORKSPACES + helper]
+        done = compute_parts(job, scalars, workspace)
+        if helper < 0:
+            if (
+                done == job[PARTS] and job[THREADS] > 1
+            ):  # no helper came; one may need this very core
+                sched_yield()
+            break
+        atomic_add(words + 8 * HELPERS_INSIDE, -1)
+    if helper >= 0:
+        return seen
+    idle = 0
+    while atomic_load(words + 8 * PARTS_DONE) < job[PARTS]:
+        spin(idle)
+        idle += 1
+    atomic_swap(words + 8 * OPEN, 0)
+    while atomic_load(words + 8 * HELPERS_INSIDE) != 0:
+        spin(idle)
+        idle += 1
+    return job[NONFINITE_PARTS]

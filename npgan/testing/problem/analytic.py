@@ -1,0 +1,54 @@
+"""The gradients that backward returned, as float64 arrays, with what is wrong with them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from .problem import Problem
+
+# (index of the leaf, or None where the whole function is meant; what is wrong)
+Fault = tuple[int | None, str]
+
+
+class AnalyticGradients(NamedTuple):
+    """What backward says at the user's arguments: one entry per leaf."""
+
+    values: list[np.ndarray | None]  # float64; None where backward returned none, or no usable one
+    noise: list[np.ndarray | None]  # about three standard deviations of the rounding error
+    faults: list[Fault]
+    notes: list[str]
+
+
+def as_arrays(
+    problem: Problem, returned: Sequence[Any]
+) -> tuple[list[np.ndarray | None], list[Fault]]:
+    """The gradients as float64 arrays of the arguments' shapes, and the faults of the others."""
+    arrays: list[np.ndarray | None] = []
+    faults: list[Fault] = []
+    for i, (name, value, g) in enumerate(zip(problem.names, problem.values, returned, strict=True)):
+        found = None if g is None else np.asarray(g)
+        fault = "" if found is None else fault_of(found, value.shape, name)
+        if fault:
+            faults.append((i, fault))
+        arrays.append(None if found is None or fault else found.astype(np.float64))
+    return arrays, faults
+
+
+def fault_of(gradient: np.ndarray, shape: tuple[int, ...], name: str) -> str:
+    """Why this cannot be the gradient of an argument of this shape; "" where it can."""
+    if gradient.dtype.kind not in "fiub":
+        return f"the gradient of {name} must be real numbers, got {gradient.dtype}"
+    if gradient.shape != shape:
+        likely = ""
+        if gradient.shape == shape[::-1]:
+            likely = " (transposed?)"
+        elif gradient.ndim and gradient.shape[1:] == shape:
+            likely = " (not summed over the batch?)"
+        return f"the gradient of {name} must have its shape {shape}, got {gradient.shape}{likely}"
+    if not np.isfinite(gradient).all():
+        index = [int(n) for n in np.argwhere(~np.isfinite(gradient))[0]]
+        return f"the gradient of {name} is {gradient[tuple(index)]} at {index}"
+    return ""

@@ -1,0 +1,62 @@
+"""One central difference quotient, with its rounding error and the two one-sided slopes."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from ..problem.errors import DOMAIN_ERRORS
+from .points import Point
+
+__tracebackhide__ = True  # pytest shows a failure at the user's line, not at ours
+
+# What is moved: one entry (its flat index), or all entries along this direction.
+Direction = int | np.ndarray
+
+
+class DifferenceQuotient(NamedTuple):
+    """(F(x + h v) - F(x - h v)) / 2h, and what the analytic gradient predicts for it."""
+
+    step: float
+    slope: float  # Σ dout (F+ - F-) / 2h
+    predicted: float  # by the analytic gradient, for the move that was really made
+    noise: float  # one standard deviation of the slope's rounding error
+    jump: np.ndarray  # per output: |right slope - left slope|
+    jump_noise: np.ndarray
+
+
+def central_difference(
+    point: Point, leaf: int, direction: Direction, gradient: np.ndarray, h: float
+) -> DifferenceQuotient | None:
+    """The difference quotient with step h; None where F is not finite or refuses the point."""
+    x = point.values[leaf]
+    up, down, difference = point.buffers(leaf)
+    if isinstance(direction, np.ndarray):
+        np.multiply(direction, h, out=difference)
+        np.add(x, difference, out=up, casting="same_kind")
+        np.subtract(x, difference, out=down, casting="same_kind")
+        # What was really added, after rounding.
+        np.subtract(up, down, out=difference, dtype=np.float64)
+        width = 2 * h
+        predicted = float(np.dot(gradient.ravel(), difference.ravel())) / width
+    else:
+        up[...] = down[...] = x
+        up.flat[direction] += x.dtype.type(h)
+        down.flat[direction] -= x.dtype.type(h)
+        width = float(up.flat[direction]) - float(down.flat[direction])
+        predicted = float(gradient.flat[direction])
+        if width == 0:
+            return None
+    try:
+        right, left = point.outputs_with(leaf, up), point.outputs_with(leaf, down)
+    except DOMAIN_ERRORS:
+        return None
+    slope = float(np.dot(point.dout, right - left)) / width
+    if not np.isfinite(slope):
+        return None
+    jump = np.abs(right - 2 * point.outputs + left) * (2 / width)
+    noise = np.sqrt(2) * point.loss_sigma / width
+    return DifferenceQuotient(
+        width / 2, slope, predicted, noise, jump, point.pooled_sigma * (8 / width)
+    )

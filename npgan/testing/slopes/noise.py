@@ -1,0 +1,120 @@
+"""The rounding noise of a function's outputs and of a gradient, measured instead of assumed.
+
+Along a line of tiny steps a smooth function is nearly a polynomial of degree one. What its second
+and third differences leave is rounding (Hamming 1971; Moré & Wild 2011, "Estimating computational
+noise"). A float32 buffer inside a float64 function, or a large term that cancels, is found this
+way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+
+from ..problem.analytic import as_arrays
+from ..problem.arrays import rms, typical_size
+from ..problem.errors import DOMAIN_ERRORS
+from ..problem.problem import Problem
+
+__tracebackhide__ = True  # pytest shows a failure at the user's line, not at ours
+SAMPLES = 5
+
+
+class Noise:
+    """Standard deviation of the rounding error, per output.
+
+    is_coarse: the function computes in float32 (or less).
+    """
+
+    def __init__(self, sigma: np.ndarray, is_coarse: bool):
+        self.sigma, self.is_coarse = sigma, is_coarse
+        info = np.finfo(np.float32 if is_coarse else np.float64)
+        self.eps, self.tiny = float(info.eps), float(info.tiny)
+
+    def at(self, outputs: np.ndarray) -> np.ndarray:
+        """The noise at other outputs: as measured, but at least half a unit in the last place."""
+        return np.maximum(self.sigma, 0.5 * self.eps * np.abs(outputs) + self.tiny)
+
+
+def points_on_a_line(
+    values: Sequence[np.ndarray],
+    scales: Sequence[float],
+    rng: np.random.Generator,
+    is_coarse: bool,
+    count: int,
+) -> Iterator[list[np.ndarray]]:
+    """Equidistant points on a line, a few units in the last place apart, near the given values.
+
+    The line starts a little off the given point: points chosen by people lie on kinks, and a kink
+    would look like noise.
+    """
+    step, offset = (2.0**-18, 2.0**-9) if is_coarse else (2.0**-30, 2.0**-12)
+    directions = [s * rng.uniform(-1.0, 1.0, v.shape) for v, s in zip(values, scales, strict=True)]
+    starts = [v + offset * d for v, d in zip(values, directions, strict=True)]
+    for i in range(count):
+        yield [
+            (start + (i * step) * d).astype(v.dtype, copy=False)
+            for v, start, d in zip(values, starts, directions, strict=True)
+        ]
+
+
+def sigma_of_samples(samples: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """Two estimates of the rounding error, from second and from third differences.
+
+    If the errors of the samples are independent, second differences have 6 times their variance and
+    third differences 20 times.
+    """
+    stacked = np.stack([np.asarray(s, np.float64) for s in samples])
+    second, third = np.diff(stacked, 2, axis=0), np.diff(stacked, 3, axis=0)
+    return np.sqrt((second**2).mean(axis=0) / 6), np.sqrt((third**2).mean(axis=0) / 20)
+
+
+def measure_noise(
+    outputs: Callable[[Sequence[np.ndarray]], np.ndarray],
+    values: Sequence[np.ndarray],
+    scales: Sequence[float],
+    rng: np.random.Generator,
+    is_coarse: bool,
+) -> Noise:
+    """The noise of outputs(values); is_coarse: the function is known to compute in float32."""
+    samples = [outputs(v) for v in points_on_a_line(values, scales, rng, is_coarse, SAMPLES)]
+    if not all(np.isfinite(s).all() for s in samples):
+        return Noise(np.zeros_like(samples[0]), is_coarse)
+    constant = samples[0] == samples[-1]
+    if not is_coarse and constant.any():
+        far = [outputs(v) for v in points_on_a_line(values, scales, rng, True, SAMPLES)]
+        moves = far[0] != far[-1]
+        quantised = constant & np.isfinite(far[0]) & moves
+        # Steps that float64 would resolve change nothing.
+        if quantised.sum() > 0.5 * moves.sum():
+            return Noise(np.maximum(*sigma_of_samples(far)), True)
+    if not constant.all() and all(np.array_equal(s, s.astype(np.float32)) for s in samples):
+        return Noise(
+            np.maximum(*sigma_of_samples(samples)), True
+        )  # float64 arrays of float32 numbers
+    second, third = sigma_of_samples(samples)
+    sigma = np.maximum(second, third)
+    # Third differences, because a function that varies fast has second ones even here.
+    is_noisy = rms(third) > 1e-9 * rms(samples[0])
+    if sigma.size < 8:
+        sigma = 2 * sigma  # few samples may agree by chance; many outputs average that out
+    return Noise(sigma, is_coarse or is_noisy)
+
+
+def measure_gradient_noise(
+    problem: Problem, dout: np.ndarray, rng: np.random.Generator, is_coarse: bool
+) -> list[np.ndarray | None]:
+    """The rounding error of a gradient: its second differences along a line of tiny steps."""
+    scales = [typical_size(v) for v in problem.values]
+    try:
+        samples = [
+            as_arrays(problem, problem.gradients(v, dout))[0]
+            for v in points_on_a_line(problem.values, scales, rng, is_coarse, 3)
+        ]
+    except DOMAIN_ERRORS:
+        return [np.zeros(v.shape) for v in problem.values]
+    return [
+        np.zeros(v.shape) if a is None or b is None or c is None else (a - 2 * b + c) / np.sqrt(6)
+        for v, a, b, c in zip(problem.values, *samples, strict=True)
+    ]

@@ -1,0 +1,57 @@
+"""Richardson extrapolation of difference quotients to step 0.
+
+From D(h) = F' + c2 h² + c4 h⁴ + ... two neighbouring steps eliminate c2, three eliminate c4
+(Richardson 1911; in this use Ridders 1982). The change from one entry of the table to the next is
+its error.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import islice
+
+import numpy as np
+
+# (order, index of the smallest step used): which entry of the table.
+Entry = tuple[int, int]
+
+
+def columns(
+    steps: np.ndarray, values: np.ndarray, noise: np.ndarray
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """The columns of the table over decreasing steps, order 0 first, with their noise."""
+    yield values, noise
+    for order in range(1, len(steps)):
+        r = (steps[:-order] / steps[order:]) ** 2
+        values = values[1:] + (values[1:] - values[:-1]) / (r - 1)
+        noise = noise[1:] * (r / (r - 1))
+        yield values, noise
+
+
+def best_entry(
+    steps: np.ndarray, values: np.ndarray, noise: np.ndarray
+) -> tuple[float, float, Entry]:
+    """(value, error, which) of the entry of the table whose error is smallest; orders 0 to 2."""
+    best: tuple[float, float, Entry] = (float(values[-1]), np.inf, (0, len(values) - 1))
+    # By how much smaller steps may still change a value: less from step to step where it converges.
+    slack = 10 * noise[1:] + 2 * np.minimum.accumulate(np.abs(np.diff(values)))
+    for order, (column, column_noise) in enumerate(islice(columns(steps, values, noise), 3)):
+        for k in range(len(column)):
+            change = [abs(column[k] - column[j]) for j in (k - 1, k + 1) if 0 <= j < len(column)]
+            if not change:
+                continue
+            # One neighbour may agree by chance, hence the part of the other.
+            error = float(max(min(change), 1e-2 * max(change)) + column_noise[k])
+            # Large steps may agree on a chord; smaller ones that contradict refute it.
+            smaller = slice(k + order, None)
+            if np.any(np.abs(column[k] - values[1:][smaller]) > 4 * error + slack[smaller]):
+                continue
+            if error < best[1] * (0.5 if order > best[2][0] else 1.0):
+                best = (float(column[k]), error, (order, k + order))
+    return best
+
+
+def last_entry(steps: np.ndarray, values: np.ndarray, noise: np.ndarray) -> float:
+    """The entry of highest order, which uses every step."""
+    *_, (column, _) = columns(steps, values, noise)
+    return float(column[-1])

@@ -1,0 +1,171 @@
+"""Entry by entry: each entry of a gradient against its own slope, with its own error bar."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+import numpy as np
+
+from ..problem.arrays import typical_size
+from ..problem.errors import BudgetError
+from ..slopes.complex_step import complex_slope
+from ..slopes.points import Point, Points
+from ..slopes.slope import Estimate, measure_slope
+from .comparison import Comparison
+from .progress import with_progress
+from .tolerance import (
+    COMPLEX_STEP_GAIN,
+    JITTER_ATTEMPTS,
+    RESOLUTION,
+    SAFETY,
+    WANTED_RESOLUTION,
+    best_estimate,
+    tolerance,
+)
+
+__tracebackhide__ = True  # pytest shows a failure at the user's line, not at ours
+
+
+def compare_entries(points: Points, leaf: int) -> Comparison:
+    """Compare every entry of the gradient by one leaf."""
+    return EntryComparison(points, leaf).run()
+
+
+class EntryComparison:
+    """The comparison of one leaf, entry by entry; entries are counted by their flat index."""
+
+    def __init__(self, points: Points, leaf: int):
+        self.points, self.leaf, self.name = points, leaf, points.problem.names[leaf]
+        gradient = points.at(0).gradient(leaf)
+        n = gradient.size
+        self.analytic, self.numeric = gradient.ravel().copy(), np.full(n, np.nan)
+        self.bound, self.known = np.full(n, np.inf), np.zeros(n, bool)
+        self.with_kinks: set[int] = set()
+        self.method = "differences"
+        self.size = 0.0  # the largest entry, analytic or measured
+
+    def run(self) -> Comparison:
+        """Compare as far as max_evals allows; entries that are not reached stay unknown."""
+        with suppress(BudgetError):
+            left = self.compare_at(0, list(range(self.analytic.size)))
+            if self.points.settings.kinks == "jitter":
+                for attempt in range(1, JITTER_ATTEMPTS + 1):
+                    if not left:
+                        break
+                    left = self.compare_at(attempt, left)
+        shape = self.points.at(0).values[self.leaf].shape
+        return Comparison(
+            self.analytic.reshape(shape),
+            self.numeric.reshape(shape),
+            self.bound.reshape(shape),
+            self.known.reshape(shape),
+            len(self.with_kinks),
+            self.method,
+        )
+
+    def compare_at(self, attempt: int, wanted: list[int]) -> list[int]:
+        """Compare these entries at the attempt's point; returns those that need another point."""
+        point = self.points.at(attempt)
+        gradient = point.gradients[self.leaf]
+        if gradient is None:
+            return wanted
+        scales = self.scales(point)
+        found = {
+            i: self.measure(point, i, scales[i], "usual") for i in with_progress(wanted, self.name)
+        }
+        slopes = [
+            abs(gradient.flat[i] + e.gap) for i, (e, _) in found.items() if np.isfinite(e.gap)
+        ]
+        self.size = max([self.size, float(np.max(np.abs(gradient), initial=0.0)), *slopes])
+        if self.points.settings.method != "differences":
+            self.use_complex_step(point, scales, found)
+        left = []
+        for i, first in found.items():
+            if not self.settle(point, i, scales[i], first):
+                left.append(i)
+        return left
+
+    def settle(self, point: Point, i: int, scale: float, first: tuple[Estimate, float]) -> bool:
+        """Keep the best estimate of one entry; False where the entry needs another point."""
+        estimate, limit = first
+        if self.is_doubtful(point, *first):
+            estimate, limit = self.remeasure(point, i, scale, first)
+        on_kink = estimate.kinks > 0 and estimate.kink_size > 0.25 * limit
+        if on_kink:
+            self.with_kinks.add(i)
+            if self.points.settings.kinks == "jitter":
+                return False
+            limit += estimate.kink_size  # any slope between the one-sided ones is right
+        if limit < self.bound[i]:
+            a = float(point.gradient(self.leaf).flat[i])
+            self.analytic[i], self.numeric[i], self.bound[i] = a, a + estimate.gap, limit
+            self.known[i] = True
+        # An estimate may be too poor because of a kink nearby.
+        return not on_kink and bool(limit <= RESOLUTION * self.size)
+
+    def scales(self, point: Point) -> np.ndarray:
+        """The unit of the steps, per entry."""
+        x = point.values[self.leaf]
+        return np.maximum(np.abs(x.ravel()).astype(np.float64), typical_size(x))
+
+    def measure(self, point: Point, i: int, scale: float, steps: str) -> tuple[Estimate, float]:
+        """(the slope by one entry, its tolerance)."""
+        gradient = point.gradient(self.leaf)
+        estimate = measure_slope(point, self.leaf, i, gradient, scale, steps)
+        return estimate, self.limit(point, i, estimate)
+
+    def limit(self, point: Point, i: int, estimate: Estimate) -> float:
+        """The tolerance of one entry."""
+        a = float(point.gradient(self.leaf).flat[i])
+        all_noise = point.gradient_noise[self.leaf]
+        noise = 0.0 if all_noise is None else float(all_noise.flat[i])
+        return tolerance(self.points.settings, estimate.error, a + estimate.gap, a, noise)
+
+    def is_doubtful(self, point: Point, estimate: Estimate, limit: float) -> bool:
+        """Whether the entry seems wrong, or its estimate is poor."""
+        is_poor = limit > WANTED_RESOLUTION[point.is_coarse] * self.size
+        return not abs(estimate.gap) <= limit or is_poor
+
+    def remeasure(
+        self, point: Point, i: int, scale: float, first: tuple[Estimate, float]
+    ) -> tuple[Estimate, float]:
+        """Measure with more steps; and, if an entry is far smaller than the others, in its unit."""
+        candidates = [first, self.measure(point, i, scale, "wide")]
+        size = abs(float(point.values[self.leaf].flat[i]))
+        if 0 < size < 1e-2 * scale:
+            candidates.append(self.measure(point, i, size, "usual"))
+        return best_estimate(candidates)
+
+    def use_complex_step(
+        self, point: Point, scales: np.ndarray, found: dict[int, tuple[Estimate, float]]
+    ) -> None:
+        """Replace differences by the complex step, if they agree on every entry.
+
+        It is trusted as far as the differences could check it: a part of F that it does not see (a
+        small |x|) would be hidden under their error bars. `remeasure` weighs both where it alone
+        sees a difference.
+        """
+        gradient = point.gradient(self.leaf)
+        complex_steps: dict[int, Estimate] = {}
+        for i, (estimate, _) in found.items():
+            one = complex_slope(point, self.leaf, i, gradient, scales[i])
+            if one is None:
+                return
+            allowed = SAFETY * (estimate.error + one.error) + estimate.kink_size
+            if not abs(one.gap - estimate.gap) <= allowed:
+                return
+            complex_steps[i] = one
+        checked = [
+            found[i][0].error
+            for i, one in complex_steps.items()
+            if abs(one.slope) > 0.1 * self.size and not found[i][0].kinks
+        ]
+        if not checked or min(checked) > 1e-4 * self.size:
+            return
+        self.method = "complex step"
+        for i, one in complex_steps.items():
+            estimate = found[i][0]
+            error = max(one.error, min(checked), estimate.error / COMPLEX_STEP_GAIN)
+            if error < estimate.error and not estimate.kinks:
+                better = one._replace(error=error)
+                found[i] = better, self.limit(point, i, better)

@@ -1,0 +1,139 @@
+"""From a comparison to a row of the report: verdict, worst entry, power, reason."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from ..problem.arrays import max_abs, norm
+from ..report import FAIL, INCONCLUSIVE, PASS, ArgumentReport
+from ..slopes.points import Points
+from .bisection import WrongEntry
+from .comparison import Comparison
+from .tolerance import RESOLUTION
+
+__tracebackhide__ = True  # pytest shows a failure at the user's line, not at ours
+
+
+def row_of_entries(points: Points, leaf: int, found: Comparison) -> ArgumentReport:
+    """The row of a leaf that was compared entry by entry; hints of a FAIL come later."""
+    row = empty_row(points, leaf)
+    row.mode, row.method, row.kinks = "elements", found.method, found.kinks
+    row.size = max(max_abs(found.numeric[found.known]), max_abs(found.analytic))
+    gap = found.gap
+    resolved = found.known & (found.bound <= resolution(points) * row.size) & (row.size > 0)
+    row.index = index_of(found.worst, gap.shape)
+    fill_numbers(row, found)
+    row.unjudged = int((~resolved).sum())
+    if resolved.any():
+        hidden = np.where(resolved, found.bound + gap, 0.0)
+        row.power = float(np.max(hidden)) / row.size
+        row.weakest = index_of(int(np.argmax(hidden)), gap.shape)
+    if found.wrong.any():
+        row.verdict = FAIL
+    elif row.unjudged > 0.1 * gap.size or not points.at(0).gradient(leaf).any():
+        row.verdict = INCONCLUSIVE
+        row.reason = why_inconclusive(points, leaf, row, found)
+    return row
+
+
+def row_of_projections(
+    points: Points, leaf: int, found: Comparison, wrong_entry: WrongEntry | None
+) -> ArgumentReport:
+    """The row of a leaf that was compared along directions; hints of a FAIL come later."""
+    row = empty_row(points, leaf)
+    row.mode, row.method, row.kinks = "projections", found.method, found.kinks
+    gradient, known = points.at(0).gradient(leaf), found.known
+    row.size = max_abs(gradient)
+    if found.wrong.any():
+        row.verdict = FAIL
+        fill_numbers(row, found)
+        if wrong_entry:
+            row.index, row.analytic, row.numeric, row.error_bound = wrong_entry
+        return row
+    bound = float(np.max((found.bound + found.gap)[known])) if known.any() else math.inf
+    if row.size:
+        row.power = bound / row.size
+    length = max(norm(gradient), max_abs(found.numeric[known]))
+    if not known.any() or bound > resolution(points) * length or row.size == 0:
+        row.verdict = INCONCLUSIVE
+        row.reason = why_inconclusive(points, leaf, row, found)
+    else:
+        fill_numbers(row, found)
+    return row
+
+
+def empty_row(points: Points, leaf: int) -> ArgumentReport:
+    """A row without numbers."""
+    value = points.native.values[leaf]
+    return ArgumentReport(points.problem.names[leaf], value.shape, str(value.dtype), PASS)
+
+
+def fault_row(points: Points, leaf: int, fault: str) -> ArgumentReport:
+    """A gradient that cannot be compared at all."""
+    row = empty_row(points, leaf)
+    row.verdict = FAIL
+    row.set_hints(fault)
+    return row
+
+
+def unfinished_row(points: Points, leaf: int) -> ArgumentReport:
+    """A leaf for which max_evals did not suffice."""
+    row = empty_row(points, leaf)
+    row.verdict, row.reason = INCONCLUSIVE, budget_reason(points)
+    return row
+
+
+def budget_reason(points: Points) -> str:
+    """That max_evals is too small."""
+    return f"max_evals={points.native.max_evals:,} was used up; allow more, or mode='projections'"
+
+
+def resolution(points: Points) -> float:
+    """The relative error that must show, for an entry to count as checked."""
+    return max(RESOLUTION, 2 * points.settings.rtol)
+
+
+def index_of(i: int, shape: tuple[int, ...]) -> tuple[int, ...]:
+    """A flat index as an index of an array of this shape."""
+    return tuple(int(n) for n in np.unravel_index(i, shape))
+
+
+def fill_numbers(row: ArgumentReport, found: Comparison) -> None:
+    """Put the numbers of the worst entry (or projection) into the row."""
+    worst = found.worst
+    row.analytic, row.numeric, row.error_bound = (
+        float(a.flat[worst]) for a in (found.analytic, found.numeric, found.bound)
+    )
+
+
+def why_inconclusive(points: Points, leaf: int, row: ArgumentReport, found: Comparison) -> str:
+    """The reason for the report, with what to do."""
+    problem, dout, atol = points.problem, points.dout, points.settings.atol
+    if problem.evals >= problem.max_evals:
+        return budget_reason(points)
+    is_zero, known = not points.at(0).gradient(leaf).any(), found.known
+    is_uniform = dout.size > 1 and np.ptp(dout) == 0
+    advice = " with this uniform dout: leave dout=None for a random one" if is_uniform else ""
+    bound = np.max(found.bound[known], initial=0.0)
+    if found.kinks and is_zero:
+        return "backward returns zeros at this point, which lies on a kink; choose other arguments"
+    if found.kinks and not known.any():
+        return "every point tried lies on a kink; nothing could be compared"
+    if not known.any():
+        return "no slope could be measured: near this point func raises, or returns NaN or infinity"
+    if row.size == 0:
+        return f"the gradient is zero on both sides{advice}; nothing could have failed"
+    if atol and atol > resolution(points) * row.size:
+        return f"atol={atol:g} would hide the whole gradient, which is {row.size:.1e} at most"
+    if bound > resolution(points) * row.size:
+        return (
+            f"the gradient ({row.size:.1e} at most) is smaller than the error of the measured "
+            f"slopes ({bound:.1e}){advice}; choose arguments at which it is larger, or use float64"
+        )
+    if is_zero:
+        return "backward returns zeros at this very point; choose other arguments"
+    if row.unjudged:
+        return f"{row.unjudged} of {found.bound.size} entries could not be checked"
+    return f"the slopes are too inaccurate: a relative error of {row.power:.0e} would not show"
