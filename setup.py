@@ -1,6 +1,7 @@
-"""The metadata is in setup.cfg. Here README.md becomes the long description, which is shown away from the files.
+"""The metadata is in setup.cfg. This file makes README.md the long description.
 
-Links and pictures that are relative in README.md become absolute, with setup.cfg's `url` as their base.
+Links and pictures that are relative in README.md become absolute, based on the `url` in setup.cfg,
+because the long description is shown where the other files are not.
 """
 
 import configparser

@@ -39,6 +39,7 @@ extensions = [
 root_doc = "index"
 exclude_patterns = ["_build", "_ext", "Thumbs.db", ".DS_Store"]
 nitpicky = True
+smartquotes = False  # "r1" is what is typed
 default_role = "code"  # `x` in a docstring is code
 pygments_style = "default"
 

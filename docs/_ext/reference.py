@@ -1,4 +1,4 @@
-"""`.. public:: npgan.losses` documents the public names of a module, `.. public-table::` lists them.
+"""`.. public:: npgan.losses` documents a module's public names, `.. public-table::` lists them.
 
 Public are the names that npgan itself exports from that module (`npgan.HOMES`), then the module's
 `__all__`. Where a module has no `__all__` the directive's content lists the names.
@@ -28,7 +28,8 @@ def public_names(module_name, listed=()):
         names[:0] = [name for name, value in vars(module).items() if isinstance(value, Primitive)]
     # A name that npgan exports is documented once, by its shortest name.
     rest = [name for name in names if getattr(npgan, name, None) is not getattr(module, name)]
-    return [f"npgan.{name}" for name in exported] + [f"{module_name}.{name}" for name in rest]
+    found = [f"npgan.{name}" for name in exported] + [f"{module_name}.{name}" for name in rest]
+    return list(dict.fromkeys(found))
 
 
 def value_of(name):
@@ -66,7 +67,8 @@ def directive_for(name):
         return [f".. autofunction:: {name}"]
     module, _, attribute = name.rpartition(".")
     text = [f"   {line}" for line in plain(comment_above(name))]
-    return [f".. py:data:: {attribute}", f"   :module: {module}", "", *text]
+    shown = [f"   :value: {value!r}"] if isinstance(value, str | int | float) else []
+    return [f".. py:data:: {attribute}", f"   :module: {module}", *shown, "", *text]
 
 
 def comment_above(name):
@@ -125,7 +127,7 @@ MARKUP = re.compile(rf"(``.*?``|`[^`]*`_?|\[\w+\]_|{EMPHASIS})")
 
 
 def plain(lines):
-    """Escape |x|, history_ and *args in a docstring: they are text, not reStructuredText."""
+    """Escape |x|, history_ and *args in a docstring, which are text, and link to docs/page.md."""
     literal, found = False, []
     for line in lines:
         if literal and line.strip() and not line.startswith(" "):
@@ -133,10 +135,26 @@ def plain(lines):
         if not literal and not line.lstrip().startswith((">>>", "...", "..")):
             parts = MARKUP.split(line)
             parts[::2] = [re.sub(r"[|*]|(?<=\w)_(?!\w)", r"\\\g<0>", part) for part in parts[::2]]
-            line = "".join(parts)
+            line = re.sub(r"\bdocs/([\w-]+)\.md\b", r":doc:`\g<0> </\1>`", "".join(parts))
         found.append(line)
         literal = literal or line.rstrip().endswith("::")
     return found
+
+
+def literal_blocks(app, what, name, obj, options, lines):
+    """Make an indented block below a paragraph a literal block, as its author meant it."""
+    found, paragraph = [], ""  # the paragraph's first line
+    for i, line in enumerate(lines):
+        starts = line.strip() and not (i and lines[i - 1].strip())
+        above = next((text for text in reversed(found) if text.strip()), "")
+        below = starts and line.startswith(" ") and above and not above.startswith(" ")
+        known = above.endswith("::") or re.match(r"\.\.|[-*] |\d+\. |>>>", paragraph)
+        if below and not known:
+            found += ["::", ""]
+        if starts and not line.startswith(" "):
+            paragraph = line
+        found.append(line)
+    lines[:] = found
 
 
 def plain_docstring(app, what, name, obj, options, lines):
@@ -161,5 +179,6 @@ def setup(app):
     app.add_directive("public", Public)
     app.add_directive("public-table", PublicTable)
     app.connect("doctree-read", add_anchors)
+    app.connect("autodoc-process-docstring", literal_blocks, priority=400)  # before numpydoc
     app.connect("autodoc-process-docstring", plain_docstring, priority=600)  # after numpydoc
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -104,14 +104,14 @@ class Problem:
         if self.evals > self.max_evals:
             raise BudgetError
 
-    def call_args(self, values: Sequence[np.ndarray]) -> tuple:
+    def call_args(self, values: Sequence[np.ndarray]) -> tuple[Any, ...]:
         """The arguments for a call, with these values as float leaves."""
         leaves = list(self.fixed)
         for slot, value in zip(self.slots, values, strict=True):
             leaves[slot] = value if isinstance(leaves[slot], np.ndarray) else value[()]
         return self.nest(leaves)
 
-    def nest(self, leaves: Sequence[Any]) -> tuple:
+    def nest(self, leaves: Sequence[Any]) -> tuple[Any, ...]:
         """One object per leaf, float or not, in the nesting of the arguments."""
         if not self.is_nested:
             return tuple(leaves)
@@ -209,7 +209,7 @@ class Problem:
             raise TypeError("grad must be a function, got None")
         args = self.call_args(values)
         if self.style == "loss":
-            given: tuple = args
+            given: tuple[Any, ...] = args
         elif self.style == "dout":
             given = (self.nest_dout(dout), *args)
         else:
@@ -232,7 +232,7 @@ class Problem:
 
     # ---- the same problem in another form ----
 
-    def nest_gradients(self, gradients: Sequence[Any]) -> tuple:
+    def nest_gradients(self, gradients: Sequence[Any]) -> tuple[Any, ...]:
         """One gradient per float leaf, in the nesting of the arguments; None at other leaves."""
         leaves: list[Any] = [None] * len(self.fixed)
         for slot, gradient in zip(self.slots, gradients, strict=True):
