@@ -1,4 +1,4 @@
-"""The functions that the gradient checkers are given, the regimes they are put in, and the bugs planted into them.
+"""The functions given to the gradient checkers, regimes of their arguments, and bugs to plant.
 
 A case is forward(*args) -> out and backward(dout, *args) -> gradients, in plain NumPy, right by construction.
 """
@@ -173,7 +173,7 @@ def d_mlp(g, x, W1, b1, W2, b2):
 
 
 def cases(seed: int = 0, dtype: Any = np.float64) -> list[Case]:
-    """Small arrays, standard normal where nothing else makes sense."""
+    """The functions with small arguments, standard normal where possible."""
     rng = np.random.default_rng([seed, 1])
 
     def draw(*shape):
@@ -232,7 +232,7 @@ def shifted(case: Case, by: float) -> Case:
 
 
 def locked(case: Case) -> Case:
-    """A function that works in float32 whatever it is given."""
+    """A function that computes in float32 whatever it is given."""
 
     def narrow(args):
         return [np.asarray(a).astype(np.float32) for a in args]
@@ -257,7 +257,7 @@ def at_kinks(case: Case, seed: int, distance: float = 0.0) -> Case:
         x[:, 0] = x[:, 1] + distance
     if case.name == "MLP":
         x = case.args[0].copy()
-        x[0] = distance  # with a zero bias the hidden units of this row sit on their kink
+        x[0] = distance  # with a zero bias the hidden units of this row lie on their kink
         return case._replace(args=(x, case.args[1], np.zeros_like(case.args[2]), *case.args[3:]))
     return case._replace(args=(x, *case.args[1:]))
 
@@ -324,7 +324,7 @@ def axis_zero(axis, i):
 
 
 def on_dout(change: Callable) -> Callable[[Case, int], Callable | None]:
-    """A bug in what arrives: every argument's gradient is made from a changed dout."""
+    """A bug of dout: every argument's gradient is computed from a changed dout."""
     return lambda case, k: lambda g, *args: case.backward(change(g), *args)
 
 
@@ -400,7 +400,7 @@ BUGS = [
 
 
 class Planted(NamedTuple):
-    """A wrong backward, and how wrong it is at the case's arguments, in units of the largest entry."""
+    """A wrong backward pass, and its error at the case's arguments, in units of the largest entry."""
 
     case: Case
     bug: Bug
