@@ -355,7 +355,7 @@ def half_batch(g):
     return g
 
 
-top = lambda g: np.max(np.abs(g))
+max_abs = lambda g: np.max(np.abs(g))
 wide = lambda g: g.ndim == 2 and g.shape[0] == g.shape[1]
 BUGS = [
     Bug("sign", True, "sign", on_gradient(lambda g, x, n: -g)),
@@ -367,8 +367,8 @@ BUGS = [
     Bug("x 1.01", True, "constant factor", on_gradient(lambda g, x, n: g * g.dtype.type(1.01))),
     Bug("x (1 + 1e-4)", False, "", on_gradient(lambda g, x, n: g * g.dtype.type(1 + 1e-4))),
     Bug("x (1 + 1e-6)", False, "", on_gradient(lambda g, x, n: g * g.dtype.type(1 + 1e-6))),
-    Bug("a constant added", True, "constant, | added to every", on_gradient(lambda g, x, n: g + g.dtype.type(0.1) * top(g))),
-    Bug("a small constant added", False, "", on_gradient(lambda g, x, n: g + g.dtype.type(2e-6) * top(g))),
+    Bug("a constant added", True, "constant, | added to every", on_gradient(lambda g, x, n: g + g.dtype.type(0.1) * max_abs(g))),
+    Bug("a small constant added", False, "", on_gradient(lambda g, x, n: g + g.dtype.type(2e-6) * max_abs(g))),
     Bug("one entry x 1.5", True, "only the entry", on_gradient(lambda g, x, n: one(g, 1.5) if g.size > 1 else None)),
     Bug("one entry zero", True, "only the entry", on_gradient(lambda g, x, n: one(g, 0) if g.size > 1 else None)),
     Bug("one entry x (1 + 2e-6)", False, "", on_gradient(lambda g, x, n: one(g, 1 + 2e-6))),
@@ -384,11 +384,11 @@ BUGS = [
     Bug("reshaped for transposed", True, "reshape|transposed", on_gradient(lambda g, x, n: g.T.reshape(g.shape).copy() if g.ndim == 2 and not wide(g) else None)),
     Bug("nothing where x < 0", True, "< 0", on_gradient(lambda g, x, n: g * (x >= 0) if g.size > 4 and np.any(x < 0) and np.any(x > 0) else None)),
     Bug("signs lost", False, "", on_gradient(lambda g, x, n: np.abs(g))),
-    Bug("clipped", False, "", on_gradient(lambda g, x, n: np.clip(g, -top(g) / 2, top(g) / 2))),
+    Bug("clipped", False, "", on_gradient(lambda g, x, n: np.clip(g, -max_abs(g) / 2, max_abs(g) / 2))),
     Bug("averaged over axis 0", False, "", on_gradient(lambda g, x, n: 0 * g + g.mean(axis=0, keepdims=True) if len(g) > 1 else None)),
-    Bug("rounded to float16", False, "", on_gradient(lambda g, x, n: (g / (top(g) + 1e-30)).astype(np.float16).astype(g.dtype) * top(g))),
-    Bug("weight decay", True, "weight decay|x ", on_gradient(lambda g, x, n: g + g.dtype.type(0.1) * top(g) / top(x) * x)),
-    Bug("x (1 + 0.01 x)", False, "", on_gradient(lambda g, x, n: g * (1 + g.dtype.type(0.01) * x / top(x)))),
+    Bug("rounded to float16", False, "", on_gradient(lambda g, x, n: (g / (max_abs(g) + 1e-30)).astype(np.float16).astype(g.dtype) * max_abs(g))),
+    Bug("weight decay", True, "weight decay|x ", on_gradient(lambda g, x, n: g + g.dtype.type(0.1) * max_abs(g) / max_abs(x) * x)),
+    Bug("x (1 + 0.01 x)", False, "", on_gradient(lambda g, x, n: g * (1 + g.dtype.type(0.01) * x / max_abs(x)))),
     Bug("x argument", True, "too many|forgotten", on_gradient(lambda g, x, n: g * x if g.size > 4 else None)),
     Bug("two gradients swapped", True, "swapped|sign", swapped),
     Bug("dout ignored", True, "dout is ignored", on_dout(lambda g: np.ones_like(g))),

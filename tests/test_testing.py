@@ -163,7 +163,7 @@ def test_a_special_case_is_wrong_at_its_point(mode):
 
 
 @pytest.mark.parametrize("mode", ["elements", "projections"])
-def test_ties_are_judged_where_they_are(mode):
+def test_ties_are_checked_where_they_are(mode):
     """A shift of all entries moves a maximum smoothly, ties or not; so the shares must add up to 1."""
     x, most = np.array([2.0, 1.0, 2.0, 2.0]), lambda x: x == x.max()
     for share, verdict in (
@@ -245,7 +245,7 @@ def test_norms_of_any_size():
     assert np.array_equal(arrays.rms(usual, 0, 6), np.sqrt((usual**2).mean(axis=0) / 6))  # each bit
 
 
-def test_the_complex_step_accuses_nobody_alone():
+def test_the_complex_step_alone_is_no_proof_of_a_bug():
     """Where |x| is large differences cannot see the part of log(1 + e^-|x|) that the complex step misses."""
     z = np.array([-19.4, 900.0, -1200.0, 700.0])
     f = lambda z: np.mean(np.maximum(z, 0) - 1e3 * z + np.log1p(np.exp(-np.abs(z))))
@@ -408,7 +408,7 @@ def test_a_dout_of_the_user_is_like_the_output():
     assert np.allclose(numerical_gradient(lambda x: np.sum(x**2), X, dout=3.0).gradients, 6 * X)
 
 
-def test_why_nothing_could_be_judged():
+def test_why_nothing_could_be_checked():
     def reason(func, grad, x, **options):
         report = check_gradients(func, grad, (x,), style="dout", **options)
         assert report.verdict == INCONCLUSIVE, str(report)
@@ -426,7 +426,7 @@ def test_why_nothing_could_be_judged():
 
 
 def test_the_budget_may_run_out_between_float64_and_float32():
-    """The last question, whether a float32 gradient is wrong beside this point, too, may cost too much."""
+    """The last comparison, of the float32 gradient at points nearby, may need too many calls."""
     grad = lambda x: (2.0 if x.dtype == np.float64 else 2.1) * x
     verdicts = [
         check_gradients(
