@@ -1,5 +1,7 @@
 """The gradient checker's public functions: styles, nesting, reports, power, the Taylor test, npgan's own, the command."""
 
+import doctest
+import inspect
 import json
 import subprocess
 import sys
@@ -9,7 +11,7 @@ import warnings
 import numpy as np
 import pytest
 
-from npgan import Dense, LeakyReLU, Network, kernels, losses, ops
+from npgan import Dense, LeakyReLU, Network, kernels, losses, ops, testing
 from npgan.autograd import PRIMITIVES, Tensor
 from npgan.cli import main
 from npgan.testing import (
@@ -525,11 +527,19 @@ def test_power_lists_what_a_test_would_miss():
         check_power(product, lambda *a: (0, 0), (X, W))
 
 
-@pytest.mark.parametrize("part", PARTS)
-def test_npgan_itself(part):
-    reports = list(PARTS[part]())
-    assert [str(r) for r in reports if r.verdict != PASS] == []
-    assert len({r.title for r in reports}) == len(reports)  # a table by title shows each
+@pytest.mark.parametrize("case", primitive_cases(), ids=lambda case: case.name)
+def test_every_primitive(case):
+    assert [str(r) for r in primitives_module.case_reports(case) if r.verdict != PASS] == []
+
+
+@pytest.mark.parametrize("name", PENALTIES)
+def test_every_penalty(name):
+    assert check_penalty(name).passed
+
+
+@pytest.mark.parametrize("part", ["layers", "losses", "steps"])
+def test_every_layer_loss_and_step(part):
+    assert [str(r) for r in PARTS[part]() if r.verdict != PASS] == []
 
 
 def test_what_check_own_covers(monkeypatch):
@@ -542,6 +552,7 @@ def test_what_check_own_covers(monkeypatch):
     assert len(set(everything)) == len(everything)
     for case in primitive_cases():
         assert {f"{case.name}, order {n}" for n in (1, 2)} <= set(titles["primitives"])
+    assert set(PARTS) == {"primitives", "penalties", "layers", "losses", "steps"}
     for op in PRIMITIVES.values():
         if op.function.__module__ == "npgan.ops":
             assert any(title.startswith(op.__name__) for title in titles["primitives"])
@@ -628,6 +639,31 @@ def test_a_check_that_takes_long_shows_a_bar(monkeypatch):
     monkeypatch.setattr(progress.time, "monotonic", lambda: next(clock))
     assert list(progress.with_progress([3, 4, 5], "x")) == [3, 4, 5]
     assert shown == [([4, 5], 1, 3)]
+
+
+PUBLIC = [getattr(testing, name) for name in testing.__all__ if not name.isupper()]
+
+
+@pytest.mark.parametrize("public", PUBLIC, ids=lambda public: public.__name__)
+def test_every_public_parameter_is_documented(public):
+    head, _, text = public.__doc__.partition("Parameters\n    ----------\n")
+    assert head.strip()
+    documented = {
+        name.strip("* ")
+        for line in text.splitlines()
+        if line.startswith("    ") and not line.startswith("     ")
+        for name in line.partition(" : ")[0].split(",")
+    }
+    assert set(inspect.signature(public).parameters) <= documented
+
+
+@pytest.mark.parametrize("public", PUBLIC, ids=lambda public: public.__name__)
+def test_examples_in_docstrings(public):
+    for example in doctest.DocTestFinder(recurse=False).find(public, public.__name__, globs={}):
+        runner = doctest.DocTestRunner()
+        runner.run(example)
+        assert runner.failures == 0
+        assert example.examples or inspect.isclass(public), "a function has an example"
 
 
 WITHOUT_TQDM = """
