@@ -246,7 +246,7 @@ def test_in_a_browser(address, browser, pages, width, scheme):
     page, trouble = context.new_page(), []
     page.on("console", lambda m: m.type == "error" and trouble.append(f"{page.url}: {m.text}"))
     page.on("pageerror", lambda error: trouble.append(f"{page.url}: {error}"))
-    page.on("requestfailed", lambda request: trouble.append(f"{request.url} was not loaded"))
+    page.on("response", lambda r: r.status >= 400 and trouble.append(f"{r.url}: {r.status}"))
     page.on(
         "request",
         lambda request: (
@@ -255,13 +255,17 @@ def test_in_a_browser(address, browser, pages, width, scheme):
         ),
     )
     names = [name for name in pages if not name.startswith("_modules/npgan/")]
-    if scheme == "dark":  # what depends on the width has been seen in light
+    if (width, scheme) != (390, "light"):  # a phone's width is the hardest
         names = ["index.html", "derivations.html", "api/ops.html", "examples/index.html"]
     for name in names:
         page.goto(f"{address}/{name}")
         assert page.evaluate("document.documentElement.dataset.theme") == scheme
-        wide = page.evaluate("document.documentElement.scrollWidth")
-        assert wide <= width, f"{name} is {wide} pixels wide in a window of {width}"
+        # The theme lets the article scroll by itself, so its own width counts, too.
+        too_wide = page.evaluate(
+            "[document.documentElement, ...document.querySelectorAll('.bd-article-container')]"
+            ".map(e => e.scrollWidth - e.clientWidth)"
+        )
+        assert max(too_wide) <= 0, f"{name} needs {max(too_wide)} pixels more than {width}"
 
     page.goto(f"{address}/index.html")
     page.locator("button.search-button__button:visible").first.click()
