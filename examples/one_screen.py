@@ -1,6 +1,6 @@
 """A whole GAN on one screen: python examples/one_screen.py
 
-Two networks, a loss and an optimiser; the loop below is everything that npgan.GAN does at heart.
+Two networks, a loss and an optimiser. npgan.GAN does the same in its loop, with more options.
 """
 
 import numpy as np
@@ -12,13 +12,11 @@ BATCH, LATENT = 64, 100
 
 
 def main(epochs=16, limit=None, out="one_screen.png"):
-    """Train on MNIST, or on its first `limit` images, and save 64 new digits. Returns both losses."""
+    """Train on MNIST, or its first `limit` images, and save 64 new digits. Returns both losses."""
     rng = np.random.default_rng(0)
     images = npgan.datasets.mnist().images[:limit]  # (60000, 784) uint8
     G = Generator(latent=LATENT, hidden=(256, 512, 1024), out=784, rng=rng)  # z -> image, tanh
-    D = Discriminator(
-        inputs=784, hidden=(512, 256), rng=rng
-    )  # image -> logit, log p/(1-p) of "it is real"
+    D = Discriminator(inputs=784, hidden=(512, 256), rng=rng)  # image -> logit of "it is real"
     adam_G, adam_D = Adam(G, lr=2e-4, beta1=0.5), Adam(D, lr=2e-4, beta1=0.5)
 
     # What D should answer to a batch of real images followed by one of fakes.
@@ -41,9 +39,9 @@ def main(epochs=16, limit=None, out="one_screen.png"):
             adam_G.step(pull_G(pull_D(dlogits, wrt="input"), wrt="params"))
             losses.append((loss_D, loss_G))
 
-        # In nats per image. One bce over real and fake together is the mean over both halves, so that a D
-        # which only tosses a coin costs ln 2 = 0.693, and so does its G. (npgan.GAN reports the sum of the
-        # halves, as Goodfellow et al. 2014 write it: 2 ln 2 = 1.386 for that D.)
+        # In nats per image. This loss of D is the mean over real and fake images: a D that answers
+        # at random has ln 2 = 0.693, and so has its G. (npgan.GAN reports the sum of both parts, as
+        # Goodfellow et al. 2014 write it: 2 ln 2 = 1.386 for that D.)
         loss_D, loss_G = np.mean(losses, axis=0).tolist()
         print(f"epoch {epoch + 1}/{epochs}  loss D {loss_D:.3f}  loss G {loss_G:.3f}", flush=True)
 

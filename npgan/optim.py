@@ -38,8 +38,8 @@ class Optimiser:
     def step(self, gradient: np.ndarray) -> None:
         """Update theta in place by a flat gradient of its layout.
 
-        Raises ValueError on a gradient of another shape, and FloatingPointError on one that is not
-        finite. That is found while theta is updated, so theta is not usable afterwards.
+        Raises ValueError on another shape, and FloatingPointError where the gradient is not finite:
+        this is found during the update, so theta is not usable afterwards.
         """
         gradient = np.asarray(gradient)
         if gradient.shape != self.theta.shape:

@@ -42,7 +42,6 @@ def r1(D: Network, real: np.ndarray, gamma: float = 1.0, pixels: int | None = No
     D : Network
         Image (B, inputs) -> logit (B, 1).
     real : array (B, inputs)
-        Real images.
     gamma : float, default 1
         The weight γ.
     pixels : int, optional
@@ -59,7 +58,6 @@ def r2(D: Network, fake: np.ndarray, gamma: float = 1.0, pixels: int | None = No
     D, gamma, pixels
         As of `r1`.
     fake : array (B, inputs)
-        Generated images.
     """
     return r1(D, fake, gamma, pixels)
 
@@ -88,9 +86,8 @@ def wgan_gp(
     weight : float, default 10
         λ.
     """
-    if np.shape(real) != np.shape(fake):
-        shapes = f"{np.shape(real)} and {np.shape(fake)}"
-        raise ValueError(f"wgan_gp() pairs real with fake images, got {shapes}")
+    if (shapes := (np.shape(real), np.shape(fake)))[0] != shapes[1]:
+        raise ValueError("wgan_gp() pairs real with fake images, got {} and {}".format(*shapes))
     along = np.random.default_rng(rng).random((len(real), 1)).astype(real.dtype)
     tiny = float(np.finfo(real.dtype).tiny)  # |∇D| has no derivative where it is 0
     return slope_penalty(

@@ -25,11 +25,12 @@ from npgan import (
     value_and_grad,
 )
 from npgan.files import checkpoint
-from npgan.losses import LOSSES, nonsaturating, with_smoothing
+from npgan.losses import LOSSES, nonsaturating
 from npgan.training.noise import add_noise, with_dropout
 from npgan.training.penalty import PENALTIES, lazy_penalty
 from npgan.training.run_directory import RunDirectory
 from npgan.training.schedules import linear_decay
+from npgan.training.smoothing import with_smoothing
 from npgan.training.step import penalty_of
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (43, 3, 4), dtype=np.uint8)

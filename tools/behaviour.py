@@ -1,13 +1,13 @@
 """Record what npgan computes, writes and prints, and compare it with an earlier record.
 
     python tools/behaviour.py record before.json     # on the old commit
-    python tools/behaviour.py compare before.json    # on the new one: prints each difference, exit code 1 if any
+    python tools/behaviour.py compare before.json    # on the new one: prints the differences
 
-For a change that must not change results, such as a move of files or a new name. A record holds, for short
-training runs (each loss, each penalty, each option, both kernel sets), the SHA-256 of every array in the
-checkpoint and of every file of the run; the reports of the gradient checker on a set of right and wrong
-gradients; and what the commands print on stdout, with their exit codes. The bits of a record belong to
-one machine and one NumPy; compare on the same ones.
+For a change that must not change results, such as a move of files or a new name. A record holds,
+for short training runs (each loss, each penalty, each option, both kernel sets), the SHA-256 of
+every array in the checkpoint and of every file of the run; the reports of the gradient checker on a
+set of right and wrong gradients; and what the commands print on stdout, with their exit codes. The
+bits of a record belong to one machine and one NumPy: compare on the same ones.
 """
 
 from __future__ import annotations
@@ -154,14 +154,18 @@ def reports() -> Iterator[tuple[str, Any]]:
 
 def commands() -> Iterator[tuple[str, Any]]:
     """What the commands print on stdout, with the exit code; paths and versions replaced."""
-    train = "train --data few.npz --epochs 2 --batch 32 --latent 8 --hidden 32 24 --hidden-D 24 16 --seed 4 --quiet"
+    train = (
+        "train --data few.npz --epochs 2 --batch 32 --latent 8 --hidden 32 24 --hidden-D 24 16 "
+        "--seed 4 --quiet"
+    )
     lines = [
-        f"{train} --out a", f"{train} --out b --conditional --json", "train --resume a --epochs 3 --quiet",
-        "train --resume a", "train --resume a --lr 1", "train --out a", "sample a --seed 1 --json",
-        "sample b --digit 3 --npy c.npy --seed 1", "sample a --interpolate --seed 2", "sample a --digit 3", "sample nowhere",
-        "evaluate a -n 200", "evaluate b -n 200 --json", "noise -n 4 --seed 1 --out noise.png", "info --json",
-        "train --penalty-every 0", "train --loss no", "train --smoothing 0.1 --loss hinge", "gradcheck no",
-        "evaluate no.npy", "--version",
+        f"{train} --out a", f"{train} --out b --conditional --json", "train --out a",
+        "train --resume a --epochs 3 --quiet", "train --resume a", "train --resume a --lr 1",
+        "sample a --seed 1 --json", "sample b --digit 3 --npy c.npy --seed 1", "sample nowhere",
+        "sample a --interpolate --seed 2", "sample a --digit 3", "evaluate a -n 200",
+        "evaluate b -n 200 --json", "evaluate no.npy", "noise -n 4 --seed 1 --out noise.png",
+        "train --penalty-every 0", "train --loss no", "train --smoothing 0.1 --loss hinge",
+        "gradcheck no", "info --json", "--version",
     ]  # fmt: skip
     mnist = datasets.mnist("test")
     here = os.getcwd()

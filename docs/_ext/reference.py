@@ -147,9 +147,9 @@ def literal_blocks(app, what, name, obj, options, lines):
     for i, line in enumerate(lines):
         starts = line.strip() and not (i and lines[i - 1].strip())
         above = next((text for text in reversed(found) if text.strip()), "")
-        indented = line.startswith(" ") and above and not above.startswith(" ")
-        marked = above.endswith("::") or re.match(r"\.\.|[-*] |\d+\. |>>>", paragraph)
-        if starts and indented and not marked:
+        below = starts and line.startswith(" ") and above and not above.startswith(" ")
+        known = above.endswith("::") or re.match(r"\.\.|[-*] |\d+\. |>>>", paragraph)
+        if below and not known:
             found += ["::", ""]
         if starts and not line.startswith(" "):
             paragraph = line

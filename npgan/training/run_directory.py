@@ -25,11 +25,12 @@ from ..datasets import Images
 from ..files import checkpoint
 from ..files.atomic import write_text
 from ..gan import check_finite
-from ..losses import LOSSES, with_smoothing
+from ..losses import LOSSES
 from .loop import State
 from .pictures import displayed_classes, interpolate, save_samples
 from .protocol import GANLike
 from .settings import complete
+from .smoothing import with_smoothing
 from .streams import Stream
 
 RESULTS = (
@@ -117,7 +118,9 @@ class RunDirectory:
         self.draw(self.path / "samples.png", None)
         settings = self.gan.config
         loss = with_smoothing(LOSSES[settings["loss"]], settings["smoothing"])
-        figure = plot.losses(self.gan.history_, equilibrium=loss.equilibrium)
+        figure = plot.losses(
+            self.gan.history_, equilibrium=loss.equilibrium, labels=loss.equilibrium_labels
+        )
         plot.save(figure, self.path / "losses.png")
         frames = [plot.read(path) for path in sorted((self.path / "samples").glob("epoch_*.png"))]
         if frames:

@@ -376,7 +376,8 @@ def validate(given: Mapping[str, Any]) -> Config:
 
     given: a value for each setting of the table, by its name.
     """
-    from ..losses import LOSSES, with_smoothing
+    from ..losses import LOSSES
+    from .smoothing import with_smoothing
 
     config = {setting.name: setting.check(given[setting.name]) for setting in SETTINGS}
     with_smoothing(LOSSES[config["loss"]], config["smoothing"])  # raises if the loss has no target

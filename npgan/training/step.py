@@ -16,7 +16,7 @@ import numpy.typing as npt
 from .. import kernels
 from ..gan import discriminator_step, generator_step
 from ..layers import Pull
-from ..losses import LOSSES, Loss, with_smoothing
+from ..losses import LOSSES, Loss
 from ..penalties import Penalty
 from .conditional import join_labels, one_hot, pull_through_join
 from .noise import add_noise, with_dropout
@@ -24,6 +24,7 @@ from .penalty import lazy_penalty
 from .protocol import GANLike
 from .schedules import linear_decay
 from .settings import Config
+from .smoothing import with_smoothing
 from .streams import Stream, key
 
 Array = npt.NDArray[Any]
