@@ -16,6 +16,7 @@ import shutil
 import subprocess
 import sys
 import threading
+import time
 import zlib
 from html.parser import HTMLParser
 from pathlib import Path
@@ -48,14 +49,32 @@ def missing(what):
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory):
-    """The folder of the built site. A warning of Sphinx is an error."""
+    """The folder of the built site. A warning of Sphinx is an error.
+
+    Of several workers of pytest-xdist the first builds it, and the others wait.
+    """
     if importlib.util.find_spec("sphinx") is None:
         missing('Sphinx is not installed: pip install -e ".[docs]"')
-    folder = tmp_path_factory.mktemp("site")
-    command = [sys.executable, "-m", "sphinx", "-W", "--keep-going", "-q", "-b", "html"]
-    command += ["-d", folder / "doctrees", ROOT / "docs", folder / "html"]
-    done = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", check=False)
-    assert done.returncode == 0, done.stderr
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "site"
+    finished = folder / "finished"
+    try:
+        folder.mkdir()
+    except FileExistsError:  # another worker builds it
+        for _ in range(600):
+            if finished.exists():
+                break
+            time.sleep(1)
+    else:
+        command = [sys.executable, "-m", "sphinx", "-W", "--keep-going", "-q", "-b", "html"]
+        command += ["-d", folder / "doctrees", ROOT / "docs", folder / "html"]
+        done = subprocess.run(
+            command, capture_output=True, text=True, encoding="utf-8", check=False
+        )
+        (folder / "written").write_text(f"{done.returncode}\n{done.stderr}", encoding="utf-8")
+        (folder / "written").rename(finished)
+    code, _, messages = finished.read_text(encoding="utf-8").partition("\n")
+    assert code == "0", messages
     return folder / "html"
 
 
