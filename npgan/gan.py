@@ -1,7 +1,7 @@
 """The GAN: two networks, and one training step of each.
 
-Read `discriminator_step` and `generator_step` first: they are the whole algorithm. The class GAN
-(npgan/training/) calls them in a loop.
+Read `discriminator_step` and `generator_step` first: they are the whole algorithm.
+training/step.py calls them; the class GAN is in training/model.py.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ from .penalties import Penalty
 class Generator(Network):
     """z (B, latent) -> image (B, out).  Dense and LeakyReLU(0.2) in turn, and tanh at the end.
 
-    The default widths are classic ones, which `npgan bench` times; GAN() has others.
+    The default widths are those that `npgan bench` times; GAN() uses (512, 512, 512).
 
     Parameters
     ----------
     latent, out : int
-        Numbers in z, and pixels.
+        The length of z, and of a flattened image.
     hidden : sequence of int
         Widths of the hidden layers.
     output : {"tanh", "linear"}
@@ -51,19 +51,21 @@ class Generator(Network):
 
 
 class Discriminator(Network):
-    """Image (B, inputs) -> logit (B, 1); σ(logit) is D's probability that the image is real.
+    """Image (B, inputs) -> logit (B, 1), whose meaning depends on the loss (see `Loss`).
 
     Parameters
     ----------
     inputs : int
-        Pixels.
+        The length of a flattened image, and of the label behind it in a conditional GAN.
     hidden, rng
         As of `Generator`.
     """
 
     def __init__(self, inputs: int = 784, hidden: Sequence[int] = (512, 256), rng: Seed = None):
         rng = np.random.default_rng(rng)
-        last = Dense(hidden[-1] if hidden else inputs, 1, "glorot", rng)  # drawn first
+        last = Dense(
+            hidden[-1] if hidden else inputs, 1, "glorot", rng
+        )  # first: part of a seed's bits
         super().__init__([*hidden_layers(inputs, hidden, rng), last])
 
 
@@ -79,41 +81,41 @@ def hidden_layers(inputs: int, hidden: Sequence[int], rng: np.random.Generator) 
 
 
 def discriminator_step(
-    D: Network, optimiser: Optimiser, real: np.ndarray, fake: np.ndarray,
+    D: Network, optimiser_D: Optimiser, real: np.ndarray, fake: np.ndarray,
     loss: Loss = nonsaturating, penalty: Penalty | None = None,
 ) -> dict[str, float]:  # fmt: skip
     """Update D so that it calls real images real and generated ones fake.
 
     One forward pass scores both. The gradient is pulled no further than D's own parameters, since
-    nothing uses the gradient by the pixels. Returns "loss_D", D's mean answers "D_real", "D_fake"
-    and, if there is one, "penalty". FloatingPointError names the first array that is not finite.
+    nothing uses the gradient with respect to the pixels. Returns "loss_D", the means "D_real" and
+    "D_fake" of σ(logit) and perhaps "penalty". FloatingPointError names what is not finite.
 
     Parameters
     ----------
-    D, optimiser : Network, Optimiser
-        The network, and its optimiser.
+    D, optimiser_D : Network, Optimiser
     real, fake : array (B, pixels)
     loss : Loss
     penalty : function (D, real, fake) -> (value, flat gradient), optional
         Added to the loss; see npgan.penalties.
     """
-    logits, pull = D.forward(np.concatenate([real, fake]))
-    at_real, at_fake = logits[: len(real)], logits[len(real) :]
-    value, dlogits = value_and_grad(loss.discriminator, at_real, at_fake)
+    logits, pull_D = D.forward(np.concatenate([real, fake]))
+    logits_real, logits_fake = logits[: len(real)], logits[len(real) :]
+    value, dlogits = value_and_grad(loss.discriminator, logits_real, logits_fake)
     check_finite(real_images=real, fake_images=fake, logits_of_D=logits, loss_D=value)
-    gradient, added = pull(np.concatenate(dlogits), wrt="params"), {}
+    result, gradient = {"loss_D": value}, pull_D(np.concatenate(dlogits), wrt="params")
+    if loss.needs_real:  # this D says which of two images is the real one
+        logits_real, logits_fake = logits_real - logits_fake, logits_fake - logits_real
+    result["D_real"] = float(sigmoid(logits_real).mean())
+    result["D_fake"] = float(sigmoid(logits_fake).mean())
     if penalty is not None:
-        added["penalty"], by_slope = penalty(D, real, fake)
-        gradient += by_slope
-    optimiser.step(gradient)
-    if loss.needs_real:  # this D answers which of two images is the real one
-        at_real, at_fake = at_real - at_fake, at_fake - at_real
-    answers = {"D_real": float(sigmoid(at_real).mean()), "D_fake": float(sigmoid(at_fake).mean())}
-    return {"loss_D": value, **answers, **added}
+        result["penalty"], penalty_gradient = penalty(D, real, fake)
+        gradient += penalty_gradient
+    optimiser_D.step(gradient)
+    return result
 
 
 def generator_step(
-    D: Network, optimiser: Optimiser, fake: np.ndarray, pull_G: Pull,
+    D: Network, optimiser_G: Optimiser, fake: np.ndarray, pull_G: Pull,
     loss: Loss = nonsaturating, real: np.ndarray | None = None,
 ) -> dict[str, float]:  # fmt: skip
     """Update G so that D calls its images real.
@@ -123,8 +125,8 @@ def generator_step(
 
     Parameters
     ----------
-    D, optimiser : Network, Optimiser
-        The discriminator, and the optimiser of G.
+    D, optimiser_G : Network, Optimiser
+        The discriminator, and the optimiser of G, which holds G's parameters.
     fake, pull_G
         What G.forward(z) returned.
     loss : Loss
@@ -133,16 +135,16 @@ def generator_step(
     """
     if loss.needs_real and real is None:
         raise ValueError(f"the {loss.name} loss compares with real images; give real=...")
-    at_real = None if real is None or not loss.needs_real else D(real)
-    at_fake, pull_D = D.forward(fake)
-    value, (dlogits,) = value_and_grad(lambda logits: loss.generator(at_real, logits), at_fake)
-    check_finite(logits_of_D=at_fake, loss_G=value)
-    optimiser.step(pull_G(pull_D(dlogits, wrt="input"), wrt="params"))
+    logits_real = D(real) if loss.needs_real and real is not None else None
+    logits_fake, pull_D = D.forward(fake)
+    value, (dlogits,) = value_and_grad(lambda z: loss.generator(logits_real, z), logits_fake)
+    check_finite(logits_of_D=logits_fake, loss_G=value)
+    optimiser_G.step(pull_G(pull_D(dlogits, wrt="input"), wrt="params"))
     return {"loss_G": value}
 
 
 def check_finite(**named: np.ndarray | float) -> None:
-    """Raise FloatingPointError that names the first of these with a NaN or an infinity."""
+    """Raise FloatingPointError for the first of these that is not finite, by its name here."""
     for name, value in named.items():
         if not np.isfinite(value).all():
             bad = np.asarray(value)[~np.isfinite(value)].flat[0]

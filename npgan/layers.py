@@ -8,7 +8,7 @@ its inputs. A layer is one primitive and the parameters it owns: `forward` calls
 `pull` calls its rules. Nothing is stored on the layer, since a pullback keeps the values that it
 needs: two forward passes never disturb each other. A pullback accumulates nothing.
 
-Parameters of a network are views into one flat vector, `net.theta`. A gradient has its layout.
+Parameters of a network are views into one flat vector, `net.theta`, and so is their gradient.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Pull(Protocol):
 
 
 def he(rng: np.random.Generator, inputs: int, outputs: int, slope: float = 0.2) -> np.ndarray:
-    """N(0, 2 / ((1 + slope²) inputs)) keeps the scale through LeakyReLU. He et al. 2015, eq. 15"""
+    """Normal, of variance 2 / ((1 + slope²) inputs), for LeakyReLU. He et al. 2015, eq. 15"""
     return rng.normal(0.0, math.sqrt(2.0 / ((1.0 + slope**2) * inputs)), (inputs, outputs))
 
 
@@ -74,8 +74,7 @@ class Layer:
     params : dict of str to array_like, optional
         The parameters' first values by name, in the order of op's arguments. They are copied into
         one flat vector, `theta`.
-    dtype : dtype, default float32
-        Of the parameters.
+    dtype : dtype
     **options
         Keyword arguments of op.
     """
@@ -109,7 +108,7 @@ class Layer:
         self.bind(self.theta)
 
     def check(self, x: Any) -> None:
-        """Raise ValueError where x cannot be this layer's input; Dense knows more."""
+        """Raise ValueError where x cannot be the input: Dense does, other layers take all."""
 
     def forward(self, x: np.ndarray) -> tuple[np.ndarray, Pull]:
         """Return (y, pull): the layer's output, and its pullback (see `Pull`)."""
@@ -117,7 +116,8 @@ class Layer:
         y = self.op(x, *self.params.values(), **self.options)
 
         def pull(g: np.ndarray, wrt: str = "both") -> Any:
-            dx = self.input_gradient(g, x, y) if check_wrt(wrt) != "params" else None
+            check_wrt(wrt)
+            dx = self.input_gradient(g, x, y) if wrt != "params" else None
             dtheta = self.parameter_gradient(g, x, y) if wrt != "input" else None
             return dx if wrt == "input" else dtheta if wrt == "params" else (dx, dtheta)
 
@@ -126,7 +126,7 @@ class Layer:
     def input_gradient(self, g: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
         """dL/dx from g = dL/dy, by the primitive's rule."""
         dx = self.op.rule(0)(g, y, x, *self.params.values(), **self.options)
-        return np.zeros_like(x) if dx is None else dx  # None: ops.zero_derivative
+        return np.zeros_like(x) if dx is None else dx  # None: the derivative is zero
 
     def parameter_gradient(self, g: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
         """dL/dtheta, flat, by the primitive's rules."""
@@ -152,7 +152,6 @@ class Dense(Layer):
     init : {"he", "glorot", "normal"} or function (rng, inputs, outputs) -> W
         How W is drawn.
     rng : int, Generator or None
-        What W is drawn from.
     dtype : dtype
     """
 
@@ -214,9 +213,9 @@ rules_only = False  # see use_rules
 def use_rules(only: bool = True) -> None:
     """Choose how networks compute: by the rules in npgan/ops.py alone, or also by fused kernels.
 
-    By default a network computes Dense with the LeakyReLU above or below it in one pass: the same
-    bits, sooner. These kernels call no rules of `affine` and `leaky_relu`. After use_rules()
-    an edit of these rules in npgan/ops.py changes training.
+    By default a network computes Dense with the LeakyReLU after or before it in one pass: the same
+    bits, sooner. These kernels skip the rules of `affine` and `leaky_relu` (penalties, on the tape,
+    use them always). After use_rules() all of training follows an edit of these rules in ops.py.
 
     Parameters
     ----------
@@ -250,7 +249,7 @@ class Network:
                 )
         for layer in self.layers:
             layer.in_network = layer.theta.size > 0
-        # How often an optimiser has moved theta: in a list, which all networks on this theta share.
+        # Updates of theta so far; a list, so that networks on one theta share the count.
         self.updates = [0]
         theta = np.concatenate([layer.theta for layer in self.layers])
         self.bind(memory.copy(theta, theta.dtype))
@@ -261,15 +260,15 @@ class Network:
         self.theta, self.slices = theta, [slice(*ends) for ends in pairwise(stops)]
         for layer, part in zip(self.layers, self.slices, strict=True):
             layer.bind(theta[part])
-        self.dense = [layer.op is ops.affine for layer in self.layers]
-        self.leaky = [
+        self.is_dense = [layer.op is ops.affine for layer in self.layers]
+        self.is_leaky = [
             layer.op is ops.leaky_relu and "slope" in layer.options for layer in self.layers
         ]
 
     def with_theta(self, theta: np.ndarray, layers: Sequence[Layer] | None = None) -> Network:
         """A copy of this network (or of these layers) whose parameters are views into theta.
 
-        With theta = net.theta both have the same parameters, and an update of one is one of both.
+        With theta = net.theta both have the same parameters: an update of one changes the other.
         """
         other = copy.copy(self)
         other.layers = [copy.copy(layer) for layer in layers or self.layers]
@@ -374,15 +373,14 @@ class Network:
         return f"{type(self).__name__}({layers}; {self.theta.size:,} parameters)"
 
 
-def check_wrt(wrt: str) -> str:
+def check_wrt(wrt: str) -> None:
     """Raise ValueError where wrt is not known."""
     if wrt not in ("input", "params", "both"):
         raise ValueError(f'wrt is "input", "params" or "both", got {wrt!r}')
-    return wrt
 
 
 def flatten(gradients: Sequence[np.ndarray]) -> np.ndarray:
-    """Join the tape's gradients by `net.tensors()` into one flat vector of theta's layout.
+    """Join the gradients that `grad` returns for net.tensors() into one vector of theta's layout.
 
     Parameters
     ----------

@@ -1,7 +1,7 @@
 """GAN losses on logits: compositions of primitives, with no derivative of their own.
 
 A GAN loss is a pair of functions of the discriminator's logits at real and at generated images,
-each (B, 1), in nats per image where it is a cross-entropy. `value_and_grad` computes the value of a
+each (B, 1). Cross-entropies are in nats per image. `value_and_grad` computes the value of a
 loss and its gradients by the logits; from there the pullbacks of the networks go on.
 """
 
@@ -27,7 +27,7 @@ class Loss(NamedTuple):
     name: str
     discriminator: Callable[[Any, Any], Any]
     generator: Callable[[Any, Any], Any]
-    # D's side with its target at real images as a third argument, for label smoothing; usually 1.
+    # with_target(real, fake, t) is D's side with the target t instead of 1 at real images.
     with_target: Callable[[Any, Any, float], Any] | None = None
     # Whether σ(logit) is a probability: that an image is real or, if needs_real, the real of two.
     gives_probabilities: bool = False
@@ -54,11 +54,11 @@ def bce_with_logits(logits: np.ndarray, targets: ArrayLike) -> tuple[float, np.n
 
 
 def cross_entropy(logits: Any, target: float) -> Any:
-    """The cross-entropy of these logits where D should have answered 1 (real) or 0 (fake)."""
+    """The cross-entropy of these logits against one target, 1 for real and 0 for fake."""
     return ops.bce_with_logits(logits, target)
 
 
-# -log D(real) - log(1 - D(fake)), against -log D(fake): Goodfellow et al. 2014, section 3, end.
+# D: -log D(real) - log(1 - D(fake)); G: -log D(fake). Goodfellow et al. 2014, section 3, end.
 nonsaturating = Loss(
     "nonsaturating",
     lambda real, fake: cross_entropy(real, 1.0) + cross_entropy(fake, 0.0),
@@ -69,7 +69,7 @@ nonsaturating = Loss(
     equilibrium_labels=("2 ln 2", "ln 2"),
 )
 
-# The loss as first written: G minimises log(1 - D(fake)), flat where D is sure. Ibid., eq. 1.
+# As first written: G minimises log(1 - D(fake)), whose slope vanishes where D is sure. Ibid.
 minimax = nonsaturating._replace(
     name="minimax",
     generator=lambda real, fake: -cross_entropy(fake, 0.0),
@@ -87,7 +87,7 @@ least_squares = Loss(
     equilibrium_labels=("0.25", "0.125"),
 )
 
-# Lim & Ye 2017: D gains nothing from logits beyond ±1.
+# Lim & Ye 2017: D gains nothing from logits beyond ±1. With slope 0, leaky_relu is ReLU.
 hinge = Loss(
     "hinge",
     lambda real, fake: ops.mean(
@@ -114,6 +114,7 @@ relativistic = Loss(
     equilibrium_labels=("ln 2", "ln 2"),
 )
 
+# By name; training/settings.py lists the same names in the same order.
 LOSSES = {
     loss.name: loss
     for loss in (nonsaturating, minimax, least_squares, hinge, wasserstein, relativistic)

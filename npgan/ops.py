@@ -11,6 +11,7 @@ from __future__ import annotations
 import builtins
 import functools
 import math
+from typing import Any
 
 import numpy as np
 
@@ -177,7 +178,7 @@ def sum_rule(g, y, x, axis=None, keepdims=False):
 sum.rules = (sum_rule,)
 
 
-def mean(x, axis=None, keepdims=False):
+def mean(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     """(1/n) Σ x"""
     total = sum(x, axis=axis, keepdims=keepdims)
     return total / (math.prod(np.shape(x)) / max(math.prod(np.shape(total)), 1))
@@ -279,7 +280,7 @@ def column_sum(x):
 column_sum.rules = (lambda g, y, x: broadcast_to(g, shape=np.shape(x)),)
 
 
-def matmul(a, b):
+def matmul(a: Any, b: Any) -> Any:
     """a @ b for vectors and matrices."""
     shapes = np.shape(a), np.shape(b)
     if not all(len(shape) in (1, 2) for shape in shapes):
@@ -429,7 +430,7 @@ def check_targets(answers, targets):
         raise ValueError("targets of shape {} do not fit answers of {}".format(*shapes))
 
 
-def softmax_cross_entropy(logits, targets):
+def softmax_cross_entropy(logits: Any, targets: Any) -> Any:
     """Mean over rows of -Σ t log softmax(z).    logits, targets (B, K); a row of t sums to 1"""
     return -mean(sum(targets * log_softmax(logits), axis=-1))
 

@@ -42,7 +42,6 @@ def r1(D: Network, real: np.ndarray, gamma: float = 1.0, pixels: int | None = No
     D : Network
         Image (B, inputs) -> logit (B, 1).
     real : array (B, inputs)
-        Real images.
     gamma : float, default 1
         The weight γ.
     pixels : int, optional
@@ -59,7 +58,6 @@ def r2(D: Network, fake: np.ndarray, gamma: float = 1.0, pixels: int | None = No
     D, gamma, pixels
         As of `r1`.
     fake : array (B, inputs)
-        Generated images.
     """
     return r1(D, fake, gamma, pixels)
 

@@ -258,6 +258,7 @@ def test_repr_shows_the_architecture():
         (lambda net: Network([]), ValueError, "at least one layer"),
         (lambda net: Dense(0, 3), ValueError, "inputs, 1 or more; got 0"),
         (lambda net: Dense(3, 2.5), ValueError, "outputs, 1 or more; got 2.5"),
+        (lambda net: Dense(True, 3), ValueError, "inputs, 1 or more; got True"),
         (lambda net: Dense(3, 2, init="xavier"), ValueError, "he, glorot, normal or a function, got 'xavier'"),
         (lambda net: Dense(3, 2, init=lambda r, i, o: np.ones((o, i))), ValueError, r"\(3, 2\)"),
         (lambda net: net.forward(np.ones((2, 5)))[1](np.ones((2, 3))), ValueError, r"shape \(2, 3\), the output has \(2, 2\)"),
@@ -280,6 +281,25 @@ def test_copies_and_pickles_share_no_parameters():
         assert np.all(other(x) == 0.5)  # its layers see its own theta ...
         np.testing.assert_array_equal(net(x), before)  # ... and only that
     assert copy.deepcopy(ops.affine) is ops.affine
+
+
+def test_a_layer_calls_only_the_rules_that_wrt_needs():
+    calls = []
+
+    @primitive
+    def scale(x, s):
+        return x * s
+
+    scale.rules = (
+        lambda g, y, x, s: calls.append("x") or g * s,
+        lambda g, y, x, s: calls.append("s") or ops.sum(g * x, axis=0),
+    )
+    del PRIMITIVES["scale"]
+    _, pull = Layer(scale, {"s": [2.0, 3.0]}).forward(np.ones((4, 2)))
+    for wrt, expected in (("input", ["x"]), ("params", ["s"]), ("both", ["x", "s"])):
+        calls.clear()
+        pull(np.ones((4, 2)), wrt)
+        assert calls == expected
 
 
 def test_a_copied_layer_sees_its_own_theta():

@@ -24,7 +24,7 @@ def network(weights: Weights, last: str | None) -> Any:
     return net
 
 
-class GAN(keras.Model):  # type: ignore[misc]
+class GAN(keras.Model):
     """As the documentation's example, which generates images twice: for D's update and for G's."""
 
     def __init__(self, generator: Any, discriminator: Any):

@@ -182,7 +182,7 @@ def read_npy(path: Path) -> npt.NDArray[Any]:
     """The array in a .npy file."""
     try:
         # Memory-mapped, so that a damaged header with a huge shape reserves no memory.
-        return np.load(path, mmap_mode="r", allow_pickle=False)  # type: ignore[no-any-return]
+        return np.load(path, mmap_mode="r", allow_pickle=False)
     except Exception as error:  # a damaged header may raise many types, even tokenize.TokenError
         raise DataError(f"{path.name}: cannot read it as .npy ({_line(error)})") from None
 

@@ -21,8 +21,8 @@ class LayersInARow(Protocol):
     """What is used of a Network here."""
 
     layers: Any
-    dense: list[bool]  # which layers are Dense
-    leaky: list[bool]  # which are LeakyReLU, with a slope
+    is_dense: list[bool]  # which layers are Dense
+    is_leaky: list[bool]  # which are LeakyReLU, with a slope
     slices: list[slice]  # where each one's parameters are in theta
     theta: np.ndarray
     updates: list[int]
@@ -33,7 +33,7 @@ class LayersInARow(Protocol):
 def forward(net: LayersInARow, x: np.ndarray) -> tuple[np.ndarray, Callable[..., Any]]:
     """(y, pull), as Network.forward returns them."""
     layers, updates = net.layers, net.updates[0]
-    dense, leaky = net.dense, net.leaky
+    dense, leaky = net.is_dense, net.is_leaky
     values, i = {0: x}, 0  # values[i] goes into layer i; none is kept between Dense and LeakyReLU
     while i < len(layers):
         layer = layers[i]

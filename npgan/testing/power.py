@@ -209,7 +209,7 @@ ALONG_AN_AXIS: dict[str, Callable[..., np.ndarray]] = {
 def with_bug(problem: Problem, grad: Gradient, leaf: int, change: Change) -> Gradient:
     """grad with its result changed at one leaf."""
 
-    def wrong(*given: Any) -> tuple:
+    def wrong(*given: Any) -> tuple[Any, ...]:
         gradients = problem.match(grad(*given))
         gradients[leaf] = change(np.asarray(gradients[leaf]))
         return problem.nest_gradients(gradients)

@@ -187,7 +187,7 @@ def dispatch(share, dtype, rows, write_job, *args):
     team, claim, free = current_team, None, workspaces.free
     workspace = free.pop() if free else Workspace()
     try:
-        computes = workspace
+        computes: Workspace | Team = workspace
         if share and team.threads > 1 and dtype == SHARED_DTYPE:
             claim = object()
             # setdefault claims the team in one step, and `claim` is known before: so an exception

@@ -108,7 +108,7 @@ class Rules:
         names[: len(signature)] = signature
         return [names[i] for i in self.differentiable]
 
-    def given(self) -> tuple:
+    def given(self) -> tuple[Any, ...]:
         """The arguments that are differentiated by."""
         return tuple(self.args[i] for i in self.differentiable)
 
@@ -132,7 +132,7 @@ class Rules:
             for i, piece in zip(self.differentiable, pieces, strict=True)
         )
 
-    def first_order(self) -> tuple[Callable, Callable]:
+    def first_order(self) -> tuple[Callable[..., Any], Callable[..., Any]]:
         """(the primitive, its rules)."""
 
         def forward(*given: Any) -> tuple[Any, Any]:
@@ -145,7 +145,7 @@ class Rules:
 
         return forward, backward
 
-    def second_order(self) -> tuple[Callable, Callable]:
+    def second_order(self) -> tuple[Callable[..., Any], Callable[..., Any]]:
         """(the rules as a function of g and the arguments, their derivatives on the tape)."""
 
         def forward(g: np.ndarray, *given: Any) -> tuple[Any, Any]:

@@ -40,6 +40,7 @@ class Problem:
         self.func, self.grad, self.max_evals, self.evals, self.style = func, grad, max_evals, 0, ""
         self.dout_changed = False  # whether backward wrote into its dout
         self.args = tuple(args) if isinstance(args, (tuple, list)) else (args,)
+        self.is_nested = any(isinstance(arg, (tuple, list, dict)) for arg in self.args)
         self.argnames = argument_names(func, self.args, argnames)
         leaves = [
             pair
@@ -103,15 +104,17 @@ class Problem:
         if self.evals > self.max_evals:
             raise BudgetError
 
-    def call_args(self, values: Sequence[np.ndarray]) -> tuple:
+    def call_args(self, values: Sequence[np.ndarray]) -> tuple[Any, ...]:
         """The arguments for a call, with these values as float leaves."""
         leaves = list(self.fixed)
         for slot, value in zip(self.slots, values, strict=True):
             leaves[slot] = value if isinstance(leaves[slot], np.ndarray) else value[()]
         return self.nest(leaves)
 
-    def nest(self, leaves: Sequence[Any]) -> tuple:
+    def nest(self, leaves: Sequence[Any]) -> tuple[Any, ...]:
         """One object per leaf, float or not, in the nesting of the arguments."""
+        if not self.is_nested:
+            return tuple(leaves)
         new = iter(leaves)
         return tuple(replace_leaves(arg, new) for arg in self.args)
 
@@ -206,7 +209,7 @@ class Problem:
             raise TypeError("grad must be a function, got None")
         args = self.call_args(values)
         if self.style == "loss":
-            given: tuple = args
+            given: tuple[Any, ...] = args
         elif self.style == "dout":
             given = (self.nest_dout(dout), *args)
         else:
@@ -229,7 +232,7 @@ class Problem:
 
     # ---- the same problem in another form ----
 
-    def nest_gradients(self, gradients: Sequence[Any]) -> tuple:
+    def nest_gradients(self, gradients: Sequence[Any]) -> tuple[Any, ...]:
         """One gradient per float leaf, in the nesting of the arguments; None at other leaves."""
         leaves: list[Any] = [None] * len(self.fixed)
         for slot, gradient in zip(self.slots, gradients, strict=True):

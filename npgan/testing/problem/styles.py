@@ -22,7 +22,7 @@ __tracebackhide__ = True  # pytest shows a failure at the user's line, not at ou
 STYLES = {"loss": "loss", "dout": "dout", "cache": "cache", "a": "loss", "b": "dout", "c": "cache"}
 
 
-def argument_names(func: Function, args: tuple, argnames: Argnames) -> list[str]:
+def argument_names(func: Function, args: tuple[Any, ...], argnames: Argnames) -> list[str]:
     """What the arguments are called: as the user says, else as func does."""
     if isinstance(argnames, str):
         argnames = (argnames,)
@@ -61,7 +61,7 @@ def accepts(func: Callable[..., object], n: int) -> bool:
     return True
 
 
-def guess_style(result: Any, func: Function, grad: Gradient | None, args: tuple) -> str:
+def guess_style(result: Any, func: Function, grad: Gradient | None, args: tuple[Any, ...]) -> str:
     """The style, from what func returned and how many arguments grad takes."""
     n = len(args)
     if grad is None:
@@ -86,7 +86,9 @@ def is_scalar(result: Any) -> bool:
     return not isinstance(result, (tuple, list, dict)) and np.size(result) == 1
 
 
-def returns_two_outputs(result: tuple, func: Function, grad: Gradient, args: tuple) -> bool:
+def returns_two_outputs(
+    result: tuple[Any, ...], func: Function, grad: Gradient, args: tuple[Any, ...]
+) -> bool:
     """Whether f(x) -> (y, z) with b(dout, x) means two outputs, not an output with its cache."""
     same_names = [p.name for p in parameters(grad)[1:]] == [p.name for p in parameters(func)]
     return len(args) == 1 and same_names and not np.array_equal(result[1], args[0])

@@ -59,7 +59,7 @@ def gradients_like(arg: Tree, gradients: Any, name: str) -> list[Any]:
     return [leaf for pair in pairs for leaf in gradients_like(*pair)]
 
 
-def check_keys(arg: dict, gradients: object, name: str) -> None:
+def check_keys(arg: dict[Any, Any], gradients: object, name: str) -> None:
     """Raise ValueError unless gradients is a dict with every key of arg that holds floats."""
     if not isinstance(gradients, dict):
         raise ValueError(
@@ -80,7 +80,7 @@ def check_keys(arg: dict, gradients: object, name: str) -> None:
         )
 
 
-def check_length(arg: tuple | list, gradients: object, name: str) -> None:
+def check_length(arg: tuple[Any, ...] | list[Any], gradients: object, name: str) -> None:
     """Raise ValueError unless gradients is a tuple or list as long as arg."""
     found = (
         f"{len(gradients)} items" if isinstance(gradients, (tuple, list)) else describe(gradients)

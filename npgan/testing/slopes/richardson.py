@@ -35,19 +35,21 @@ def best_entry(
     best: tuple[float, float, Entry] = (float(values[-1]), np.inf, (0, len(values) - 1))
     # By how much smaller steps may still change a value: less from step to step where it converges.
     slack = 10 * noise[1:] + 2 * np.minimum.accumulate(np.abs(np.diff(values)))
+    finer = list(zip(values[1:].tolist(), slack.tolist(), strict=True))
     for order, (column, column_noise) in enumerate(islice(columns(steps, values, noise), 3)):
-        for k in range(len(column)):
-            change = [abs(column[k] - column[j]) for j in (k - 1, k + 1) if 0 <= j < len(column)]
+        entries = column.tolist()  # as Python floats: the loops below are short
+        for k, (entry, entry_noise) in enumerate(zip(entries, column_noise.tolist(), strict=True)):
+            neighbours = (j for j in (k - 1, k + 1) if 0 <= j < len(entries))
+            change = [abs(entry - entries[j]) for j in neighbours]
             if not change:
                 continue
             # One neighbour may agree by chance, hence the part of the other.
-            error = float(max(min(change), 1e-2 * max(change)) + column_noise[k])
+            error = max(min(change), 1e-2 * max(change)) + entry_noise
             # Large steps may agree on a chord; smaller ones that contradict refute it.
-            smaller = slice(k + order, None)
-            if np.any(np.abs(column[k] - values[1:][smaller]) > 4 * error + slack[smaller]):
+            if any(abs(entry - value) > 4 * error + more for value, more in finer[k + order :]):
                 continue
             if error < best[1] * (0.5 if order > best[2][0] else 1.0):
-                best = (float(column[k]), error, (order, k + order))
+                best = (entry, error, (order, k + order))
     return best
 
 
