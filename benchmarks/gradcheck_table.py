@@ -1,10 +1,12 @@
-"""The pieces that benchmarks/gradcheck.py measured, as the text and tables that docs/gradcheck.md shows.
+"""Write what benchmarks/gradcheck.py measured as the text and tables of docs/gradcheck.md.
 
-One function per experiment. Each takes all pieces, {name: what was measured}, and returns "" where its own are missing.
+One function per experiment. Each takes all pieces, {name: what was measured}, and returns "" if its
+pieces are missing.
 """
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterable
 from typing import Any
 
@@ -18,42 +20,53 @@ INTRODUCTION = """\
 ## Measured
 
 Written by `python benchmarks/gradcheck.py run && python benchmarks/gradcheck.py table`:
-functions of NumPy with right gradients and with planted bugs, before every checker at its defaults and, where
-its documentation tells how, with tolerances scaled to the gradient."""
+every checker gets NumPy functions with right gradients and with planted bugs. It has its default
+tolerances and, if its documentation tells how, tolerances that are scaled to the gradient."""
 
 
 def table(pieces: Pieces) -> str:
+    """The whole section."""
     sections = (e1, e1_large, e1_one_entry, e2, e3, e4, e5, e6, e7)
     texts = [INTRODUCTION, *(section(pieces) for section in sections)]
-    return "\n\n".join(text for text in texts if text) + "\n"
+    paragraphs = "\n\n".join(text for text in texts if text).split("\n\n")
+    return "\n\n".join(map(wrapped, paragraphs)) + "\n"
+
+
+def wrapped(paragraph: str) -> str:
+    """A paragraph in lines of at most 100 characters; headings and tables as they are."""
+    if paragraph.startswith(("#", "|", "* ")):
+        return paragraph
+    return textwrap.fill(paragraph, 100, break_long_words=False, break_on_hyphens=False)
 
 
 def e1(pieces: Pieces) -> str:
+    """Bugs caught, on small arrays."""
     found = begun_with("e1-float", pieces)
     if not found:
         return ""
     kinds = max(p["kinds"] for p in found.values())
     checkers = next(iter(found.values()))["caught"]
     return f"""\
-**E1, bugs caught** ({kinds} kinds of bug; of relative size 1e-6 and above in float64, 1 % and above in float32)
+**E1, bugs found** ({kinds} kinds of bug, with a relative size of 1e-6 or more in float64, of 1 % or more
+in float32)
 
 {caught(found, "e1-", checkers)}
 
-In float32 most peers reject every bug because they reject every right gradient, too: see E2."""
+In float32 most other checkers reject every bug because they also reject every right gradient: see E2."""
 
 
 def e1_large(pieces: Pieces) -> str:
+    """Bugs caught, on a layer of MNIST size."""
     found = begun_with("e1-large", pieces)
     if not found:
         return ""
-    checkers = max(
-        (p["caught"] for p in found.values()), key=len
-    )  # not every peer has seen every piece
+    checkers = max((p["caught"] for p in found.values()), key=len)  # some peers lack some pieces
     brackets = any("alarms" in p for p in found.values())
     return f"""\
 **E1 on a layer of MNIST size** (64 x 784 times 784 x 128)\
 {"; in brackets, how many right gradients of 20 such layers were rejected" if brackets else ""}.
-torch's slow mode and scipy go entry by entry, which would take hours.
+torch's slow mode and scipy are not in the table: they check entry
+by entry, which would take hours.
 
 {caught(found, "e1-large-", checkers)}"""
 
@@ -73,6 +86,7 @@ def caught(found: Pieces, prefix: str, checkers: Iterable[str]) -> str:
 
 
 def e1_one_entry(pieces: Pieces) -> str:
+    """One wrong entry of a large array."""
     return "\n\n".join(
         f"One wrong entry of 100,352, {name.removeprefix('e1-entry-')}: "
         f"found {p['found']} of {p['of']}, its index named {p['named']} of {p['of']}."
@@ -81,6 +95,7 @@ def e1_one_entry(pieces: Pieces) -> str:
 
 
 def e2(pieces: Pieces) -> str:
+    """False alarms."""
     found = begun_with("e2-", pieces)
     if not found:
         return ""
@@ -97,8 +112,9 @@ def e2(pieces: Pieces) -> str:
         for name, p in found.items()
     )
     return f"""\
-**E2, false alarms**: npgan.testing calls {wrong} of {checks:,} correct gradients wrong. INCONCLUSIVE are
-inputs that are saturated, or on a kink everywhere. The peers saw the first {first["peer_checks"]} of each regime:
+**E2, false alarms**: npgan.testing calls {wrong} of {checks:,} correct gradients wrong. It is INCONCLUSIVE for
+inputs that are saturated, or at a kink in every entry. The other checkers got the first {first["peer_checks"]} of each
+regime:
 
 {grid(["regime", "npgan.testing: FAIL", "INCONCLUSIVE", *first["peers"]], rows)}"""
 
@@ -110,23 +126,26 @@ def regime(name: str) -> str:
 
 
 def e3(pieces: Pieces) -> str:
+    """The reported power against the measured one."""
     p = pieces.get("e3")
     if not p:
         return ""
     ratios = np.array([ratio for ratio, _, _ in p["ratios"]])
     near = np.mean((ratios < 10) & (ratios > 0.1))
     return f"""\
-**E3, honesty**: an all-zero backward passed {p["zero_passes"]} of {p["zero_tried"]} times. The claimed resolving power, over
-the smallest error that was really caught: median {np.median(ratios):.2g}, from {ratios.min():.2g} to {ratios.max():.2g}; \
+**E3, the reported power**: a backward that returns zeros passed {p["zero_passes"]} of {p["zero_tried"]} times. The ratio of the
+reported power to the smallest error that was found is {np.median(ratios):.2g} in the median, \
+and {ratios.min():.2g} to {ratios.max():.2g}; it is
 within a factor of 10 in {near:.1%} of {len(ratios)} arguments."""
 
 
 def e4(pieces: Pieces) -> str:
+    """Whether hints are right."""
     p = pieces.get("e4")
     if not p:
         return ""
     return (
-        f"**E4, hints** for {p['bugs']} gross bugs: "
+        f"**E4, hints** for {p['bugs']} large errors: "
         f"the right argument {p['argument right']} of {p['arguments']}, "
         f"the right index {p['index right']} of {p['indices']}, "
         f"the right first hint {p['hint'] / p['bugs']:.1%}."
@@ -134,6 +153,7 @@ def e4(pieces: Pieces) -> str:
 
 
 def e5(pieces: Pieces) -> str:
+    """Cost."""
     p = pieces.get("e5")
     if not p:
         return ""
@@ -145,41 +165,48 @@ def e5(pieces: Pieces) -> str:
 
 
 def e6(pieces: Pieces) -> str:
+    """Bugs from public threads."""
     found = pieces.get("e6")
     if not found:
         return ""
     count = sum(bug["verdict"] == FAIL for bug in found)
-    rows = ([thread(bug["url"]), bug["what"], said(bug["hint"])] for bug in found)
+    rows = ([thread(bug["url"]), bug["what"], without_verdict(bug["hint"])] for bug in found)
     return f"""\
-**E6, bugs from public threads**: {count} of {len(found)} caught.
+**E6, bugs from public threads**: {count} of {len(found)} found.
 
-{grid(["thread", "what was wrong", "what is said of it"], rows)}"""
+{grid(["thread", "what was wrong", "what npgan.testing reports"], rows)}"""
 
 
 def thread(url: str) -> str:
+    """A link to a thread, named by its repository."""
     owner, repository = url.split("/")[3:5]
     return f"[{owner}/{repository}]({url})"
 
 
-def said(hint: str) -> str:
+def without_verdict(hint: str) -> str:
+    """A summary line without its verdict."""
     return hint.removeprefix("FAIL: ").replace("|", "\\|")
 
 
 def e7(pieces: Pieces) -> str:
+    """Mutants of npgan's own rules."""
     p = pieces.get("e7")
     if not p:
         return ""
     killed, survivors = p["killed"], p["survivors"]
     text = (
-        f"**E7, our own rules mutated**: {sum(killed.values())} mutants of `npgan/ops.py` "
-        f"killed by `npgan.testing` alone, {killed['order 1']} at order 1 and {killed['order 2']} at order 2; "
-        f"{len(survivors)} survive; "
-        f"{len(p['equivalent'])} compute the same (`benchmarks/gradcheck_mutants.py` says why)."
+        f"**E7, changed rules**: each mutant is `npgan/ops.py` with one small change in a rule. "
+        f"`npgan.testing` alone finds {sum(killed.values())} mutants, "
+        f"{killed['order 1']} at order 1 and {killed['order 2']} at order 2; "
+        f"it does not find {len(survivors)}; "
+        f"{len(p['equivalent'])} compute the same as before "
+        f"(`benchmarks/gradcheck_mutants.py` says why)."
     )
-    return "\n\n".join([text, "\n".join(f"* survives: {s}" for s in survivors)]).rstrip()
+    return "\n\n".join([text, "\n".join(f"* not found: {s}" for s in survivors)]).rstrip()
 
 
 def begun_with(prefix: str, pieces: Pieces) -> Pieces:
+    """The results whose names begin with the prefix."""
     return {name: p for name, p in pieces.items() if name.startswith(prefix)}
 
 

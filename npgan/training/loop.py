@@ -1,4 +1,4 @@
-"""The training loop: epochs, history, callbacks, Ctrl-C, and a stop at numbers that are not finite.
+"""The training loop: epochs, history, callbacks, Ctrl-C. It adds the step to a "not finite".
 
 The loop depends on nothing of a GAN but `Trainable`. It draws no random numbers itself, so a run
 that is interrupted anywhere and continued sees the same batches in the same order.
