@@ -74,7 +74,7 @@ class Number(Constraint):
         return self.within(self.kind(cast(Any, value)))
 
     def parse(self, text: str) -> int | float:
-        """The number that a text of the command line stands for; raises ValueError."""
+        """The number in a text of the command line; raises ValueError."""
         try:
             return self.within(self.kind(text))
         except ValueError:
