@@ -1,7 +1,7 @@
-"""The results of benchmarks/gradcheck.py as the text and tables of docs/gradcheck.md.
+"""Write what benchmarks/gradcheck.py measured as the text and tables of docs/gradcheck.md.
 
-One function per experiment. Each takes all results by their names, and returns "" where those of its
-experiment are missing.
+One function per experiment. Each takes all pieces, {name: what was measured}, and returns "" if its
+pieces are missing.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ INTRODUCTION = """\
 ## Measured
 
 Written by `python benchmarks/gradcheck.py run && python benchmarks/gradcheck.py table`:
-functions of NumPy with right gradients and with planted bugs are given to every checker, at its defaults and, where
-its documentation tells how, with tolerances scaled to the gradient."""
+every checker gets NumPy functions with right gradients and with planted bugs. It has its default
+tolerances and, if its documentation tells how, tolerances that are scaled to the gradient."""
 
 
 def table(pieces: Pieces) -> str:
@@ -47,11 +47,12 @@ def e1(pieces: Pieces) -> str:
     kinds = max(p["kinds"] for p in found.values())
     checkers = next(iter(found.values()))["caught"]
     return f"""\
-**E1, bugs caught** ({kinds} kinds of bug, of relative size 1e-6 and above in float64, 1 % and above in float32)
+**E1, bugs found** ({kinds} kinds of bug, with a relative size of 1e-6 or more in float64, of 1 % or more
+in float32)
 
 {caught(found, "e1-", checkers)}
 
-In float32 most peers reject every bug because they reject every right gradient, too; see E2."""
+In float32 most other checkers reject every bug because they also reject every right gradient: see E2."""
 
 
 def e1_large(pieces: Pieces) -> str:
@@ -64,7 +65,8 @@ def e1_large(pieces: Pieces) -> str:
     return f"""\
 **E1 on a layer of MNIST size** (64 x 784 times 784 x 128)\
 {"; in brackets, how many right gradients of 20 such layers were rejected" if brackets else ""}.
-Left out are torch's slow mode and scipy: they go entry by entry, which would take hours.
+torch's slow mode and scipy are not in the table: they check entry
+by entry, which would take hours.
 
 {caught(found, "e1-large-", checkers)}"""
 
@@ -110,8 +112,9 @@ def e2(pieces: Pieces) -> str:
         for name, p in found.items()
     )
     return f"""\
-**E2, false alarms**: npgan.testing rejects {wrong} of {checks:,} right gradients. INCONCLUSIVE are
-inputs that are saturated, or on a kink everywhere. The peers were given the first {first["peer_checks"]} of each regime:
+**E2, false alarms**: npgan.testing calls {wrong} of {checks:,} correct gradients wrong. It is INCONCLUSIVE for
+inputs that are saturated, or at a kink in every entry. The other checkers got the first {first["peer_checks"]} of each
+regime:
 
 {grid(["regime", "npgan.testing: FAIL", "INCONCLUSIVE", *first["peers"]], rows)}"""
 
@@ -130,8 +133,9 @@ def e3(pieces: Pieces) -> str:
     ratios = np.array([ratio for ratio, _, _ in p["ratios"]])
     near = np.mean((ratios < 10) & (ratios > 0.1))
     return f"""\
-**E3, power**: a backward pass that returns zeros passed {p["zero_passes"]} of {p["zero_tried"]} times. The reported power, divided by
-the smallest error that was caught: median {np.median(ratios):.2g}, from {ratios.min():.2g} to {ratios.max():.2g}; \
+**E3, the reported power**: a backward that returns zeros passed {p["zero_passes"]} of {p["zero_tried"]} times. The ratio of the
+reported power to the smallest error that was found is {np.median(ratios):.2g} in the median, \
+and {ratios.min():.2g} to {ratios.max():.2g}; it is
 within a factor of 10 in {near:.1%} of {len(ratios)} arguments."""
 
 
@@ -141,10 +145,10 @@ def e4(pieces: Pieces) -> str:
     if not p:
         return ""
     return (
-        f"**E4, hints** for {p['bugs']} gross bugs: "
-        f"the right argument is named in {p['argument right']} of {p['arguments']}, "
-        f"the right index in {p['index right']} of {p['indices']}, "
-        f"and the first hint is right in {p['hint'] / p['bugs']:.1%}."
+        f"**E4, hints** for {p['bugs']} large errors: "
+        f"the right argument {p['argument right']} of {p['arguments']}, "
+        f"the right index {p['index right']} of {p['indices']}, "
+        f"the right first hint {p['hint'] / p['bugs']:.1%}."
     )
 
 
@@ -168,9 +172,9 @@ def e6(pieces: Pieces) -> str:
     count = sum(bug["verdict"] == FAIL for bug in found)
     rows = ([thread(bug["url"]), bug["what"], without_verdict(bug["hint"])] for bug in found)
     return f"""\
-**E6, bugs from public threads**: {count} of {len(found)} caught.
+**E6, bugs from public threads**: {count} of {len(found)} found.
 
-{grid(["thread", "what was wrong", "what the checker reports"], rows)}"""
+{grid(["thread", "what was wrong", "what npgan.testing reports"], rows)}"""
 
 
 def thread(url: str) -> str:
@@ -191,12 +195,14 @@ def e7(pieces: Pieces) -> str:
         return ""
     killed, survivors = p["killed"], p["survivors"]
     text = (
-        f"**E7, mutants of npgan's own rules**: `npgan.testing` alone finds {sum(killed.values())} mutants of "
-        f"`npgan/ops.py`, {killed['order 1']} at order 1 and {killed['order 2']} at order 2; "
-        f"{len(survivors)} survive; "
-        f"{len(p['equivalent'])} compute the same (`benchmarks/gradcheck_mutants.py` says why)."
+        f"**E7, changed rules**: each mutant is `npgan/ops.py` with one small change in a rule. "
+        f"`npgan.testing` alone finds {sum(killed.values())} mutants, "
+        f"{killed['order 1']} at order 1 and {killed['order 2']} at order 2; "
+        f"it does not find {len(survivors)}; "
+        f"{len(p['equivalent'])} compute the same as before "
+        f"(`benchmarks/gradcheck_mutants.py` says why)."
     )
-    return "\n\n".join([text, "\n".join(f"* survives: {s}" for s in survivors)]).rstrip()
+    return "\n\n".join([text, "\n".join(f"* not found: {s}" for s in survivors)]).rstrip()
 
 
 def begun_with(prefix: str, pieces: Pieces) -> Pieces:

@@ -19,7 +19,7 @@ def main(epochs=16, limit=None, out="one_screen.png"):
     D = Discriminator(inputs=784, hidden=(512, 256), rng=rng)  # image -> logit of "it is real"
     adam_G, adam_D = Adam(G, lr=2e-4, beta1=0.5), Adam(D, lr=2e-4, beta1=0.5)
 
-    # What D should answer to a batch of real images followed by one of fakes.
+    # D's targets for a batch of real images followed by a batch of fakes.
     real_then_fake = np.repeat(np.float32([[1], [0]]), BATCH, axis=0)  # (128, 1)
 
     for epoch in range(epochs):
@@ -27,14 +27,14 @@ def main(epochs=16, limit=None, out="one_screen.png"):
         for real in npgan.datasets.batches(images, BATCH, rng):  # (64, 784) float32 in [-1, 1]
             z = rng.standard_normal((BATCH, LATENT), dtype=np.float32)
 
-            # Discriminator: call real 1, call fake 0. Pull no further than D's own parameters.
+            # Update D: it should give 1 to real images and 0 to fakes. Its input needs no gradient.
             fake, pull_G = G.forward(z)
             logits, pull_D = D.forward(np.concatenate([real, fake]))
             loss_D, dlogits = bce_with_logits(logits, real_then_fake)
             adam_D.step(pull_D(dlogits, wrt="params"))
 
-            # Generator: make D call the fakes 1. Pull through D to the pixels, then through G.
-            logits, pull_D = D.forward(fake)  # D has just moved: score again
+            # Update G: D should give 1 to its images. The gradient goes back through D and then G.
+            logits, pull_D = D.forward(fake)  # again, because D has changed
             loss_G, dlogits = bce_with_logits(logits, 1.0)
             adam_G.step(pull_G(pull_D(dlogits, wrt="input"), wrt="params"))
             losses.append((loss_D, loss_G))

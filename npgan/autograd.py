@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 serial_numbers = itertools.count()
-PRIMITIVES: dict[str, Primitive] = {}  # by name, the first of each: the tests walk through it
+PRIMITIVES: dict[str, Primitive] = {}  # by name; the tests go through all of them
 Rule = Callable[..., Any]
 Many = Sequence["Tensor"]
 
@@ -44,7 +44,7 @@ class Tensor:
     """
 
     __slots__ = ("data", "made_by", "number")
-    __array_ufunc__ = None  # array * Tensor must ask the Tensor, not loop over the array
+    __array_ufunc__ = None  # array * Tensor calls Tensor.__rmul__, not a loop over the array
 
     def __init__(
         self,
@@ -63,7 +63,7 @@ class Tensor:
     size = property(lambda self: self.data.size)
     dtype = property(lambda self: self.data.dtype)
 
-    if TYPE_CHECKING:  # ops.py attaches these, for they are primitives
+    if TYPE_CHECKING:  # ops.py attaches these
         T: Tensor
 
         def __add__(self, other: Any) -> Tensor: ...
@@ -86,7 +86,7 @@ class Tensor:
         return f"Tensor({values}, shape {self.shape}, {self.dtype}{origin})"
 
     def __array__(self, *_args: Any, **_kwargs: Any) -> np.ndarray:
-        raise TypeError("NumPy cannot see through a Tensor; use npgan.ops, or .data for the array")
+        raise TypeError("NumPy functions take no Tensors; use npgan.ops, or .data for the array")
 
     def __bool__(self) -> bool:
         raise TypeError("a Tensor has no truth value; compare its .data")
@@ -118,7 +118,7 @@ class Primitive:
         return f"<primitive {self.__name__}>"
 
     def __reduce__(self) -> str:
-        """Pickled by name, as a function is; a copy of it is itself."""
+        """Pickle by name, like a function; copying returns the same object."""
         return self.__name__
 
     def rule(self, i: int) -> Rule:
@@ -165,11 +165,11 @@ def grad(y: Tensor, xs: Tensor | Many, create_graph: bool = False, unused: str =
     y : Tensor
         A scalar.
     xs : Tensor or sequence of Tensor
-        What to differentiate by; a sequence gives a list.
+        What to differentiate by; for a sequence the result is a list.
     create_graph : bool, default False
         False: the results are arrays. True: Tensors, which can be differentiated again.
     unused : {"raise", "zero"}
-        For an x on which y does not depend (mostly a mistake): ValueError, or zeros.
+        For an x on which y does not depend: ValueError, as it usually is a mistake, or zeros.
     """
     single = isinstance(xs, Tensor)
     wanted: list[Tensor] = [xs] if isinstance(xs, Tensor) else list(xs)
@@ -184,7 +184,7 @@ def grad(y: Tensor, xs: Tensor | Many, create_graph: bool = False, unused: str =
     gradients: dict[int, Any] = {y.number: np.ones_like(y.data)}
     if create_graph:
         gradients[y.number] = Tensor(gradients[y.number])
-    queue = [(-y.number, y)]  # youngest first; a node enters once, with its first gradient
+    queue = [(-y.number, y)]  # newest first; a node is added once, with its first gradient
     while queue:
         node = heapq.heappop(queue)[1]
         if node.made_by is None:
@@ -212,7 +212,7 @@ def grad(y: Tensor, xs: Tensor | Many, create_graph: bool = False, unused: str =
             gradients[x.number] = Tensor(zero) if create_graph else zero
     found = [gradients[x.number] for x in wanted]
     if not create_graph:
-        # A rule may return a read-only view or g itself, and float64 where that met x's float32.
+        # A rule may return a read-only view, g itself, or float64 for a float32 x.
         found = [np.array(g, x.dtype) for g, x in zip(found, wanted, strict=True)]
     return found[0] if single else found
 
@@ -227,7 +227,7 @@ def nodes_between(y: Tensor, targets: set[int]) -> set[int]:
                 seen[a.number] = a
                 stack.append(a)
     found: set[int] = set()
-    for number in sorted(seen):  # oldest first: what a node was made from is decided before it
+    for number in sorted(seen):  # oldest first: a node comes after the nodes it was made from
         made_by = seen[number].made_by
         sources = made_by[1] if made_by else ()
         if number in targets or any(isinstance(a, Tensor) and a.number in found for a in sources):

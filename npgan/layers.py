@@ -4,7 +4,7 @@
     dx, dtheta = pull(dy)               # the gradients, from dL/dy back to dL/dx and dL/dtheta
 
 A *pullback* (vector-Jacobian product) maps the gradient by a function's output to the gradients by
-its inputs. A layer is one primitive and the parameters it owns: `forward` calls the primitive,
+its inputs. A layer is one primitive and its parameters: `forward` calls the primitive,
 `pull` calls its rules. Nothing is stored on the layer, since a pullback keeps the values that it
 needs: two forward passes never disturb each other. A pullback accumulates nothing.
 
@@ -65,7 +65,7 @@ INITIALISERS: dict[str, Initialiser] = {"he": he, "glorot": glorot, "normal": no
 
 
 class Layer:
-    """One primitive with its options, and the parameters that it owns.
+    """One primitive with its options and parameters.
 
     Parameters
     ----------
@@ -229,13 +229,13 @@ def use_rules(only: bool = True) -> None:
 class Network:
     """Layers in a row, whose parameters are views into one flat vector `theta`.
 
-    Assign into theta (net.theta[:] = ...), never to it. The parameters are named "0.W", "0.b",
-    "2.W", ... by the position of the layer.
+    Change the parameters by net.theta[:] = ..., not by net.theta = .... Their names are "0.W",
+    "0.b", "2.W", ... by the position of the layer.
 
     Parameters
     ----------
     layers : sequence of Layer
-        From input to output. A layer with parameters belongs to one network only.
+        From input to output. A layer with parameters can be in one network only.
     """
 
     def __init__(self, layers: Sequence[Layer]):
@@ -245,7 +245,7 @@ class Network:
         for layer in self.layers:
             if layer.in_network or (layer.theta.size and self.layers.count(layer) > 1):
                 raise ValueError(
-                    f"{layer!r} belongs to a network already; make a new layer, or net.copy()"
+                    f"{layer!r} is in a network already; make a new layer, or net.copy()"
                 )
         for layer in self.layers:
             layer.in_network = layer.theta.size > 0
@@ -286,8 +286,8 @@ class Network:
 
         x is (B, inputs) floats, y is (B, outputs). pull(dy, wrt) returns dx for wrt="input", the
         flat dtheta for "params", (dx, dtheta) for "both", and computes no more than that. It raises
-        RuntimeError where an optimiser has moved the weights since: the gradient would mix two sets
-        of weights. Call forward again.
+        RuntimeError if an optimiser has changed the weights since: the gradient would mix two sets
+        of weights. Then call forward again.
         """
         x = self.cast(x)
         if not rules_only:
@@ -312,15 +312,15 @@ class Network:
     def checked(self, g: np.ndarray, y: np.ndarray, wrt: str, updates: int) -> np.ndarray:
         """A pullback's argument in the network's dtype; errors where it must not be used."""
         check_wrt(wrt)
-        g = self.cast(g)  # a float64 gradient would turn every later product into float64
+        g = self.cast(g)  # a float64 gradient would make every later product float64
         if g.shape != y.shape:
             raise ValueError(f"pull() got a gradient of shape {g.shape}, the output has {y.shape}")
         if updates != self.updates[0]:
-            raise RuntimeError("the weights have moved since this forward pass; call forward again")
+            raise RuntimeError("the weights have changed since this forward pass; call it again")
         return g
 
     def cast(self, x: Any) -> np.ndarray:
-        """x in the network's dtype; integers are refused: they are images that were not scaled."""
+        """x in the network's dtype. TypeError for integers: such images were not scaled."""
         x = np.asarray(x)
         if x.dtype.kind != "f":
             hint = "npgan.datasets.to_unit() scales images to [-1, 1]"

@@ -19,21 +19,21 @@ from .autograd import value_and_grad
 
 
 class Loss(NamedTuple):
-    """The two sides of a GAN loss, and what is known of it. Each network minimises its own side.
+    """The losses of D and of G, and what is known of them. Each network minimises its own.
 
-    Both sides are functions (logits at real, logits at fake) -> scalar, written with npgan.ops.
+    Both are functions (logits of real, logits of fake images) -> scalar, written with npgan.ops.
     """
 
     name: str
     discriminator: Callable[[Any, Any], Any]
     generator: Callable[[Any, Any], Any]
-    # with_target(real, fake, t) is D's side with the target t instead of 1 at real images.
+    # with_target(real, fake, t) is the loss of D with the target t, not 1, for real images.
     with_target: Callable[[Any, Any, float], Any] | None = None
-    # Whether σ(logit) is a probability: that an image is real or, if needs_real, the real of two.
+    # Whether σ(logit) is a probability: that an image is real, or with needs_real the real of two.
     gives_probabilities: bool = False
-    # Whether the generator's side looks at the real logits.
+    # Whether the loss of G depends on the logits of real images.
     needs_real: bool = False
-    # D's and G's loss where D cannot tell real from generated, and how a chart labels these values.
+    # The losses of D and G if D cannot tell real from generated images, and their labels in charts.
     equilibrium: tuple[float, float] | None = None
     equilibrium_labels: tuple[str, str] | None = None
 

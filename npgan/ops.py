@@ -1,9 +1,9 @@
-"""Every primitive with its derivative rules beside it: the only file that contains a derivative.
+"""Every primitive, with its derivative rules next to it. No other file contains a derivative.
 
-In a rule, g is dL/dy, y the primitive's result, and what follows are its arguments; the rule of
-argument i returns dL/d(argument i). Rules call primitives and the operators + - * / ** only, so a
-rule works on arrays (it computes) and on Tensors (it is differentiable itself). docs/derivations.md
-derives each of them on paper.
+A rule is called as rule(g, y, *arguments), where g is dL/dy and y is the primitive's result; the
+rule of argument i returns dL/d(argument i). Rules use only primitives and the operators + - * / **,
+so a rule works on arrays (it computes) and on Tensors (it can be differentiated). All of them are
+derived on paper in docs/derivations.md.
 """
 
 from __future__ import annotations
@@ -185,7 +185,7 @@ def mean(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
 
 
 def checked_index(index):
-    """Refuse arrays: they may name an element twice, and put would keep one gradient of two."""
+    """Raise TypeError for an array: with an element in it twice, put would lose a gradient."""
     for i in index if isinstance(index, tuple) else (index,):
         if isinstance(i, bool) or not (
             i is None or i is Ellipsis or isinstance(i, (int, np.integer, slice))
@@ -196,7 +196,7 @@ def checked_index(index):
 
 @primitive
 def get(x, index):
-    """x[index] for integers, slices, None and ...: what can name no element twice."""
+    """x[index] for integers, slices, None and ..., which select no element twice."""
     return x[checked_index(index)]
 
 
@@ -239,7 +239,7 @@ concatenate.rules = concatenate_rule
 
 @primitive
 def gemm(a, b, ta=False, tb=False):
-    """a b (NN), a bᵀ (tb, NT) or aᵀ b (ta, TN).    Its rules need these three and no fourth."""
+    """a b (NN), a bᵀ (tb, NT) or aᵀ b (ta, TN).    Its rules need only these three."""
     return kernels.gemm(a, b, ta, tb)
 
 
@@ -292,7 +292,7 @@ def matmul(a: Any, b: Any) -> Any:
     return reshape(gemm(rows, columns), shape=np.shape(a)[:-1] + np.shape(b)[1:])
 
 
-# ---- activations; a gate is the backward half of one, and a primitive because it is fused ----
+# ---- activations; a gate is the product of g and an activation's derivative, in one pass ----
 
 
 @primitive
@@ -305,7 +305,7 @@ def leaky_relu(x, slope=0.2):
 
 leaky_relu.rules = (
     lambda g, y, x, slope=0.2: leaky_gate(g, y, slope=slope),
-)  # y > 0 just where x > 0
+)  # y > 0 exactly where x > 0
 
 
 @primitive
@@ -358,9 +358,9 @@ sigmoid_gate.rules = (
 
 @primitive
 def dropout(x, rate, key):
-    """x / (1 - rate) or, with probability rate, 0: for each element anew.    Srivastava et al. 2014
+    """0 with probability rate, else x / (1 - rate), elementwise.    Srivastava et al. 2014
 
-    The mask is a function of the key, np.random.default_rng(key): the rule draws it again.
+    The key is the seed of the mask, so the rule can draw the same mask again.
     """
     if not 0 <= rate < 1:
         raise ValueError(f"dropout() needs a rate in [0, 1), got {rate}")
@@ -397,7 +397,7 @@ log_softmax.rules = (lambda g, y, z: g - exp(y) * sum(g, axis=-1, keepdims=True)
 def bce(p, t):
     """Binary cross-entropy, mean of -t log p - (1 - t) log(1 - p).    p in (0, 1), t in [0, 1]
 
-    For reading: infinite at p = 0 and 1, where bce_with_logits is finite and keeps its gradient.
+    It is infinite at p = 0 and 1. For training use bce_with_logits, which is always finite.
     """
     check_targets(p, t)
     return -np.mean(t * np.log(p) + (1 - t) * np.log(1 - p), dtype=np.asarray(p).dtype)
@@ -417,14 +417,14 @@ def bce_with_logits(z, t):
     return kernels.bce_with_logits(z if z.dtype.kind == "f" else z.astype(np.float64), t)
 
 
-bce_with_logits.rules = (  # dL/dz is σ(z) - t, written as two terms that keep their small values
+bce_with_logits.rules = (  # dL/dz is σ(z) - t, as two terms, so that small values are not lost
     lambda g, y, z, t: g * ((1.0 - t) * sigmoid(z) - t * sigmoid(-z)) / np.size(z),
     lambda g, y, z, t: sum_to(g * (-z) / np.size(z), shape=np.shape(t)),
 )
 
 
 def check_targets(answers, targets):
-    """Targets may broadcast to the answers only: (B,) against (B, 1) would be B² pairs."""
+    """Raise ValueError if broadcasting enlarges the answers: (B,) with (B, 1) gives B² pairs."""
     shapes = np.shape(targets), np.shape(answers)
     if np.broadcast_shapes(*shapes) != shapes[1]:
         raise ValueError("targets of shape {} do not fit answers of {}".format(*shapes))
@@ -441,7 +441,7 @@ NUMBERS = (Tensor, np.ndarray, np.generic, int, float)
 
 
 def operator(function):
-    """function(a, b) as a method, which lets Python try the other operand where b is no number."""
+    """function(a, b) as a method; if b is no number, Python tries the method of b."""
     return lambda a, b: function(a, b) if isinstance(b, NUMBERS) else NotImplemented
 
 

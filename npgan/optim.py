@@ -1,4 +1,4 @@
-"""Optimisers on a flat vector: one loop over one array.
+"""Optimisers of a flat vector: an update is one loop over one array.
 
 An optimiser holds a network (or a bare vector) and updates it in place by `step(gradient)`. Its own
 state is in arrays that can be read (`state`) and put back (`restore`).
@@ -17,7 +17,7 @@ from .layers import Network
 
 
 class Optimiser:
-    """What SGD and Adam share: the vector they update, their state, the check of a gradient."""
+    """The base class of SGD and Adam: their vector, their state, and the check of a gradient."""
 
     # One update of theta and the slots; False if the gradient is not finite.
     _update: Callable[[np.ndarray], bool]
@@ -27,7 +27,7 @@ class Optimiser:
         theta = target.theta if isinstance(target, Network) else target
         kind = type(self).__name__
         if not isinstance(theta, np.ndarray) or theta.ndim != 1:
-            raise TypeError(f"{kind}() moves a Network or a flat vector, got {target!r}")
+            raise TypeError(f"{kind}() updates a Network or a flat vector, got {target!r}")
         for name, value in hyper.items():
             low, high = (0, 1) if name in ("beta1", "beta2", "momentum") else (0, np.inf)
             if not low <= value < high or (name in ("lr", "eps") and value == 0):
@@ -38,8 +38,8 @@ class Optimiser:
     def step(self, gradient: np.ndarray) -> None:
         """Update theta in place by a flat gradient of its layout.
 
-        Raises ValueError on another shape, and FloatingPointError where the gradient is not finite:
-        this is found during the update, so theta is not usable afterwards.
+        Raises ValueError for another shape, and FloatingPointError if the gradient is not finite.
+        This is noticed during the update, so theta must not be used afterwards.
         """
         gradient = np.asarray(gradient)
         if gradient.shape != self.theta.shape:
@@ -58,7 +58,7 @@ class Optimiser:
             raise FloatingPointError(f"the gradient of {where} is {gradient[index]}")
 
     def state(self) -> dict[str, np.ndarray]:
-        """Return copies of everything that a restart needs: t and the slots."""
+        """Return copies of the whole state, t and the slots, from which `restore` continues."""
         return {"t": np.array(self.t), **{name: slot.copy() for name, slot in self.slots.items()}}
 
     def restore(self, state: Mapping[str, Any]) -> None:
@@ -78,7 +78,7 @@ class SGD(Optimiser):
     target : Network or flat array
         Updated in place.
     lr, momentum : float
-        The learning rate, above 0; in [0, 1).
+        The learning rate, above 0, and the momentum, in [0, 1).
     """
 
     def __init__(self, target: Network | np.ndarray, lr: float = 0.01, momentum: float = 0.0):
@@ -90,7 +90,7 @@ class SGD(Optimiser):
 
 
 class Adam(Optimiser):
-    """Adam (Kingma & Ba 2015, algorithm 1).
+    """Adam (Kingma & Ba 2015, algorithm 1); computed by the kernel `adam`, in npgan/kernels/.
 
     m = β1 m + (1-β1) g,  v = β2 v + (1-β2) g²,  theta -= lr m/(1-β1^t) / (√(v/(1-β2^t)) + eps)
 
@@ -99,7 +99,7 @@ class Adam(Optimiser):
     target : Network or flat array
         Updated in place.
     lr, eps : float
-        The learning rate, and what keeps the quotient finite; above 0.
+        The learning rate, and a number that keeps the quotient finite; above 0.
     beta1, beta2 : float
         The decay of the averages of g and of g², in [0, 1).
     """

@@ -1,7 +1,7 @@
-"""Penalties on D's slope by its input: R1, R2, both of them, and WGAN-GP.
+"""Penalties on the gradient of D by its input: R1, R2, both of them, and WGAN-GP.
 
-Each returns (value, flat gradient by D.theta), to be added to D's loss. The slope is itself a
-gradient, so this is a second derivative; the tape computes it by the same rules.
+Each returns (value, flat gradient by D.theta), to be added to D's loss. The penalty contains a
+gradient, so its own gradient is a second derivative; the tape computes it by the same rules.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def slope_penalty(
 ) -> Penalised:
     """of_square(|∇x D(x)|² of each image) and its gradient by D.theta, through the tape.
 
-    Row i of the logits depends on image i alone, so one gradient of their sum holds every slope.
+    Logit i depends on image i alone, so row i of the gradient of their sum is that of logit i.
     pixels: how many columns of x are the image, where a label follows it.
     """
     leaf, params = Tensor(D.cast(x)), D.tensors()
@@ -89,7 +89,7 @@ def wgan_gp(
     if (shapes := (np.shape(real), np.shape(fake)))[0] != shapes[1]:
         raise ValueError("wgan_gp() pairs real with fake images, got {} and {}".format(*shapes))
     along = np.random.default_rng(rng).random((len(real), 1)).astype(real.dtype)
-    tiny = float(np.finfo(real.dtype).tiny)  # |∇D| has no derivative where it is 0
+    tiny = float(np.finfo(real.dtype).tiny)  # added, because a root has no derivative at 0
     return slope_penalty(
         D,
         real + along * (fake - real),

@@ -219,7 +219,7 @@ def test_a_pullback_from_before_the_step_is_refused():
     fake = G(z)
     logits, pull_D = D.forward(fake)
     discriminator_step(D, SGD(D), real, fake)
-    with pytest.raises(RuntimeError, match="weights have moved"):
+    with pytest.raises(RuntimeError, match="weights have changed"):
         pull_D(np.ones_like(logits), wrt="input")
 
 

@@ -231,7 +231,7 @@ def test_a_parameter_with_zero_derivative_gets_zeros():
 
 def test_a_layer_has_one_network():
     layer, activation = Dense(3, 3), LeakyReLU()
-    with pytest.raises(ValueError, match="belongs to a network already"):
+    with pytest.raises(ValueError, match="is in a network already"):
         Network([layer, layer])
     net = Network([Dense(3, 3), activation, Dense(3, 3), activation])  # it has no parameters
     with pytest.raises(ValueError, match=r"make a new layer, or net\.copy\(\)"):
@@ -431,6 +431,33 @@ def test_networks_on_one_vector_move_together():
     _, pull_copied = copied.forward(np.ones((2, 4), np.float32))
     npgan.SGD(net, lr=0.1).step(np.ones_like(net.theta))
     np.testing.assert_array_equal(same.layers[0].params["W"], net.layers[0].params["W"])
-    with pytest.raises(RuntimeError, match="moved"):
+    with pytest.raises(RuntimeError, match="have changed"):
         pull(np.ones_like(y))
     pull_copied(np.ones_like(y))  # its weights are its own
+
+
+def test_by_rules_no_work_is_done_that_wrt_does_not_ask_for(by_rules, monkeypatch):
+    calls = []
+    for name in ("input_gradient", "parameter_gradient"):
+        right = getattr(Layer, name)
+        monkeypatch.setattr(
+            Layer, name, lambda layer, *a, n=name, f=right: calls.append(n) or f(layer, *a)
+        )
+    _, pull = Network([Dense(5, 4, rng=0), Dense(4, 2, rng=0)]).forward(np.ones((3, 5)))
+    pull(np.ones((3, 2)), "input")
+    assert calls == ["input_gradient"] * 2
+    calls.clear()
+    pull(np.ones((3, 2)), "params")
+    assert calls == ["parameter_gradient", "input_gradient", "parameter_gradient"]
+
+
+def test_with_theta_changes_only_the_copy():
+    layer, net = Dense(3, 2, rng=0), npgan.Discriminator(4, (6,), rng=0)
+    weights, theta = layer.params["W"].copy(), net.theta
+    np.testing.assert_array_equal(layer.with_theta(np.zeros(8)).params["W"], np.zeros((3, 2)))
+    np.testing.assert_array_equal(layer.params["W"], weights)
+    first = net.with_theta(np.zeros(30), net.layers[:1])
+    assert repr(first) == "Discriminator(Dense(4 -> 6); 30 parameters)"
+    np.testing.assert_array_equal(first(np.ones((1, 4))), np.zeros((1, 6)))
+    assert net.theta is theta
+    assert np.any(net.layers[0].params["W"] != 0)

@@ -102,7 +102,7 @@ def sgd(theta, grad, velocity, lr, momentum):
 def adam(theta, grad, m, v, lr, beta1, beta2, eps, t):
     """Step t = 1, 2, … of Adam (Kingma & Ba 2015, algorithm 1); theta, m and v in place.
 
-    With β₁ = 0 the mean of the gradients is the gradient, and m is left alone. Returns whether grad
+    With β₁ = 0 the mean of the gradients is the gradient, so m is not used. Returns whether grad
     is finite.
     """
     v *= beta2

@@ -1,16 +1,16 @@
 """Random numbers: one stream for each purpose, so that options do not change each other's numbers.
 
 All streams follow from the seed of the GAN. A stream that belongs to a step or an epoch has its
-number in the key, so a run that was interrupted goes on with the same numbers.
+number in the key, so a run that was interrupted continues with the same numbers.
 """
 
 from __future__ import annotations
 
 from enum import IntEnum
-from typing import Any
 
 import numpy as np
 
+from ..layers import Seed
 from .settings import is_bool
 
 
@@ -33,8 +33,8 @@ def key(seed: int, stream: Stream, *path: int) -> list[int]:
     return [seed, int(stream), *path]
 
 
-def generator(rng: Any) -> np.random.Generator:
-    """The generator that an int, a np.random.Generator or None stands for.
+def generator(rng: Seed) -> np.random.Generator:
+    """The generator for an int, a np.random.Generator or None.
 
     Raises ValueError in one line for anything else.
     """
