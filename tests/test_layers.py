@@ -51,6 +51,19 @@ def test_pull_agrees_with_central_differences():
     )
 
 
+@pytest.mark.parametrize("slope", [0.0, 0.05, 1.5])
+def test_pull_follows_the_slope_of_each_layer(slope):
+    rng = np.random.default_rng(1)
+    layers = [Dense(5, 4, rng=0), LeakyReLU(slope), Dense(4, 3, rng=1), LeakyReLU(0.3)]
+    net = Network([*layers, Dense(3, 1, rng=2), LeakyReLU(0.7)]).astype(np.float64)
+    net.theta[:] = rng.normal(0, 0.7, net.theta.size)
+    x, g = rng.standard_normal((6, 5)), rng.standard_normal((6, 1))
+    dx, dtheta = net.forward(x)[1](g)
+    loss = lambda: np.sum(g * net(x))
+    np.testing.assert_allclose(dx, numerical(loss, x), rtol=1e-6, atol=1e-8)
+    np.testing.assert_allclose(dtheta, numerical(loss, net.theta), rtol=1e-6, atol=1e-8)
+
+
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @given(batch=st.integers(1, 9), seed=st.integers(0, 99))
 def test_pullbacks_and_tape_have_the_same_bits(dtype, batch, seed):

@@ -8,7 +8,7 @@ import pytest
 from npgan import losses
 from npgan.losses import LOSSES
 
-REAL, FAKE = np.array([[0.5], [-1.25], [3.0]]), np.array([[2.0], [-0.5], [0.75]])
+REAL, FAKE = np.array([[0.5], [-1.25], [3.0]]), np.array([[2.0], [-0.5], [1.75]])
 
 
 def cross_entropy(logits, target):
