@@ -1,7 +1,7 @@
 """Random numbers: one stream for each purpose, so that options do not change each other's numbers.
 
 All streams follow from the seed of the GAN. A stream that belongs to a step or an epoch has its
-number in the key, so a run that was interrupted goes on with the same numbers.
+number in the key, so a run that was interrupted continues with the same numbers.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from .settings import is_bool
 
 
 class Stream(IntEnum):
-    """What random numbers are for. The values are part of every run's bits: never change one."""
+    """The purposes of random numbers. Every run's bits depend on the values: never change one."""
 
     WEIGHTS = 0
     ORDER_OF_IMAGES = 1
@@ -34,7 +34,7 @@ def key(seed: int, stream: Stream, *path: int) -> list[int]:
 
 
 def generator(rng: Any) -> np.random.Generator:
-    """The generator that an int, a np.random.Generator or None stands for.
+    """Convert an int, a np.random.Generator or None to a generator.
 
     Raises ValueError in one line for anything else.
     """
