@@ -19,7 +19,7 @@ from .autograd import value_and_grad
 
 
 class Loss(NamedTuple):
-    """The losses of D and of G, and what is known of them. Each network minimises its own.
+    """The losses of D and of G, and their properties. Each network minimises its own loss.
 
     Both are functions (logits of real, logits of fake images) -> scalar, written with npgan.ops.
     """

@@ -336,7 +336,7 @@ def test_points_in_a_plane_have_their_pictures(tmp_path):
         (lambda: fit(small(), 1, labels=np.zeros(43, int)), "takes 2 to 1000 different labels.* has 1"),
         (lambda: fit(small(conditional=False), 1), r"labels=\.\.\. is for GAN\(conditional=True\)"),
         (lambda: fit(small(), 1, images=datasets.ring(64)), r"labels=\.\.\. is for .* a plain array"),
-        (lambda: fit(fit(small(), 1), 1, labels=LABELS + 1), "started on the labels 3, 5, 8;.* has 4, too"),
+        (lambda: fit(fit(small(), 1), 1, labels=LABELS + 1), "started on the labels 3, 5, 8;.* also has 4"),
         (lambda: fit(small(), 1).sample(2, label=7), "label must be one of 3, 5, 8; got 7"),
         (lambda: fit(small(), 1).sample(2, label=[3, 5, 8]), r"one for all 2 images.*shape \(3,\)"),
         (lambda: fit(small(conditional=False), 1, labels=None).sample(2, label=7), "trained without labels"),

@@ -267,7 +267,7 @@ class TestIdx:
         path = tmp_path / "train-images-idx3-ubyte.gz"
         path.write_bytes(gzip.compress(header((60000, 28, 28)) + bytes(1234)))
         assert complaint(read_idx, path) == (
-            "train-images-idx3-ubyte.gz: the header promises 60000 x 28 x 28 bytes, the file holds 1234; "
+            "train-images-idx3-ubyte.gz: the header says 60000 x 28 x 28 bytes, the file holds 1234; "
             "it is truncated, copy it again"
         )
 

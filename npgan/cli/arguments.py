@@ -273,7 +273,7 @@ def add_seed(sub: argparse.ArgumentParser, what: str, default: int | None) -> No
 
 
 def number(constraint: Number) -> Callable[[str], float]:
-    """The type of an option for argparse: the number in a text."""
+    """The type of an option for argparse: it converts a text to such a number."""
 
     def parse(text: str) -> float:
         try:

@@ -53,11 +53,11 @@ def check_sample(args: argparse.Namespace, gan: GAN) -> None:
             f"{args.run} was trained without labels; npgan train --conditional learns them"
         )
     if args.interpolate and not gan.pixels_:
-        raise CommandError(f"--interpolate draws a picture of images; {args.run} makes points")
+        raise CommandError(f"--interpolate draws a picture of images; {args.run} draws points")
     wants_picture = args.out or not args.npy
     if wants_picture and not gan.pixels_ and gan.shape_ != (2,):
         raise CommandError(
-            "only images and points in a plane have a picture; --npy FILE.npy writes others"
+            "only images and points in a plane can be drawn; --npy FILE.npy writes other points"
         )
 
 

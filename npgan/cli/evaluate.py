@@ -23,7 +23,7 @@ Scores = tuple[dict[str, Any], npt.NDArray[Any], Neighbours]
 
 
 def evaluate(args: argparse.Namespace) -> dict[str, Any]:
-    """Score the images, draw them beside their nearest training images, and return the scores."""
+    """Score the images, draw them next to their nearest training images, and return the scores."""
     target: Path = args.target
     if not target.exists():
         raise CommandError(
@@ -31,7 +31,7 @@ def evaluate(args: argparse.Namespace) -> dict[str, Any]:
         )
     out = args.out or (target if target.is_dir() else target.parent) / "evaluation.png"
     if out.suffix.lower() != ".png" or not out.parent.is_dir():
-        raise CommandError(f"--out is a name that ends in .png, in a folder that exists; got {out}")
+        raise CommandError(f"--out must end in .png and be in a folder that exists; got {out}")
     found, images, neighbours = score(target, args.judge, args.data, args.n, args.seed)
     plot.save(report.picture(images, neighbours, report.picture_columns(found)), out)
     for note in found["notes"]:
@@ -42,8 +42,8 @@ def evaluate(args: argparse.Namespace) -> dict[str, Any]:
 def score(target: Path, judge: str | None, data: str | None, n: int, seed: int) -> Scores:
     """(scores, the images, their neighbours) of a run's samples, or of the images in a .npy file.
 
-    Without `judge`, the judge is the shipped one that was trained on the run's images, else the one
-    for MNIST.
+    Without `judge`, the judge is the one in the package that was trained on the run's images, else
+    the one for MNIST.
     """
     if target.suffix == ".npy" and not target.is_dir():
         return score_file(target, judge, data)
@@ -61,11 +61,11 @@ def score_file(target: Path, judge: str | None, data: str | None) -> Scores:
 def score_run(target: Path, judge: str | None, data: str | None, n: int, seed: int) -> Scores:
     """`score` of a run. Samples of a conditional run are of every class in turn.
 
-    These are also scored for whether the judge sees the class that was asked for.
+    Their scores include the share that the judge classifies as the requested class.
     """
     gan = GAN.load(target)
     if not gan.pixels_:
-        raise DataError(f"{target} makes points; a judge looks at images")
+        raise DataError(f"{target} draws points; a judge scores only images")
     trained_on = gan.data_.get("crc32")
     chosen = Judge.load(judge) if judge else judge_trained_on(trained_on)
     notes, source = [], source_of_splits(data or gan.data_.get("source", ""))
@@ -96,7 +96,7 @@ def scored_images(
 
 
 def judge_trained_on(crc32: int | None) -> Judge:
-    """The shipped judge for training images with this checksum, else the one for MNIST."""
+    """The judge in the package for training images with this checksum, else the one for MNIST."""
     judges = [Judge.load(name) for name in SHIPPED]
     return next((judge for judge in judges if judge.crc32["train"] == crc32), judges[0])
 

@@ -24,10 +24,10 @@ WANTED = (
 
 
 def reports_of(target: str | None, seed: int = 0) -> Iterator[Report]:
-    """The reports of every check behind "module:function"; without a target, of npgan's own.
+    """The reports of all checks of "module:function"; without a target, of npgan's own.
 
     The function takes no arguments. It returns what to check, or makes assertions and returns None.
-    Raises ValueError where the target cannot be found or returns something else.
+    Raises ValueError if the target cannot be found or returns something else.
     """
     if target is None:
         yield from tqdm(check_own(seed), unit=" checks", leave=False, delay=2, disable=None)
@@ -51,7 +51,7 @@ def reports_of(target: str | None, seed: int = 0) -> Iterator[Report]:
 
 
 def load_function(target: str) -> Any:
-    """The function behind "module:function"."""
+    """The function that "module:function" names."""
     module, _, name = target.partition(":")
     if not all(part.isidentifier() for part in [*module.split("."), *name.split(".")]):
         raise ValueError(f"expected module:function, as in tests.my_layers:cases, got {target!r}")
@@ -93,7 +93,7 @@ def flatten(found: Any, position: str = "") -> Iterator[tuple[Any, str]]:
 
 
 def report_of(found: Any, target: str, seed: int) -> Report:
-    """The report of what the user's function returned; ValueError where it is no check."""
+    """The report of what the user's function returned; ValueError if it is not a check."""
     if found is None:
         note = "no report: the function ran its own assertions, and none failed"
         return Report(PASS, [], notes=[note], title=target)

@@ -74,7 +74,7 @@ def plan_resumed_run(args: argparse.Namespace) -> Plan:
         )
     if last_epoch <= gan.epoch_:
         raise CommandError(
-            f"{run} has done its {gan.epoch_} epochs; --epochs {gan.epoch_ + 10} adds ten"
+            f"{run} has completed its {gan.epoch_} epochs; --epochs {gan.epoch_ + 10} adds ten"
         )
     source = gan.data_.get("source") if args.data is None else args.data
     if source is None or (source == "" and args.data is None):
@@ -115,7 +115,7 @@ def next_free_directory(name: str) -> Path:
 
 
 def fit(plan: Plan, data: Images, out: Path, quiet: bool) -> None:
-    """Train the GAN; where that ends early, say what was saved."""
+    """Train the GAN; if it ends early, print what was saved."""
     gan, saved = plan.gan, out / "checkpoint.npz"
     size = " x ".join(map(str, data.shape))
     heading = f"{len(data):,} images of {data.name}, {size}; files go to {out}{plan.note}"
@@ -125,7 +125,7 @@ def fit(plan: Plan, data: Images, out: Path, quiet: bool) -> None:
     except FloatingPointError as error:
         last = f"the last good state is {saved}" if saved.exists() else "no epoch was complete"
         raise CommandError(
-            f"training diverged at {error}; {last}. A smaller --lr helps most often."
+            f"training diverged at {error}; {last}. Usually a smaller --lr helps."
         ) from None
     except Interrupted:
         if gan.epoch_ == plan.last_epoch:

@@ -88,9 +88,9 @@ def _read(name: str, file: Readable) -> npt.NDArray[np.uint8]:
     data = bytearray()
     while piece := file.read(min(size - len(data), 1 << 20)):
         data += piece
-    promise = f"{name}: the header promises {' x '.join(map(str, shape))} bytes, the file holds"
+    expected = f"{name}: the header says {' x '.join(map(str, shape))} bytes, the file holds"
     if len(data) < size:
-        raise DataError(f"{promise} {len(data)}; it is truncated, copy it again")
+        raise DataError(f"{expected} {len(data)}; it is truncated, copy it again")
     if file.read(1):
-        raise DataError(f"{promise} more; it is damaged or not what its header says, copy it again")
+        raise DataError(f"{expected} more; the file or its header is damaged, copy it again")
     return np.frombuffer(data, np.uint8).reshape(shape)

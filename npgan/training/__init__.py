@@ -1,4 +1,4 @@
-"""Training: the class GAN, its settings, the loop, the run directory, and what the numbers mean.
+"""Training: the class GAN, its settings, the loop, the run directory, and health.
 
 `GAN` and `State` are loaded when they are first used, so that the command line can read the
 settings without importing NumPy.

@@ -18,7 +18,7 @@ from .. import ops
 from ..datasets import Images
 from ..layers import Pull
 
-MAX_CLASSES = 1000  # with more different labels the labels are hardly classes
+MAX_CLASSES = 1000  # more different labels are probably not classes
 
 
 def classes_of(data: Images, known: Sequence[int] = ()) -> list[int]:
@@ -30,7 +30,7 @@ def classes_of(data: Images, known: Sequence[int] = ()) -> list[int]:
     if data.labels is None:
         raise ValueError(
             f"a conditional GAN learns from labels, and {data.name} has none; give them in a "
-            'labels file beside an IDX file, as "y" in an .npz, or by fit(images, labels=...)'
+            'labels file next to an IDX file, as "y" in an .npz, or by fit(images, labels=...)'
         )
     classes = [int(label) for label in np.unique(data.labels)]
     if not 2 <= len(classes) <= MAX_CLASSES:
@@ -41,7 +41,7 @@ def classes_of(data: Images, known: Sequence[int] = ()) -> list[int]:
     if known and (new := sorted(set(classes) - set(known))):
         raise ValueError(
             f"this GAN was started on the labels {describe_classes(known)}; "
-            f"{data.name} has {new[0]}, too"
+            f"{data.name} also has {new[0]}"
         )
     return classes
 
@@ -89,7 +89,7 @@ def join_labels(x: npt.NDArray[Any], y: npt.NDArray[Any] | None) -> npt.NDArray[
     """(x | √n y) of shape (B, n + K), from x (B, n) and one-hot rows y (B, K).
 
     The factor √n gives the label the length that x has: |z|² is n on average, |image|² at most n. A
-    label of length 1 has hardly any weight beside 784 pixels, and G learns to ignore it.
+    label of length 1 has little effect compared with 784 pixels, and G learns to ignore it.
     """
     return x if y is None else ops.concatenate(x, math.sqrt(x.shape[1]) * y, axis=1)
 

@@ -27,7 +27,7 @@ def check_data(
     if gan.position_ and not matches(gan.data_, data):
         what = "images and labels" if classes else "images"
         raise ValueError(
-            f"an epoch on {gan.data_['name']} was interrupted; it needs the same {what} to go on"
+            f"an epoch on {gan.data_['name']} was interrupted; it needs the same {what}"
         )
     return data, classes
 

@@ -1,4 +1,4 @@
-"""What the numbers of a run mean, in words, after each epoch. It reports and changes nothing.
+"""Health: after each epoch, reports in words what is wrong with a run. It changes nothing.
 
 `diagnose` turns the losses and the statistics of samples (sample_statistics.py) into findings;
 `monitor` makes the function that measures and diagnoses after every epoch. The thresholds were set
@@ -29,9 +29,9 @@ STEPS_BETWEEN = 400  # updates of G, at least, between two measurements: 2 % of 
 FIRST_STEPS = 1500
 
 # The margin is D(real) - D(fake), both as means.
-MARGIN_STRONG = 0.9  # above it D is hardly ever wrong
-MARGIN_WEAK = 0.1  # below it D hardly tells real from generated
-MARGIN_NONE = 0.02  # below it D does not tell them at all
+MARGIN_STRONG = 0.9  # above it D is almost never wrong
+MARGIN_WEAK = 0.1  # below it D is hardly better than chance
+MARGIN_NONE = 0.02  # below it D is not better than chance
 MARGIN_FOOLED = -0.05  # below it D is wrong more often than right
 # Of the statistics of samples:
 SPREAD_COLLAPSED = 0.3
@@ -58,7 +58,7 @@ def diagnose(
     steps: int,
     samples: SampleStatistics | None = None,
 ) -> list[Finding]:
-    """The findings after an epoch, most urgent first; none if all is well.
+    """The findings after an epoch, most urgent first; none if nothing is wrong.
 
     Parameters
     ----------
@@ -70,11 +70,11 @@ def diagnose(
         Updates of G so far.
     samples : SampleStatistics, optional
         What `measure` returned. Without it there are no findings that need it: collapse,
-        memorisation, and whether a D that does not tell real from generated is right to.
+        memorisation, D too weak, and equilibrium.
 
     Notes
     -----
-    D's answers are looked at only under the losses for which they are probabilities.
+    D's outputs are checked only with losses for which they are probabilities.
     """
     if steps < FIRST_STEPS:
         return []
@@ -119,7 +119,7 @@ def answers(last: Mapping[str, float]) -> str:
 
 
 def too_strong(last: Mapping[str, float], config: Config) -> list[Finding]:
-    """D that is hardly ever wrong, at most as far as smoothed labels let it be."""
+    """D that is almost never wrong; with smoothed labels the margin is at most 1 - smoothing."""
     if last["D_real"] - last["D_fake"] <= MARGIN_STRONG - config["smoothing"]:
         return []
     if config["loss"] == "minimax":
@@ -144,14 +144,14 @@ def too_weak(
     if margin < MARGIN_NONE and samples.spread < SPREAD_LOW:
         text = f"it is wrong more often than right ({answers(last)})"
         if margin >= MARGIN_FOOLED:
-            text = f"it answers the same to everything ({answers(last)})"
+            text = f"its output is the same for every image ({answers(last)})"
             less = "" if config["penalty"] is None else ", or a smaller --penalty-weight"
             advice = f"Try a smaller learning rate for D{less}"
         text += f", and the samples' spread is {samples.spread:.0%} of the data's"
     elif unlike_data(samples):
         text = (
-            f"it does not tell real from generated ({answers(last)}), "
-            "yet the samples are not like the data"
+            f"it cannot tell real from generated ({answers(last)}), "
+            "but the samples are not like the data"
         )
     else:
         return []
@@ -170,7 +170,7 @@ def like_data(samples: SampleStatistics) -> bool:
 
 
 def oscillation(loss_D: npt.NDArray[np.float64], config: Config) -> list[Finding]:
-    """D's loss that goes up and down around its trend."""
+    """A loss of D that goes up and down around its trend."""
     values = loss_D[-SWING_BLOCKS:]
     if len(values) < SWING_BLOCKS:
         return []
@@ -203,13 +203,13 @@ def equilibrium(
         "equilibrium: D no longer tells real from generated "
         f"(loss D {last['loss_D']:.2f}, {label} is {loss_D:.2f}), "
         "and the samples spread like the data. "
-        "From here on the losses say nothing; look at the pictures"
+        "The losses give no more information; look at the pictures"
     )
     return [Finding("equilibrium", text)]
 
 
 def collapse(samples: SampleStatistics, config: Config) -> list[Finding]:
-    """Samples of few classes, or of hardly more than one image."""
+    """Samples of few classes, or with few different images."""
     if samples.missing_share >= MISSING_SHARE:
         more = ", ..." if len(samples.missing) > 4 else ""
         classes = ", ".join(map(str, samples.missing[:4])) + more
@@ -242,15 +242,15 @@ def monitor(
 ) -> Callable[[State[GANLike]], list[str]]:
     """A function that returns, after each epoch, the lines to report.
 
-    A finding is explained the first time and then named. Samples are measured at most every
-    STEPS_BETWEEN updates of G, so that short epochs are not slowed down.
+    A finding is explained the first time; later only its name is reported. Samples are measured at
+    most every STEPS_BETWEEN updates of G, so that short epochs are not slowed down.
 
     Parameters
     ----------
     data : Images
         The training images.
     rng : function
-        Makes a generator whose random numbers nothing else uses, so that the run keeps its bits.
+        Makes a generator that nothing else uses, so that the bits of the run do not change.
     """
     real: Reference | None = None
     samples: SampleStatistics | None = None

@@ -79,7 +79,7 @@ class State(Generic[Model]):
 
 
 class Interrupted(KeyboardInterrupt):
-    """Ctrl-C, raised after the step in which it came: the model is consistent and can be saved."""
+    """Ctrl-C, raised after the step is complete: the model is consistent and can be saved."""
 
 
 def training_loop(

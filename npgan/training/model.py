@@ -59,7 +59,7 @@ class GAN:
         2019), from which all samples are drawn. Early in a run the rate is smaller. 0 draws them
         from G's own weights.
     rng : int, np.random.Generator or None, default 0
-        The seed, or what it is drawn from. The same int gives the same bits.
+        The seed, or a generator that draws it. The same int gives the same bits.
     lr_decay : float, default 0.5
         Share of the run, at its end, over which `lr` falls linearly to 0; in [0, 1]. A fit after a
         complete one makes the run longer, so `lr` rises again first: to train in pieces use
@@ -85,7 +85,7 @@ class GAN:
         Probability, in [0, 1), with which each hidden unit of D is left out of a step (Srivastava
         et al. 2014).
     conditional : bool, default False
-        Learn the labels, too: both networks get the label as an input (Mirza & Osindero 2014).
+        Also learn the labels: both networks get the label as an input (Mirza & Osindero 2014).
 
     Attributes
     ----------
@@ -154,7 +154,7 @@ class GAN:
         self.epoch_, self.position_ = 0, 0
         self.sums_: dict[str, float] = {}
         self.history_: dict[str, list[float]] = {}
-        # The last epoch and the steps of an epoch, while a fit is on: what the schedules depend on.
+        # During a fit: its last epoch and the steps of an epoch, on which the schedules depend.
         self._schedule: tuple[int, int] | None = None
 
     # ---- start, and one step ----
@@ -384,7 +384,7 @@ class GAN:
     # ---- to a file and back ----
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write all that continues this GAN bit for bit to one .npz file, atomically.
+        """Write the whole state to one .npz file, atomically. A loaded GAN continues bit for bit.
 
         Parameters
         ----------
@@ -407,7 +407,7 @@ class GAN:
         Raises
         ------
         CheckpointError
-            In one line, if there is no checkpoint, or its parts do not fit together.
+            If there is no checkpoint, or its parts do not fit together; the message is one line.
         """
         arrays, meta = checkpoint.load(path)
         try:
@@ -417,7 +417,7 @@ class GAN:
         except (KeyError, TypeError, ValueError) as error:
             reason = f"{error.args[0]} is missing" if isinstance(error, KeyError) else error
             raise checkpoint.CheckpointError(
-                f"{Path(path)} is not a whole checkpoint: {reason}"
+                f"{Path(path)} is not a complete checkpoint: {reason}"
             ) from error
         return gan
 

@@ -1,7 +1,7 @@
 """Noise that regularises D: Gaussian noise on its images, and dropout in its hidden layers.
 
-The noise of step t is a function of the seed and of t, so a run that was interrupted continues with
-the same numbers.
+The noise of step t is a function of the seed and of t, so a run that was interrupted continues
+with the same numbers.
 """
 
 from __future__ import annotations

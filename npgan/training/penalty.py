@@ -1,4 +1,4 @@
-"""The penalties by name, with their usual weights, and how often they are computed."""
+"""The penalties by name, with their usual weights and intervals."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .settings import PENALTY_DEFAULTS
 
 
 class NamedPenalty(NamedTuple):
-    """A penalty with its usual weight, and every how many updates of D it is computed."""
+    """A penalty with its usual weight, and the number of updates of D from one to the next."""
 
     function: Callable[..., Penalised]  # of (D, real, fake, weight, rng, pixels)
     weight: float
@@ -36,10 +36,10 @@ def lazy_penalty(
 ) -> Penalty | None:
     """The penalty of this step, or None. Lazy: every k steps, with k times the weight.
 
-    D's slope changes little between two of them, so this has the same effect at 1/k of the cost.
-    Karras et al. 2020 (StyleGAN2), section 3.1 and appendix B, give the penalty a step of its own
-    and correct Adam's constants for it. Here its gradient is added to that of the loss, and
-    nothing needs a correction.
+    The gradient of D changes little in k steps, so the effect is the same at 1/k of the cost.
+    Karras et al. 2020 (StyleGAN2), section 3.1 and appendix B, use a separate step of Adam for
+    the penalty, and correct Adam's constants for it. Here the gradient of the penalty is added to
+    that of the loss, so no correction is needed.
     """
     if name is None or step % every:
         return None

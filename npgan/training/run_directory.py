@@ -3,8 +3,8 @@
     config.json   history.csv   checkpoint.npz   samples/epoch_0001.png ...
     samples.png   losses.png    training.gif     interpolation.png
 
-Every file is written as a whole under another name and then renamed, so that no file is ever half
-written. The pictures of all epochs are made from the same latent vectors, so that they can be
+Every file is written completely under another name and then renamed, so that no file is ever
+incomplete. The pictures of all epochs are made from the same latent vectors, so that they can be
 compared.
 """
 
@@ -69,7 +69,7 @@ class RunDirectory:
         gan = self.gan
         if saved != (gan.epoch_, gan.position_) or complete(meta["config"]) != gan.config:
             raise FileExistsError(
-                f"{self.path} already holds another run; resume that one, or name a new directory"
+                f"{self.path} already holds another run; resume that one, or give a new directory"
             )
 
     def after_epoch(self, state: State[object]) -> None:
@@ -83,7 +83,7 @@ class RunDirectory:
         self.draw(self.path / "samples" / f"epoch_{state.epoch:04d}.png", f"epoch {state.epoch}")
 
     def save(self) -> None:
-        """Write the checkpoint. Refuse weights that are not finite: the last good file stays."""
+        """Write the checkpoint. FloatingPointError, and no new file, if weights are not finite."""
         gan = self.gan
         try:
             check_finite(weights_of_D=gan.discriminator_.theta, weights_of_G=gan.generator_.theta)
@@ -129,5 +129,5 @@ class RunDirectory:
 
 
 def result_files(path: Path) -> list[Path]:
-    """The files of a run that a person looks for, as far as they exist."""
+    """The files of a run for its user, if they exist."""
     return [path / name for name in RESULTS if (path / name).exists()]

@@ -21,7 +21,7 @@ COPY_BELOW = 0.5
 
 
 class SampleStatistics(NamedTuple):
-    """The result of `measure`. Real images have about 1 in the first three; NaN: cannot be said."""
+    """The result of `measure`. Real images have about 1 in the first three. NaN: not computable."""
 
     spread: float  # square root of the total variance, relative to the data's
     variety: float  # number of different real images that are the nearest one to a sample, relative

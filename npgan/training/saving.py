@@ -27,7 +27,7 @@ def optimisers(gan: GANLike) -> dict[str, Adam]:
 
 
 def get_state(gan: GANLike) -> tuple[dict[str, npt.NDArray[Any]], dict[str, Any]]:
-    """(arrays, meta): everything that continues this GAN bit for bit."""
+    """(arrays, meta): the whole state, from which a GAN continues bit for bit."""
     arrays = {f"theta_{name}": net.theta for name, net in networks(gan).items()}
     for name, adam in optimisers(gan).items():
         arrays |= {f"{name}_{slot}": array for slot, array in adam.state().items()}
@@ -38,7 +38,7 @@ def get_state(gan: GANLike) -> tuple[dict[str, npt.NDArray[Any]], dict[str, Any]
 def set_state(gan: GANLike, arrays: dict[str, npt.NDArray[Any]], meta: dict[str, Any]) -> None:
     """Put back what `get_state` returned, into a GAN that was started with the same settings.
 
-    Raises KeyError, TypeError or ValueError where a part is missing or does not fit.
+    Raises KeyError, TypeError or ValueError if a part is missing or does not fit.
     """
     for name, net in networks(gan).items():
         theta = arrays[f"theta_{name}"]

@@ -25,7 +25,7 @@ LOSS_NAMES = (
 
 
 class PenaltyDefaults(NamedTuple):
-    """The usual weight of a penalty, and how many updates of D there are from one to the next."""
+    """The usual weight of a penalty, and the number of updates of D from one to the next."""
 
     weight: float
     every: int
@@ -74,7 +74,7 @@ class Number(Constraint):
         return self.within(self.kind(cast(Any, value)))
 
     def parse(self, text: str) -> int | float:
-        """The number in a text of the command line; raises ValueError."""
+        """Convert a text of the command line to a number; raises ValueError."""
         try:
             return self.within(self.kind(text))
         except ValueError:

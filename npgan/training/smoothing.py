@@ -8,7 +8,7 @@ from ..losses import LOSSES, Loss
 def with_smoothing(loss: Loss, smoothing: float) -> Loss:
     """The loss with D's target 1 - smoothing at real images; at fakes it stays 0.
 
-    One-sided: a target above 0 at fakes would reward D for high logits where there are fakes alone.
+    One-sided: with a target above 0 at fakes, D would learn high logits where there are only fakes.
     Salimans et al. 2016, section 3.4. Raises ValueError for a loss in which D has no target.
     """
     if not smoothing:

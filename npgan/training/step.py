@@ -1,7 +1,8 @@
 """One training step: the updates of D, one update of G, and one of the average of G's weights.
 
-The two updates themselves are npgan.gan's. Added here is what the settings ask for: learning rates
-that fall, smoothed labels, instance noise, dropout, penalties and the labels of a conditional GAN.
+The two updates are functions of npgan.gan. This module adds what the settings ask for: falling
+learning rates, smoothed labels, instance noise, dropout, penalties, and the labels of a conditional
+GAN.
 """
 
 from __future__ import annotations
@@ -58,7 +59,7 @@ def training_step(gan: GANLike, real: Array, labels: Array | None) -> dict[str, 
 def update_discriminator(
     gan: GANLike, real: Array, y: Array | None
 ) -> tuple[Batch, dict[str, float]]:
-    """One update of D: the images that it was made with, and its values."""
+    """One update of D. Returns the images that it used, and its values."""
     batch = make_batch(gan, real, y)
     seed = key(gan.config["rng"], Stream.DROPOUT_IN_STEP_OF_D, gan.adam_D.t)
     D = with_dropout(gan.discriminator_, gan.config["dropout"], seed)
@@ -75,7 +76,7 @@ def update_generator(gan: GANLike, batch: Batch) -> dict[str, float]:
 
 
 def update_average(gan: GANLike) -> None:
-    """Move the average towards G's weights, which in the first steps change quickly: so faster."""
+    """Update the average of G's weights, with a smaller decay in the first steps."""
     average, t = gan.config["average"], gan.adam_G.t
     decay = min(average, (1 + t) / (10 + t)) if average else 0.0
     kernels.ema_update(gan.average_.theta, gan.generator_.theta, decay)

@@ -15,7 +15,7 @@ from .settings import is_bool
 
 
 class Stream(IntEnum):
-    """What random numbers are for. The values are part of every run's bits: never change one."""
+    """The purposes of random numbers. Every run's bits depend on the values: never change one."""
 
     WEIGHTS = 0
     ORDER_OF_IMAGES = 1
