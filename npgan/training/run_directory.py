@@ -121,7 +121,7 @@ class RunDirectory:
             self.gan.history_, equilibrium=loss.equilibrium, labels=loss.equilibrium_labels
         )
         plot.save(figure, self.path / "losses.png")
-        frames = [plot.read(path) for path in sorted((self.path / "samples").glob("epoch_*.png"))]
+        frames = sorted((self.path / "samples").glob("epoch_*.png"))
         if frames:
             plot.animate(frames, self.path / "training.gif", scale=1)
         if self.gan.pixels_:
