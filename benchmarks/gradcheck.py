@@ -1,9 +1,9 @@
-"""Gradient checkers side by side: what they catch, what they wrongly accuse, what they cost.
+"""Gradient checkers side by side: bugs caught, false alarms, cost.
 
-    python benchmarks/gradcheck.py run e1 e2 e3 e4 e5 e6 e7     # each writes a piece to --out
-    python benchmarks/gradcheck.py table                        # the pieces, as a table into docs/gradcheck.md
+    python benchmarks/gradcheck.py run e1 e2 e3 e4 e5 e6 e7     # each writes its results to --out
+    python benchmarks/gradcheck.py table                        # the results, as tables into docs/gradcheck.md
 
-Needs the bench extra (torch 2.13, jax, autograd, scipy). A piece takes a minute or two on one core.
+Needs the bench extra (torch 2.13, jax, autograd, scipy). An experiment takes a minute or two on one core.
 """
 
 from __future__ import annotations
@@ -43,15 +43,15 @@ def dout_for(case: Any, seed: int = 0) -> Any:
     return np.random.default_rng([seed, 5]).standard_normal(out.shape).astype(out.dtype)[()]
 
 
-def judged(check: Any, case: Any, backward: Any) -> bool:
+def rejects(check: Any, case: Any, backward: Any) -> bool:
     try:
         return bool(check(case, backward, dout_for(case)))
-    except Exception:  # a peer that stumbles over a wrong gradient has noticed it
+    except Exception:  # a peer that raises on a wrong gradient has noticed it
         return True
 
 
 def e1(dtype: str, scale: float, large: bool = False) -> dict[str, Any]:
-    """Detection: of the bugs above the size for this dtype, how many each checker reports."""
+    """Of the bugs above the size for this dtype, how many each checker reports."""
     bugs = []
     for case in [mnist_layer(0, dtype)] if large else cases(0, dtype):
         bugs += [
@@ -71,12 +71,14 @@ def e1(dtype: str, scale: float, large: bool = False) -> dict[str, Any]:
         chosen = checkers()
     found = {"bugs": len(bugs), "kinds": len({p.bug.name for p in bugs})}
     found["caught"] = {
-        name: sum(judged(check, p.case, p.backward) for p in bugs) for name, check in chosen.items()
+        name: sum(rejects(check, p.case, p.backward) for p in bugs)
+        for name, check in chosen.items()
     }
     if large:  # what it is worth: the right gradient of 20 such layers
         right = [at_scale(mnist_layer(seed, dtype), dtype, scale) for seed in range(20)]
         found["alarms"] = {
-            name: sum(judged(check, c, c.backward) for c in right) for name, check in chosen.items()
+            name: sum(rejects(check, c, c.backward) for c in right)
+            for name, check in chosen.items()
         }
     return found
 
@@ -102,7 +104,7 @@ def e1_one_entry(dtype: str) -> dict[str, Any]:
 
 
 def e2(regime: str, ours_seeds: int = 15, peer_seeds: int = 4) -> dict[str, Any]:
-    """False alarms: correct gradients that are reported as wrong."""
+    """False alarms: right gradients that are rejected."""
     verdicts, alarms, n = Counter(), Counter(), 0
     with np.errstate(all="ignore"):
         for seed in range(ours_seeds):
@@ -116,7 +118,7 @@ def e2(regime: str, ours_seeds: int = 15, peer_seeds: int = 4) -> dict[str, Any]
             for case in REGIMES[regime](seed):
                 n += 1
                 for name, check in list(checkers().items())[1:]:
-                    alarms[name] += judged(check, case, case.backward)
+                    alarms[name] += rejects(check, case, case.backward)
     return {
         "ours": dict(verdicts),
         "checks": ours_seeds * 15,
@@ -126,7 +128,7 @@ def e2(regime: str, ours_seeds: int = 15, peer_seeds: int = 4) -> dict[str, Any]
 
 
 def e3() -> dict[str, Any]:
-    """Honesty: an all-zero backward, and the claimed against the real resolving power."""
+    """A backward pass that returns zeros, and the reported power against the measured one."""
     passes, tried, ratios = 0, 0, []
     for dtype in DTYPES:
         for scale in (1e-12, *SCALES):
@@ -149,15 +151,17 @@ def e3() -> dict[str, Any]:
 
 
 def smallest_caught(case: Any, k: int, row: Any) -> float:
-    """The smallest error in one entry, in units of the largest, that is caught: by halving on a log scale."""
+    """The smallest error of one entry that is caught, in units of the largest entry, by bisection."""
     dout = dout_for(case)
     g = np.abs(case.backward(dout, *case.args)[k])
-    spot = row.weakest if row.weakest is not None else tuple(np.unravel_index(g.size // 3, g.shape))
+    index = (
+        row.weakest if row.weakest is not None else tuple(np.unravel_index(g.size // 3, g.shape))
+    )
 
     def caught(size: float) -> bool:
         def backward(d: Any, *args: Any) -> Any:
             gradients = [np.array(a, np.float64) for a in case.backward(d, *args)]
-            gradients[k][spot] += (
+            gradients[k][index] += (
                 size * row.size * np.ravel(d)[0] / np.ravel(dout)[0]
             )  # linear in dout
             return tuple(gradients)
@@ -175,7 +179,7 @@ def smallest_caught(case: Any, k: int, row: Any) -> float:
 
 
 def e4() -> dict[str, Any]:
-    """Hints: the right argument, the right index, and the right first hint, for gross bugs."""
+    """Whether argument, index and first hint are right, for bugs that have one explanation."""
     count, misses = Counter(), []
     for dtype in DTYPES:
         for case in cases(3, dtype):

@@ -1,4 +1,4 @@
-"""The functions that the gradient checkers are given, the regimes they are put in, and the bugs planted into them.
+"""The functions given to the gradient checkers, regimes of their arguments, and bugs to plant.
 
 A case is forward(*args) -> out and backward(dout, *args) -> gradients, in plain NumPy, right by construction.
 """
@@ -173,7 +173,7 @@ def d_mlp(g, x, W1, b1, W2, b2):
 
 
 def cases(seed: int = 0, dtype: Any = np.float64) -> list[Case]:
-    """Small arrays, standard normal where nothing else makes sense."""
+    """The functions with small arguments, standard normal where possible."""
     rng = np.random.default_rng([seed, 1])
 
     def draw(*shape):
@@ -232,7 +232,7 @@ def shifted(case: Case, by: float) -> Case:
 
 
 def locked(case: Case) -> Case:
-    """A function that works in float32 whatever it is given."""
+    """A function that computes in float32 whatever it is given."""
 
     def narrow(args):
         return [np.asarray(a).astype(np.float32) for a in args]
@@ -257,7 +257,7 @@ def at_kinks(case: Case, seed: int, distance: float = 0.0) -> Case:
         x[:, 0] = x[:, 1] + distance
     if case.name == "MLP":
         x = case.args[0].copy()
-        x[0] = distance  # with a zero bias the hidden units of this row sit on their kink
+        x[0] = distance  # with a zero bias the hidden units of this row lie on their kink
         return case._replace(args=(x, case.args[1], np.zeros_like(case.args[2]), *case.args[3:]))
     return case._replace(args=(x, *case.args[1:]))
 
@@ -324,7 +324,7 @@ def axis_zero(axis, i):
 
 
 def on_dout(change: Callable) -> Callable[[Case, int], Callable | None]:
-    """A bug in what arrives: every argument's gradient is made from a changed dout."""
+    """A bug of dout: every argument's gradient is computed from a changed dout."""
     return lambda case, k: lambda g, *args: case.backward(change(g), *args)
 
 
@@ -355,7 +355,7 @@ def half_batch(g):
     return g
 
 
-top = lambda g: np.max(np.abs(g))
+max_abs = lambda g: np.max(np.abs(g))
 wide = lambda g: g.ndim == 2 and g.shape[0] == g.shape[1]
 BUGS = [
     Bug("sign", True, "sign", on_gradient(lambda g, x, n: -g)),
@@ -367,8 +367,8 @@ BUGS = [
     Bug("x 1.01", True, "constant factor", on_gradient(lambda g, x, n: g * g.dtype.type(1.01))),
     Bug("x (1 + 1e-4)", False, "", on_gradient(lambda g, x, n: g * g.dtype.type(1 + 1e-4))),
     Bug("x (1 + 1e-6)", False, "", on_gradient(lambda g, x, n: g * g.dtype.type(1 + 1e-6))),
-    Bug("a constant added", True, "constant, | added to every", on_gradient(lambda g, x, n: g + g.dtype.type(0.1) * top(g))),
-    Bug("a small constant added", False, "", on_gradient(lambda g, x, n: g + g.dtype.type(2e-6) * top(g))),
+    Bug("a constant added", True, "constant, | added to every", on_gradient(lambda g, x, n: g + g.dtype.type(0.1) * max_abs(g))),
+    Bug("a small constant added", False, "", on_gradient(lambda g, x, n: g + g.dtype.type(2e-6) * max_abs(g))),
     Bug("one entry x 1.5", True, "only the entry", on_gradient(lambda g, x, n: one(g, 1.5) if g.size > 1 else None)),
     Bug("one entry zero", True, "only the entry", on_gradient(lambda g, x, n: one(g, 0) if g.size > 1 else None)),
     Bug("one entry x (1 + 2e-6)", False, "", on_gradient(lambda g, x, n: one(g, 1 + 2e-6))),
@@ -384,11 +384,11 @@ BUGS = [
     Bug("reshaped for transposed", True, "reshape|transposed", on_gradient(lambda g, x, n: g.T.reshape(g.shape).copy() if g.ndim == 2 and not wide(g) else None)),
     Bug("nothing where x < 0", True, "< 0", on_gradient(lambda g, x, n: g * (x >= 0) if g.size > 4 and np.any(x < 0) and np.any(x > 0) else None)),
     Bug("signs lost", False, "", on_gradient(lambda g, x, n: np.abs(g))),
-    Bug("clipped", False, "", on_gradient(lambda g, x, n: np.clip(g, -top(g) / 2, top(g) / 2))),
+    Bug("clipped", False, "", on_gradient(lambda g, x, n: np.clip(g, -max_abs(g) / 2, max_abs(g) / 2))),
     Bug("averaged over axis 0", False, "", on_gradient(lambda g, x, n: 0 * g + g.mean(axis=0, keepdims=True) if len(g) > 1 else None)),
-    Bug("rounded to float16", False, "", on_gradient(lambda g, x, n: (g / (top(g) + 1e-30)).astype(np.float16).astype(g.dtype) * top(g))),
-    Bug("weight decay", True, "weight decay|x ", on_gradient(lambda g, x, n: g + g.dtype.type(0.1) * top(g) / top(x) * x)),
-    Bug("x (1 + 0.01 x)", False, "", on_gradient(lambda g, x, n: g * (1 + g.dtype.type(0.01) * x / top(x)))),
+    Bug("rounded to float16", False, "", on_gradient(lambda g, x, n: (g / (max_abs(g) + 1e-30)).astype(np.float16).astype(g.dtype) * max_abs(g))),
+    Bug("weight decay", True, "weight decay|x ", on_gradient(lambda g, x, n: g + g.dtype.type(0.1) * max_abs(g) / max_abs(x) * x)),
+    Bug("x (1 + 0.01 x)", False, "", on_gradient(lambda g, x, n: g * (1 + g.dtype.type(0.01) * x / max_abs(x)))),
     Bug("x argument", True, "too many|forgotten", on_gradient(lambda g, x, n: g * x if g.size > 4 else None)),
     Bug("two gradients swapped", True, "swapped|sign", swapped),
     Bug("dout ignored", True, "dout is ignored", on_dout(lambda g: np.ones_like(g))),
@@ -400,7 +400,7 @@ BUGS = [
 
 
 class Planted(NamedTuple):
-    """A wrong backward, and how wrong it is at the case's arguments, in units of the largest entry."""
+    """A wrong backward pass, and its error at the case's arguments, in units of the largest entry."""
 
     case: Case
     bug: Bug

@@ -1,7 +1,7 @@
-"""E7: every rule in npgan/ops.py mutated, one change at a time, and what npgan.testing says of it.
+"""E7: every rule in npgan/ops.py mutated, one change at a time, and whether npgan.testing notices.
 
-A mutant changes one place of one rule: a sign, a factor, an operand dropped, two arguments swapped, a
-transposition turned, an axis or an option lost. Those that compute the same are named with the reason.
+A mutant changes one expression of one rule: a sign, a factor, an operand dropped, two arguments swapped, a
+transposition turned, an axis or an option lost. Mutants that compute the same are named with the reason.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def rule_functions(tree: ast.Module) -> Iterator[tuple[str, ast.AST]]:
 
 
 def changes(root: ast.AST) -> Iterator[tuple[str, Any]]:
-    """(what, apply) for every place below root: apply(copy of the tree's node) is done by index."""
+    """(what, (index of a node in ast.walk, function of the node)) for every change below root."""
     for n, node in enumerate(ast.walk(root)):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
             arrays = [a for a in node.args if not isinstance(a, ast.Starred)]
@@ -177,12 +177,12 @@ def mutants() -> Iterator[tuple[Primitive, int, str, Any]]:
         yield PRIMITIVES[name], i, "twice the whole", lambda *a, r=rule, **k: 2.0 * r(*a, **k)
         yield PRIMITIVES[name], i, "half the whole", lambda *a, r=rule, **k: 0.5 * r(*a, **k)
         yield PRIMITIVES[name], i, "zero for the whole", lambda *a, r=rule, **k: 0.0 * r(*a, **k)
-        yield PRIMITIVES[name], i, "flat for the whole", ops.zero_derivative
+        yield PRIMITIVES[name], i, "no derivative for the whole", ops.zero_derivative
         yield PRIMITIVES[name], i, "off the tape", lambda *a, r=rule, **k: off_tape(r, a, k)
 
 
 def off_tape(rule: Any, args: Any, keywords: Any) -> Any:
-    """Order 1 is right; what the tape sees is an array times the Tensor that should have been differentiated."""
+    """The rule with bare arrays in place of Tensors: right at order 1, wrong at order 2."""
     from npgan.autograd import Tensor
 
     bare = [args[0], *(a.data if isinstance(a, Tensor) else a for a in args[1:])]
@@ -206,7 +206,7 @@ def killed(op: Primitive, i: int, rule: Any) -> str:
                 try:
                     report = check_primitive(op, *case.args, order=order, keywords=case.keywords)
                 except (ValueError, TypeError, IndexError, NotImplementedError, AttributeError):
-                    return f"order {order}"  # it does not even run
+                    return f"order {order}"  # it raises
                 if report.verdict != PASS:
                     return f"order {order}"
     finally:

@@ -18,7 +18,7 @@ Checker = Callable[[Any, Callable, np.ndarray], bool]
 
 
 def ours(case: Any, backward: Callable, dout: Any) -> bool:
-    """A bug is reported, or the test refuses to pass."""
+    """Whether a bug is reported, or the test does not pass."""
     return check_gradients(case.forward, backward, case.args, style="dout").verdict != PASS
 
 
@@ -27,15 +27,15 @@ def ours_fail(case: Any, backward: Callable, dout: Any) -> bool:
 
 
 def size_of(case: Any, dout: Any) -> float:
-    """The largest gradient entry, for the peers whose tolerances must be told the scale."""
+    """The largest gradient entry, for peers whose tolerances are absolute."""
     return max(float(np.max(np.abs(g))) for g in case.backward(dout, *case.args)) or 1.0
 
 
 def torch_gradcheck(fast: bool, scaled: bool) -> Checker:
     import torch
 
-    # Fast mode has judged when it calls this: for its message it would now compute the whole Jacobian, which
-    # for a layer of MNIST size is 10 GB.
+    # Fast mode has decided when it calls this. For its message it would compute the whole Jacobian,
+    # which for a layer of MNIST size is 10 GB.
     sys.modules["torch.autograd.gradcheck"]._run_slow_mode_and_get_error = lambda *_: ""  # type: ignore[attr-defined]
 
     def check(case: Any, backward: Callable, dout: Any) -> bool:

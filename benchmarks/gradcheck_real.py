@@ -1,4 +1,4 @@
-"""E6: bugs that were reported in public, each rebuilt in a few lines from what its thread says.
+"""E6: bugs that were reported in public, each rebuilt in a few lines from its thread.
 
 The code is written for this benchmark; only the mistake is theirs.
 """

@@ -6,6 +6,7 @@ pieces are missing.
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterable
 from typing import Any
 
@@ -24,12 +25,22 @@ tolerances and, if its documentation tells how, tolerances that are scaled to th
 
 
 def table(pieces: Pieces) -> str:
+    """The whole section."""
     sections = (e1, e1_large, e1_one_entry, e2, e3, e4, e5, e6, e7)
     texts = [INTRODUCTION, *(section(pieces) for section in sections)]
-    return "\n\n".join(text for text in texts if text) + "\n"
+    paragraphs = "\n\n".join(text for text in texts if text).split("\n\n")
+    return "\n\n".join(map(wrapped, paragraphs)) + "\n"
+
+
+def wrapped(paragraph: str) -> str:
+    """A paragraph in lines of at most 100 characters; headings and tables as they are."""
+    if paragraph.startswith(("#", "|", "* ")):
+        return paragraph
+    return textwrap.fill(paragraph, 100, break_long_words=False, break_on_hyphens=False)
 
 
 def e1(pieces: Pieces) -> str:
+    """Bugs caught, on small arrays."""
     found = begun_with("e1-float", pieces)
     if not found:
         return ""
@@ -45,12 +56,11 @@ In float32 most other checkers reject every bug because they also reject every r
 
 
 def e1_large(pieces: Pieces) -> str:
+    """Bugs caught, on a layer of MNIST size."""
     found = begun_with("e1-large", pieces)
     if not found:
         return ""
-    checkers = max(
-        (p["caught"] for p in found.values()), key=len
-    )  # not every peer has seen every piece
+    checkers = max((p["caught"] for p in found.values()), key=len)  # some peers lack some pieces
     brackets = any("alarms" in p for p in found.values())
     return f"""\
 **E1 on a layer of MNIST size** (64 x 784 times 784 x 128)\
@@ -76,6 +86,7 @@ def caught(found: Pieces, prefix: str, checkers: Iterable[str]) -> str:
 
 
 def e1_one_entry(pieces: Pieces) -> str:
+    """One wrong entry of a large array."""
     return "\n\n".join(
         f"One wrong entry of 100,352, {name.removeprefix('e1-entry-')}: "
         f"found {p['found']} of {p['of']}, its index named {p['named']} of {p['of']}."
@@ -84,6 +95,7 @@ def e1_one_entry(pieces: Pieces) -> str:
 
 
 def e2(pieces: Pieces) -> str:
+    """False alarms."""
     found = begun_with("e2-", pieces)
     if not found:
         return ""
@@ -114,6 +126,7 @@ def regime(name: str) -> str:
 
 
 def e3(pieces: Pieces) -> str:
+    """The reported power against the measured one."""
     p = pieces.get("e3")
     if not p:
         return ""
@@ -127,6 +140,7 @@ within a factor of 10 in {near:.1%} of {len(ratios)} arguments."""
 
 
 def e4(pieces: Pieces) -> str:
+    """Whether hints are right."""
     p = pieces.get("e4")
     if not p:
         return ""
@@ -139,6 +153,7 @@ def e4(pieces: Pieces) -> str:
 
 
 def e5(pieces: Pieces) -> str:
+    """Cost."""
     p = pieces.get("e5")
     if not p:
         return ""
@@ -150,11 +165,12 @@ def e5(pieces: Pieces) -> str:
 
 
 def e6(pieces: Pieces) -> str:
+    """Bugs from public threads."""
     found = pieces.get("e6")
     if not found:
         return ""
     count = sum(bug["verdict"] == FAIL for bug in found)
-    rows = ([thread(bug["url"]), bug["what"], said(bug["hint"])] for bug in found)
+    rows = ([thread(bug["url"]), bug["what"], without_verdict(bug["hint"])] for bug in found)
     return f"""\
 **E6, bugs from public threads**: {count} of {len(found)} found.
 
@@ -162,15 +178,18 @@ def e6(pieces: Pieces) -> str:
 
 
 def thread(url: str) -> str:
+    """A link to a thread, named by its repository."""
     owner, repository = url.split("/")[3:5]
     return f"[{owner}/{repository}]({url})"
 
 
-def said(hint: str) -> str:
+def without_verdict(hint: str) -> str:
+    """A summary line without its verdict."""
     return hint.removeprefix("FAIL: ").replace("|", "\\|")
 
 
 def e7(pieces: Pieces) -> str:
+    """Mutants of npgan's own rules."""
     p = pieces.get("e7")
     if not p:
         return ""
@@ -187,6 +206,7 @@ def e7(pieces: Pieces) -> str:
 
 
 def begun_with(prefix: str, pieces: Pieces) -> Pieces:
+    """The results whose names begin with the prefix."""
     return {name: p for name, p in pieces.items() if name.startswith(prefix)}
 
 

@@ -55,6 +55,19 @@ numpydoc_show_class_members = False
 numpydoc_xref_param_type = False
 
 # Own extensions
+reference_names = {  # of modules without __all__: what is public besides npgan's own names
+    "npgan.losses": [
+        "Loss",
+        "nonsaturating",
+        "minimax",
+        "least_squares",
+        "hinge",
+        "wasserstein",
+        "relativistic",
+    ],
+    "npgan.ops": ["mean", "matmul", "softmax_cross_entropy"],
+    "npgan.penalties": ["r1_and_r2"],
+}
 repository_url = setup_cfg["metadata"]["url"]
 repository_pages = {
     "README.md": "getting-started",

@@ -1,4 +1,4 @@
-"""Three classic bugs in hand-written backward passes, and what the gradient checker says of each.
+"""Three classic bugs in hand-written backward passes, and what the gradient checker reports.
 
     python examples/check_your_own_backward.py
 
@@ -20,7 +20,7 @@ def forward(x, gamma, beta):
 
 
 def backward(dout, x, gamma, beta):
-    """Right: mean and variance depend on x, too, hence the two subtracted terms."""
+    """Right. Mean and variance depend on x, too; the two subtracted terms come from that."""
     s = np.sqrt(x.var(axis=0) + EPS)
     n = (x - x.mean(axis=0)) / s
     dn = dout * gamma
@@ -29,19 +29,19 @@ def backward(dout, x, gamma, beta):
 
 
 def constants(dout, x, gamma, beta):
-    """Bug 1: mean and variance are treated as constants. It even trains, only badly."""
+    """Bug 1: mean and variance are treated as constants. Such a network trains, but worse."""
     _, dgamma, dbeta = backward(dout, x, gamma, beta)
     return dout * gamma / np.sqrt(x.var(axis=0) + EPS), dgamma, dbeta
 
 
 def averaged(dout, x, gamma, beta):
-    """Bug 2: the gradient of the shift is averaged over the batch where it must be summed."""
+    """Bug 2: the gradient of the shift is averaged over the batch; it must be summed."""
     dx, dgamma, _ = backward(dout, x, gamma, beta)
     return dx, dgamma, dout.mean(axis=0)
 
 
 class Remembering:
-    """Bug 3: what backward needs is kept on self, where the next forward pass overwrites it."""
+    """Bug 3: the cache is on self, where the next forward pass overwrites it."""
 
     def forward(self, x, gamma, beta):
         self.kept = x, gamma, beta
@@ -57,7 +57,7 @@ def main():
     layer = Remembering()
     reports = {
         "right": check_gradients(forward, backward, args),
-        "bug 1, mean and variance taken for constants": check_gradients(forward, constants, args),
+        "bug 1, mean and variance as constants": check_gradients(forward, constants, args),
         "bug 2, a mean for a sum": check_gradients(forward, averaged, args),
         "bug 3, a cache on self": check_gradients(layer.forward, layer.backward, args),
     }

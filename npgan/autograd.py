@@ -243,7 +243,6 @@ def value_and_grad(function: Rule, *arrays: np.ndarray) -> tuple[float, list[np.
     function : function of Tensors
         Written with npgan.ops; returns a scalar.
     *arrays : array
-        Its arguments.
     """
     leaves = [Tensor(a) for a in arrays]
     value = function(*leaves)

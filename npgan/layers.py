@@ -43,18 +43,18 @@ class Pull(Protocol):
 
 
 def he(rng: np.random.Generator, inputs: int, outputs: int, slope: float = 0.2) -> np.ndarray:
-    """Normal, of variance 2 / ((1 + slope²) inputs), for LeakyReLU. He et al. 2015, eq. 15"""
+    """Normal, of variance 2 / ((1 + slope²) inputs), for LeakyReLU. He et al. 2015, eq. 15."""
     return rng.normal(0.0, math.sqrt(2.0 / ((1.0 + slope**2) * inputs)), (inputs, outputs))
 
 
 def glorot(rng: np.random.Generator, inputs: int, outputs: int) -> np.ndarray:
-    """U(-a, a), a² = 6 / (inputs + outputs), for tanh. Glorot & Bengio 2010, eq. 16"""
+    """U(-a, a), a² = 6 / (inputs + outputs), for tanh. Glorot & Bengio 2010, eq. 16."""
     a = math.sqrt(6.0 / (inputs + outputs))
     return rng.uniform(-a, a, (inputs, outputs))
 
 
 def normal(rng: np.random.Generator, inputs: int, outputs: int, std: float = 0.02) -> np.ndarray:
-    """N(0, 0.02²), as in DCGAN. Radford et al. 2016, section 4"""
+    """N(0, 0.02²), as in DCGAN. Radford et al. 2016, section 4."""
     return rng.normal(0.0, std, (inputs, outputs))
 
 
@@ -184,7 +184,7 @@ class Dense(Layer):
 
 
 def LeakyReLU(slope: float = 0.2) -> Layer:  # noqa: N802
-    """A layer: x where x > 0, else slope x.  Maas et al. 2013
+    """A layer: x where x > 0, else slope x.  Maas et al. 2013.
 
     Parameters
     ----------

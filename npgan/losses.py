@@ -115,7 +115,5 @@ relativistic = Loss(
 )
 
 # By name; training/settings.py lists the same names in the same order.
-LOSSES = {
-    loss.name: loss
-    for loss in (nonsaturating, minimax, least_squares, hinge, wasserstein, relativistic)
-}
+ALL = (nonsaturating, minimax, least_squares, hinge, wasserstein, relativistic)
+LOSSES = {loss.name: loss for loss in ALL}

@@ -71,7 +71,7 @@ class Optimiser:
 
 
 class SGD(Optimiser):
-    """velocity = momentum velocity + g;  theta -= lr velocity.    Polyak 1964, as PyTorch writes it
+    """velocity = momentum velocity + g;  theta -= lr velocity.    Polyak 1964, as PyTorch writes it.
 
     Parameters
     ----------
@@ -90,7 +90,7 @@ class SGD(Optimiser):
 
 
 class Adam(Optimiser):
-    """Adam (Kingma & Ba 2015, algorithm 1).
+    """Adam (Kingma & Ba 2015, algorithm 1); computed by the kernel `adam`, in npgan/kernels/.
 
     m = β1 m + (1-β1) g,  v = β2 v + (1-β2) g²,  theta -= lr m/(1-β1^t) / (√(v/(1-β2^t)) + eps)
 

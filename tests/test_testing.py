@@ -1,6 +1,9 @@
 """The gradient checker's public functions: styles, nesting, reports, power, the Taylor test, npgan's own, the command."""
 
+import doctest
+import inspect
 import json
+import subprocess
 import sys
 import traceback
 import warnings
@@ -8,7 +11,7 @@ import warnings
 import numpy as np
 import pytest
 
-from npgan import Dense, LeakyReLU, Network, kernels, losses, ops
+from npgan import Dense, LeakyReLU, Network, kernels, losses, ops, testing
 from npgan.autograd import PRIMITIVES, Tensor
 from npgan.cli import main
 from npgan.testing import (
@@ -36,6 +39,8 @@ from npgan.testing.own import primitives as primitives_module
 from npgan.testing.own import steps as steps_module
 from npgan.testing.own.everything import PARTS
 from npgan.testing.own.primitive_cases import primitive_cases
+from npgan.testing.problem import arrays
+from npgan.testing.verdict import progress
 from npgan.training.penalty import PENALTIES
 
 rng = np.random.default_rng(0)
@@ -160,7 +165,7 @@ def test_a_special_case_is_wrong_at_its_point(mode):
 
 
 @pytest.mark.parametrize("mode", ["elements", "projections"])
-def test_ties_are_judged_where_they_are(mode):
+def test_ties_are_checked_where_they_are(mode):
     """A shift of all entries moves a maximum smoothly, ties or not; so the shares must add up to 1."""
     x, most = np.array([2.0, 1.0, 2.0, 2.0]), lambda x: x == x.max()
     for share, verdict in (
@@ -198,7 +203,51 @@ def test_fast_functions_are_no_chords():
     assert fast.verdict != FAIL, str(fast)
 
 
-def test_the_complex_step_accuses_nobody_alone():
+@pytest.mark.parametrize("scale", [1e-250, 1e-160, 1e160, 1e250])
+@pytest.mark.parametrize("mode", ["elements", "projections"])
+def test_squares_that_overflow_or_underflow_hide_nothing(scale, mode):
+    f = lambda x: scale * x**2
+    for factor, verdict in ((1.0, PASS), (1.001, FAIL)):
+        grad = lambda d, x, factor=factor: factor * d * scale * 2 * x
+        report = check_gradients(f, grad, (X,), style="dout", mode=mode)
+        assert report.verdict == verdict, str(report)
+        assert taylor_test(f, grad, (X,), style="dout").passed == (factor == 1)
+        if verdict == PASS:
+            assert report["x"].power < 1e-10
+        else:
+            assert "numeric = 0.999001 x analytic" in report["x"].hint
+
+
+def test_arguments_whose_sum_overflows():
+    x = np.linspace(1e307, 9e307, 24).reshape(6, 4)
+    for factor, verdict in ((1.0, PASS), (1.001, FAIL)):
+        grad = lambda d, x, factor=factor: factor * d * 1e-307 * np.ones(x.shape)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            report = check_gradients(lambda x: 1e-307 * x, grad, (x,), style="dout")
+        assert report.verdict == verdict, str(report)
+
+
+def test_norms_of_any_size():
+    """3, 4 and 5 times powers of ten whose squares leave the range of float64."""
+    for scale in (1e-310, 1e-200, 1e-160, 1.0, 1e160, 1e300):
+        a = scale * np.array([[3.0], [0.0], [-4.0]])
+        assert arrays.norm(a) == pytest.approx(5 * scale, rel=1e-12 if scale > 1e-300 else 1e-3)
+        assert arrays.rms(a[::2], divisor=0.5) == pytest.approx(
+            5 * scale, rel=1e-12 if scale > 1e-300 else 1e-3
+        )
+        assert arrays.typical_size(a) == pytest.approx(3.5 * scale)
+        assert arrays.max_abs(a) == 4 * scale
+    small = np.array([3e38, -3e38], np.float32)  # whose sum is beyond float32
+    assert arrays.typical_size(np.abs(small)) == pytest.approx(3e38)
+    for empty_or_zero in (np.zeros(0), np.zeros(3)):
+        assert arrays.norm(empty_or_zero) == arrays.rms(empty_or_zero) == 0
+        assert arrays.typical_size(empty_or_zero) == 1
+    usual = np.random.default_rng(0).standard_normal((5, 7))
+    assert np.array_equal(arrays.rms(usual, 0, 6), np.sqrt((usual**2).mean(axis=0) / 6))  # each bit
+
+
+def test_the_complex_step_alone_is_no_proof_of_a_bug():
     """Where |x| is large differences cannot see the part of log(1 + e^-|x|) that the complex step misses."""
     z = np.array([-19.4, 900.0, -1200.0, 700.0])
     f = lambda z: np.mean(np.maximum(z, 0) - 1e3 * z + np.log1p(np.exp(-np.abs(z))))
@@ -361,7 +410,7 @@ def test_a_dout_of_the_user_is_like_the_output():
     assert np.allclose(numerical_gradient(lambda x: np.sum(x**2), X, dout=3.0).gradients, 6 * X)
 
 
-def test_why_nothing_could_be_judged():
+def test_why_nothing_could_be_checked():
     def reason(func, grad, x, **options):
         report = check_gradients(func, grad, (x,), style="dout", **options)
         assert report.verdict == INCONCLUSIVE, str(report)
@@ -379,7 +428,7 @@ def test_why_nothing_could_be_judged():
 
 
 def test_the_budget_may_run_out_between_float64_and_float32():
-    """The last question, whether a float32 gradient is wrong beside this point, too, may cost too much."""
+    """The last comparison, of the float32 gradient at points nearby, may need too many calls."""
     grad = lambda x: (2.0 if x.dtype == np.float64 else 2.1) * x
     verdicts = [
         check_gradients(
@@ -478,11 +527,19 @@ def test_power_lists_what_a_test_would_miss():
         check_power(product, lambda *a: (0, 0), (X, W))
 
 
-@pytest.mark.parametrize("part", PARTS)
-def test_npgan_itself(part):
-    reports = list(PARTS[part]())
-    assert [str(r) for r in reports if r.verdict != PASS] == []
-    assert len({r.title for r in reports}) == len(reports)  # a table by title shows each
+@pytest.mark.parametrize("case", primitive_cases(), ids=lambda case: case.name)
+def test_every_primitive(case):
+    assert [str(r) for r in primitives_module.case_reports(case) if r.verdict != PASS] == []
+
+
+@pytest.mark.parametrize("name", PENALTIES)
+def test_every_penalty(name):
+    assert check_penalty(name).passed
+
+
+@pytest.mark.parametrize("part", ["layers", "losses", "steps"])
+def test_every_layer_loss_and_step(part):
+    assert [str(r) for r in PARTS[part]() if r.verdict != PASS] == []
 
 
 def test_what_check_own_covers(monkeypatch):
@@ -495,6 +552,7 @@ def test_what_check_own_covers(monkeypatch):
     assert len(set(everything)) == len(everything)
     for case in primitive_cases():
         assert {f"{case.name}, order {n}" for n in (1, 2)} <= set(titles["primitives"])
+    assert set(PARTS) == {"primitives", "penalties", "layers", "losses", "steps"}
     for op in PRIMITIVES.values():
         if op.function.__module__ == "npgan.ops":
             assert any(title.startswith(op.__name__) for title in titles["primitives"])
@@ -565,6 +623,63 @@ def test_order_2_finds_the_rule_that_reads_a_bare_array(monkeypatch):
     monkeypatch.setattr(ops.tanh, "rules", (lambda g, y, x: g * (1 - bare(y) ** 2),))
     assert check_primitive(ops.tanh, X).verdict == PASS
     assert check_primitive(ops.tanh, X, order=2).verdict == FAIL
+
+
+def test_a_check_that_takes_long_shows_a_bar(monkeypatch):
+    shown = []
+
+    def bar(items, **options):
+        shown.append((list(items), options["initial"], options["total"]))
+        return items
+
+    monkeypatch.setattr("tqdm.tqdm", bar)
+    assert list(progress.with_progress([3, 4, 5], "x")) == [3, 4, 5]
+    assert not shown
+    clock = iter([0.0, 0.1, 9.0])
+    monkeypatch.setattr(progress.time, "monotonic", lambda: next(clock))
+    assert list(progress.with_progress([3, 4, 5], "x")) == [3, 4, 5]
+    assert shown == [([4, 5], 1, 3)]
+
+
+PUBLIC = [getattr(testing, name) for name in testing.__all__ if not name.isupper()]
+
+
+@pytest.mark.parametrize("public", PUBLIC, ids=lambda public: public.__name__)
+def test_every_public_parameter_is_documented(public):
+    head, _, text = public.__doc__.partition("Parameters\n    ----------\n")
+    assert head.strip()
+    documented = {
+        name.strip("* ")
+        for line in text.splitlines()
+        if line.startswith("    ") and not line.startswith("     ")
+        for name in line.partition(" : ")[0].split(",")
+    }
+    assert set(inspect.signature(public).parameters) <= documented
+
+
+@pytest.mark.parametrize("public", PUBLIC, ids=lambda public: public.__name__)
+def test_examples_in_docstrings(public):
+    for example in doctest.DocTestFinder(recurse=False).find(public, public.__name__, globs={}):
+        runner = doctest.DocTestRunner()
+        runner.run(example)
+        assert runner.failures == 0
+        assert example.examples or inspect.isclass(public), "a function has an example"
+
+
+WITHOUT_TQDM = """
+import sys
+sys.modules["tqdm"] = None  # as where it is not installed
+import numpy as np
+from npgan.testing import assert_gradients
+from npgan.testing.verdict import progress
+progress.DELAY = -1.0
+assert_gradients(np.tanh, lambda dout, x: dout * (1 - np.tanh(x) ** 2), np.ones((2, 3)))
+assert not {"matplotlib", "numba"} & set(sys.modules)
+"""
+
+
+def test_the_checker_needs_no_tqdm_no_numba_and_no_matplotlib():
+    subprocess.run([sys.executable, "-c", WITHOUT_TQDM], check=True)
 
 
 TARGETS = """

@@ -127,7 +127,7 @@ def rule_4_one_wrong_entry_of_100352_is_found_and_named():
     assert [a.verdict for a in small.arguments] == [PASS, PASS, FAIL]  # pooled, it would drown
 
 
-def rule_5_kinks_are_seen_counted_and_judged_beside():
+def rule_5_kinks_are_found_counted_and_checked_nearby():
     x = X.copy()
     x[0] = 0.0
     for mode in ("elements", "projections"):
@@ -205,7 +205,7 @@ def rule_7_steps_follow_dtype_and_magnitude():
         lambda x: np.sum(np.log(x)), lambda x: 1 / x, (wide,), method="differences"
     )
     assert report.verdict == PASS, str(report)
-    assert math.isclose(report["x"].size, 1e8)  # the smallest was judged where it is, not beside
+    assert math.isclose(report["x"].size, 1e8)  # the smallest entry was checked at its own size
     wrong = check_gradients(
         lambda x: np.sum(np.log(x)), lambda x: (1 + 1e-6) / x, (wide,), method="differences"
     )
@@ -327,14 +327,14 @@ def without_complex(patch):
 
 
 def complex_alone(patch):
-    def believe(self, point, scales, found):
+    def use_it(self, point, scales, found):
         self.method = "complex step"
         for i in found:
             one = complex_slope(point, self.leaf, i, point.gradient(self.leaf), scales[i])
             if one is not None:
                 found[i] = one, self.limit(point, i, one)
 
-    patch.setattr(entries.EntryComparison, "use_complex_step", believe)
+    patch.setattr(entries.EntryComparison, "use_complex_step", use_it)
 
 
 def fixed_tolerance(patch):
@@ -425,7 +425,7 @@ TAKEN_OUT = {
     two_verdicts: rule_3_what_could_not_have_failed_is_inconclusive,
     pooled: rule_4_one_wrong_entry_of_100352_is_found_and_named,
     no_bisection: rule_4_one_wrong_entry_of_100352_is_found_and_named,
-    no_kinks: rule_5_kinks_are_seen_counted_and_judged_beside,
+    no_kinks: rule_5_kinks_are_found_counted_and_checked_nearby,
     no_preconditions: rule_6_what_must_hold_before_any_number,
     one_step_for_all: rule_7_steps_follow_dtype_and_magnitude,
     float64_for_all: rule_7_steps_follow_dtype_and_magnitude,

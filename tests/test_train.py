@@ -200,6 +200,16 @@ def test_callbacks_get_the_state_after_every_epoch(clock):
     assert [state.epoch for state in states] == [1, 2]
 
 
+def test_the_state_can_be_imported_from_training():
+    import npgan.training
+
+    assert npgan.training.State is loop.State
+    assert npgan.training.GAN is GAN
+    assert {"GAN", "State"} <= set(dir(npgan.training))
+    with pytest.raises(AttributeError, match="no attribute 'Stat'"):
+        npgan.training.Stat  # noqa: B018
+
+
 def test_history_is_complete_when_the_callbacks_run():
     seen = []
     loop.training_loop(
@@ -286,6 +296,15 @@ def test_it_trains_in_a_thread_that_no_signal_reaches():
 def test_the_same_seed_gives_the_same_files(tmp_path, done):
     fit(small(), 3, tmp_path)
     assert contents(tmp_path) == contents(done[1])
+
+
+def test_the_numbers_of_the_streams_never_change():
+    """They are part of the bits of every run."""
+    names = ["WEIGHTS", "ORDER_OF_IMAGES", "LATENT", "FIXED_LATENT", "INSTANCE_NOISE", "PENALTY"]
+    names += ["DROPOUT_IN_STEP_OF_D", "DROPOUT_IN_STEP_OF_G", "HEALTH"]
+    assert {stream.name: stream.value for stream in Stream} == dict(
+        zip(names, range(9), strict=True)
+    )
 
 
 def test_another_seed_gives_others():

@@ -1,7 +1,7 @@
 """`.. public:: npgan.losses` documents a module's public names, `.. public-table::` lists them.
 
 Public are the names that npgan itself exports from that module (`npgan.HOMES`), then the module's
-`__all__`. Where a module has no `__all__` the directive's content lists the names.
+primitives, its `__all__`, and what `reference_names` in conf.py lists.
 """
 
 import importlib
@@ -22,10 +22,12 @@ def public_names(module_name, listed=()):
     """The public names of a module, each as it is imported: "npgan.Adam", "npgan.ops.tanh"."""
     module = importlib.import_module(module_name)
     exported = npgan.HOMES.get(module_name.removeprefix("npgan."), ())
-    names = [*(getattr(module, "__all__", None) or []), *listed]
-    if "primitives" in names:
-        names.remove("primitives")
-        names[:0] = [name for name, value in vars(module).items() if isinstance(value, Primitive)]
+    names = [
+        name
+        for name, value in vars(module).items()
+        if isinstance(value, Primitive) and value.function.__module__ == module_name
+    ]
+    names += [*(getattr(module, "__all__", None) or []), *listed]
     # A name that npgan exports is documented once, by its shortest name.
     rest = [name for name in names if getattr(npgan, name, None) is not getattr(module, name)]
     found = [f"npgan.{name}" for name in exported] + [f"{module_name}.{name}" for name in rest]
@@ -85,11 +87,11 @@ def comment_above(name):
 
 class Public(SphinxDirective):
     required_arguments = 1
-    has_content = True
 
     def names(self):
         try:
-            return public_names(self.arguments[0], self.content)
+            listed = self.config.reference_names.get(self.arguments[0], ())
+            return public_names(self.arguments[0], listed)
         except (AttributeError, ImportError) as error:
             raise self.error(str(error)) from error
 
@@ -176,6 +178,7 @@ def add_anchors(app, doctree):
 
 
 def setup(app):
+    app.add_config_value("reference_names", {}, "env")
     app.add_directive("public", Public)
     app.add_directive("public-table", PublicTable)
     app.connect("doctree-read", add_anchors)

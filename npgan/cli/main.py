@@ -6,6 +6,7 @@ a command imports NumPy and is imported after the threads are set; `--help` impo
 
 from __future__ import annotations
 
+import argparse
 import importlib
 import json
 import os
@@ -61,10 +62,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-def command_function(command: str) -> Callable[[Any], dict[str, Any] | str]:
+def command_function(command: str) -> Callable[[argparse.Namespace], dict[str, Any] | str]:
     """The function of a command, which takes the parsed arguments and returns results."""
     module = importlib.import_module(f"{__package__}.{MODULES[command]}")
-    function: Callable[[Any], dict[str, Any] | str] = getattr(module, command)
+    function: Callable[[argparse.Namespace], dict[str, Any] | str] = getattr(module, command)
     return function
 
 

@@ -131,7 +131,9 @@ class Report:
 
     def to_dict(self) -> dict[str, Any]:
         """The report as plain Python objects, for JSON; NaN and infinity become None."""
-        return to_plain({**asdict(self), "arguments": [asdict(row) for row in self.arguments]})
+        rows = [asdict(row) for row in self.arguments]
+        found: dict[str, Any] = to_plain({**asdict(self), "arguments": rows})
+        return found
 
     def summary(self) -> str:
         """One line: the verdict with the argument that decided it."""

@@ -139,7 +139,7 @@ def fitted_order(
     """The slope of log(remainder) over log(step), where rounding is small."""
     usable = np.isfinite(remainders) & (remainders > 10 * rounding)
     if not usable.any():
-        return np.inf if slope > 0 else np.nan
+        return np.inf if 0 < slope < np.inf else np.nan
     if usable.sum() <= 2:
         return np.nan
     smallest = slice(-6, None)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -239,8 +239,8 @@ def memorisation(samples: SampleStatistics) -> list[Finding]:
 
 def monitor(
     data: Images, rng: Callable[[], np.random.Generator]
-) -> Callable[[State[Any]], list[str]]:
-    """Make a function that returns, after each epoch, the lines to report.
+) -> Callable[[State[GANLike]], list[str]]:
+    """A function that returns, after each epoch, the lines to report.
 
     A finding is explained the first time; later only its name is reported. Samples are measured at
     most every STEPS_BETWEEN updates of G, so that short epochs are not slowed down.
@@ -257,9 +257,9 @@ def monitor(
     measured_at = -STEPS_BETWEEN
     explained: set[str] = set()
 
-    def remarks(state: State[Any]) -> list[str]:
+    def remarks(state: State[GANLike]) -> list[str]:
         nonlocal real, samples, measured_at
-        gan: GANLike = state.model
+        gan = state.model
         steps = int(gan.adam_G.t)
         if steps - measured_at >= STEPS_BETWEEN:
             real = draw_reference(data, rng()) if real is None else real

@@ -1,4 +1,4 @@
-"""The training loop: epochs, history, callbacks, Ctrl-C, and a stop at numbers that are not finite.
+"""The training loop: epochs, history, callbacks, Ctrl-C. It adds the step to a "not finite".
 
 The loop depends on nothing of a GAN but `Trainable`. It draws no random numbers itself, so a run
 that is interrupted anywhere and continued sees the same batches in the same order.
@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from types import FrameType
 from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
@@ -37,7 +38,7 @@ class Trainable(Protocol):
     def shuffle_rng(self, epoch: int) -> np.random.Generator: ...
 
 
-Model = TypeVar("Model")
+Model = TypeVar("Model", covariant=True)
 TrainableModel = TypeVar("TrainableModel", bound=Trainable)
 
 
@@ -181,7 +182,7 @@ def interruptible() -> Iterator[Callable[[], bool]]:
     """
     pressed = threading.Event()
 
-    def note(_signal: int, _frame: Any) -> None:
+    def note(_signal: int, _frame: FrameType | None) -> None:
         if pressed.is_set():
             raise KeyboardInterrupt
         pressed.set()

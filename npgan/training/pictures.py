@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ..layers import Seed
 from .protocol import GANLike
 from .settings import COUNT
 from .streams import generator
@@ -39,7 +40,7 @@ def with_height(images: npt.NDArray[Any]) -> npt.NDArray[Any]:
 
 
 def interpolate(
-    gan: GANLike, rows: int | None = None, steps: int = 12, rng: Any = 0
+    gan: GANLike, rows: int | None = None, steps: int = 12, rng: Seed = 0
 ) -> npt.NDArray[Any]:
     """Images on paths in latent space, each path from one random z to another and of one class.
 

@@ -15,7 +15,6 @@ import io
 import json
 import os
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -73,7 +72,7 @@ class RunDirectory:
                 f"{self.path} already holds another run; resume that one, or give a new directory"
             )
 
-    def after_epoch(self, state: State[Any]) -> None:
+    def after_epoch(self, state: State[object]) -> None:
         """Write the checkpoint first, then the history and the epoch's picture."""
         self.save()
         table = io.StringIO()

@@ -2,6 +2,7 @@
 
 What follows from the table: the checks of `GAN(...)`, the options and help texts of `npgan train`,
 the page docs/settings.md, and the values that complete a checkpoint which is older than a setting.
+`Config` below and `GAN.__init__` name each setting once more, for types; tests compare them.
 Importing this module does not import NumPy, so that `npgan --help` stays quick.
 """
 

@@ -7,10 +7,10 @@ number in the key, so a run that was interrupted continues with the same numbers
 from __future__ import annotations
 
 from enum import IntEnum
-from typing import Any
 
 import numpy as np
 
+from ..layers import Seed
 from .settings import is_bool
 
 
@@ -33,8 +33,8 @@ def key(seed: int, stream: Stream, *path: int) -> list[int]:
     return [seed, int(stream), *path]
 
 
-def generator(rng: Any) -> np.random.Generator:
-    """Convert an int, a np.random.Generator or None to a generator.
+def generator(rng: Seed) -> np.random.Generator:
+    """The generator for an int, a np.random.Generator or None.
 
     Raises ValueError in one line for anything else.
     """

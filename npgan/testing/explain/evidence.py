@@ -76,7 +76,7 @@ def evidence_of_projections(
     gaps = np.array([projection.estimate.gap for projection in found])
     limits = np.array([projection.limit for projection in found])
     point = points.at(found[0].attempt)
-    allowed = leeway(points, limits, rms(slopes))
+    allowed = leeway(points, limits, float(rms(slopes)))
 
     def explains(candidate: np.ndarray) -> bool:
         predicted = np.array([np.vdot(v, candidate) for v in directions])

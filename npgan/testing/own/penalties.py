@@ -52,7 +52,7 @@ def check_penalty(name: str, seed: int = 0, **options: Any) -> Report:
     Examples
     --------
     >>> from npgan.testing import check_penalty
-    >>> check_penalty("r1", mode="projections", n_directions=2).verdict
+    >>> check_penalty("r1", mode="projections")["0.W"].verdict
     'PASS'
     """
     check_choice("name", name, tuple(PENALTIES))

@@ -13,7 +13,7 @@ from ...autograd import grad as tape_grad
 from ..check import check_gradients
 from ..problem.tree import describe
 from ..report import FAIL, INCONCLUSIVE, PASS, Report, overall_verdict
-from .primitive_cases import primitive_cases
+from .primitive_cases import PrimitiveCase, primitive_cases
 
 __tracebackhide__ = True  # pytest shows a failure at the user's line, not at ours
 
@@ -175,16 +175,21 @@ def has_rule(op: Primitive, i: int) -> bool:
     return True
 
 
+def case_reports(case: PrimitiveCase, seed: int = 0) -> Iterator[Report]:
+    """One case at order 1 and 2."""
+    for order in (1, 2):
+        report = check_primitive(
+            case.primitive, *case.args, order=order, keywords=case.keywords, seed=seed
+        )
+        report.title = f"{case.name}, order {order}"
+        yield report
+
+
 def primitive_reports(seed: int = 0) -> Iterator[Report]:
-    """Every case at order 1 and 2; a FAIL if a primitive of npgan.ops has no case."""
+    """Every case; and a FAIL if a primitive of npgan.ops has no case."""
     cases = primitive_cases(seed)
     for case in cases:
-        for order in (1, 2):
-            report = check_primitive(
-                case.primitive, *case.args, order=order, keywords=case.keywords, seed=seed
-            )
-            report.title = f"{case.name}, order {order}"
-            yield report
+        yield from case_reports(case, seed)
     here = {name for name, op in PRIMITIVES.items() if op.function.__module__ == ops.__name__}
     if missing := sorted(here - {case.primitive.__name__ for case in cases}):
         fault = f"no case in npgan.testing.own.primitive_cases for {', '.join(missing)}"

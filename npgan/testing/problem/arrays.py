@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 
@@ -10,26 +12,39 @@ def ignore_float_errors() -> np.errstate:
     return np.errstate(all="ignore")
 
 
+def max_abs(a: np.ndarray) -> float:
+    """The largest absolute value, 0 for an empty array; without a temporary array."""
+    return float(max(a.max(), -a.min())) if a.size else 0.0
+
+
 def norm(a: np.ndarray) -> float:
     """The Euclidean norm, also of numbers whose squares overflow or underflow."""
     largest = max_abs(a)
     return largest * float(np.linalg.norm(a / largest)) if 0 < largest < np.inf else largest
 
 
-def rms(a: np.ndarray) -> float:
-    """The root mean square, also of numbers whose squares overflow or underflow."""
-    return norm(a) / np.sqrt(max(a.size, 1))
+def power_of_two_near(a: np.ndarray) -> float:
+    """The power of two below the largest absolute value; 1 where there is none.
+
+    To divide by it is exact, and the squares of the quotients do not overflow.
+    """
+    largest = max_abs(a)
+    return math.ldexp(1.0, math.frexp(largest)[1] - 1) if 0 < largest < np.inf else 1.0
 
 
-def max_abs(a: np.ndarray) -> float:
-    """The largest absolute value, 0 for an empty array; without a temporary array."""
-    return float(max(a.max(), -a.min())) if a.size else 0.0
+def rms(a: np.ndarray, axis: int | None = None, divisor: float = 1.0) -> np.ndarray:
+    """sqrt(mean(a²) / divisor), also of numbers whose squares overflow or underflow."""
+    scale = power_of_two_near(a)
+    count = a.size if axis is None else a.shape[axis]
+    mean = np.sum((a / scale) ** 2, axis=axis) / max(count, 1)
+    return scale * np.sqrt(mean / divisor)
 
 
 def typical_size(x: np.ndarray) -> float:
-    """The mean absolute value of the nonzero entries; 1 where all are zero."""
+    """The mean absolute value of the nonzero entries; 1 where it is 0 or not finite."""
     count = np.count_nonzero(x)
-    size = float(np.sum(np.abs(x), dtype=np.float64)) / count if count else 1.0
+    scale = power_of_two_near(x)  # the sum itself may overflow
+    size = float(np.sum(np.abs(x) / scale, dtype=np.float64)) / count * scale if count else 1.0
     return size if np.isfinite(size) and size > 0 else 1.0
 
 

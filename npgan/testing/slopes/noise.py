@@ -67,7 +67,7 @@ def sigma_of_samples(samples: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndar
     """
     stacked = np.stack([np.asarray(s, np.float64) for s in samples])
     second, third = np.diff(stacked, 2, axis=0), np.diff(stacked, 3, axis=0)
-    return np.sqrt((second**2).mean(axis=0) / 6), np.sqrt((third**2).mean(axis=0) / 20)
+    return rms(second, 0, 6), rms(third, 0, 20)
 
 
 def measure_noise(
@@ -96,7 +96,7 @@ def measure_noise(
     second, third = sigma_of_samples(samples)
     sigma = np.maximum(second, third)
     # Third differences, because a function that varies fast has second ones even here.
-    is_noisy = rms(third) > 1e-9 * rms(samples[0])
+    is_noisy = bool(rms(third) > 1e-9 * rms(samples[0]))
     if sigma.size < 8:
         sigma = 2 * sigma  # few samples may agree by chance; many outputs average that out
     return Noise(sigma, is_coarse or is_noisy)

@@ -128,8 +128,8 @@ class Points:
 
 def jitter(v: np.ndarray, distance: float, rng: np.random.Generator) -> np.ndarray:
     """Every entry moved by 0.5 to 1.5 times the distance, in units of its own size."""
-    unit = np.abs(v) + 0.5 * typical_size(v)
-    shift = rng.uniform(-1.0, 1.0, v.shape)
-    shift += np.copysign(0.5, shift)
     with ignore_float_errors():
+        unit = np.abs(v) + 0.5 * typical_size(v)
+        shift = rng.uniform(-1.0, 1.0, v.shape)
+        shift += np.copysign(0.5, shift)
         return (v + distance * unit * shift).astype(v.dtype)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..problem.analytic import AnalyticGradients, Fault, as_arrays
-from ..problem.arrays import close, identical, ignore_float_errors, max_abs, typical_size
+from ..problem.arrays import close, identical, ignore_float_errors, max_abs, rms, typical_size
 from ..problem.errors import DOMAIN_ERRORS
 from ..problem.problem import Problem
 from ..problem.random_streams import Stream, generator
@@ -229,4 +229,4 @@ def residual(mixture: np.ndarray, a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 def noise_of_residual(r: np.ndarray) -> np.ndarray:
     """Three standard deviations of the rounding error of which r is one sample per entry."""
-    return 3 * np.maximum(np.abs(r), np.sqrt(np.mean(r * r)) if r.size else 0.0)
+    return 3 * np.maximum(np.abs(r), rms(r))
