@@ -68,8 +68,8 @@ class Tensor:
 
         def __add__(self, other: Any) -> Tensor: ...
         def __neg__(self) -> Tensor: ...
-        def sum(self, axis: Any = None, keepdims: bool = False) -> Tensor: ...
-        def reshape(self, *shape: Any) -> Tensor: ...
+        def sum(self, axis: Any = None, keepdims: bool = False) -> Tensor: ...  # noqa: D102
+        def reshape(self, *shape: Any) -> Tensor: ...  # noqa: D102
 
         __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = __add__
         __matmul__ = __rmatmul__ = __pow__ = __rpow__ = __getitem__ = __add__
@@ -107,7 +107,7 @@ class Primitive:
         self.rules: tuple[Rule | None, ...] | Callable[[int], Rule] = ()
         PRIMITIVES.setdefault(self.__name__, self)
 
-    def __call__(self, *args: Any, **options: Any) -> Any:
+    def __call__(self, *args: Any, **options: Any) -> Any:  # noqa: D102
         for a in args:
             if isinstance(a, Tensor):
                 arrays = [a.data if isinstance(a, Tensor) else a for a in args]

@@ -71,7 +71,7 @@ class Optimiser:
 
 
 class SGD(Optimiser):
-    """velocity = momentum velocity + g;  theta -= lr velocity.    Polyak 1964, as in PyTorch.
+    """velocity = momentum velocity + g;  theta -= lr velocity.  (Polyak 1964, as in PyTorch).
 
     Parameters
     ----------

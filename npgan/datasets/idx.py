@@ -19,7 +19,8 @@ GZIP_MAGIC = b"\x1f\x8b"
 class Readable(Protocol):
     """An open file, plain or gzip."""
 
-    def read(self, size: int, /) -> bytes: ...
+    def read(self, size: int, /) -> bytes:
+        """Return the next bytes, at most `size`."""
 
 
 def header(shape: tuple[int, ...]) -> bytes:
