@@ -603,9 +603,9 @@ def test_a_picture_leaves_the_users_settings_alone():
 
 
 def test_a_figure_shows_itself_as_the_png_that_save_writes(tmp_path):
-    for figure in (plot.grid(DIGITS), plot.points(RING), plot.losses(history(2))):
-        plot.save(figure, tmp_path / "a.png")
-        assert figure._repr_png_() == (tmp_path / "a.png").read_bytes()
+    for draw, data in ((plot.grid, DIGITS), (plot.points, RING), (plot.losses, history(2))):
+        plot.save(draw(data), tmp_path / "a.png")
+        assert draw(data)._repr_png_() == (tmp_path / "a.png").read_bytes()
 
 
 # --- limits of size
