@@ -29,7 +29,7 @@ def fit_picture(
         scale -= 1
     thinned, shown = (1, 1), n
     if not _fits(images, columns, scale, pad):
-        thinned = _steps(*images.shape[1:3], pad)
+        thinned = _steps(images.shape[1], images.shape[2], pad)
         images = images[:, :: thinned[0], :: thinned[1]]
         images, columns = _first_images(images, columns, pad)
         shown = len(images)

@@ -10,6 +10,7 @@ import sys
 import warnings
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING
 
@@ -103,8 +104,7 @@ class Progress:
         """Lines that stay, above the bar if there is one."""
         for line in lines:
             if self.bar is not None:
-                bar, text = self.bar, printable(line)
-                self.attempt(lambda bar=bar, text=text: bar.write(text, file=sys.stderr))
+                self.attempt(partial(self.bar.write, printable(line), file=sys.stderr))
             elif self.enabled and not write_line(line):
                 self.stop()
 

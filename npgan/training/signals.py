@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from types import FrameType
+from typing import Any
 
 ENDING = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name))
 
@@ -72,7 +73,7 @@ def in_main_thread() -> bool:
     return threading.current_thread() is threading.main_thread()
 
 
-def restore(handlers: dict[int, object]) -> None:
+def restore(handlers: Mapping[Any, object]) -> None:
     """Put back these handlers of signals."""
     for number, handler in handlers.items():
         signal.signal(number, handler)  # type: ignore[arg-type]
