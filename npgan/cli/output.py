@@ -54,8 +54,8 @@ def discard(stream: object) -> None:
 
 
 @contextmanager
-def messages_on_stderr(command: str) -> Iterator[None]:
-    """A UserWarning is one line in this block; a stderr that has failed is discarded at the end."""
+def warnings_as_messages(command: str) -> Iterator[None]:
+    """A UserWarning is one line in this block."""
     with warnings.catch_warnings():
         before = warnings.showwarning
 
@@ -66,14 +66,7 @@ def messages_on_stderr(command: str) -> Iterator[None]:
                 before(message, category, *where)  # type: ignore[arg-type]
 
         warnings.showwarning = show  # type: ignore[assignment]
-        try:
-            yield
-        finally:
-            try:
-                if sys.stderr is not None:
-                    sys.stderr.flush()
-            except (OSError, ValueError, AttributeError):
-                discard(sys.stderr)
+        yield
 
 
 def as_table(results: Mapping[str, object]) -> str:

@@ -20,9 +20,9 @@ from .output import (
     CommandError,
     as_table,
     describe,
-    messages_on_stderr,
     print_error,
     print_result,
+    warnings_as_messages,
 )
 
 MODULES = {  # command: the module with the function of this name
@@ -41,7 +41,7 @@ def run(argv: Sequence[str] | None = None) -> int:
     args = make_parser().parse_args(argv)
     if args.threads:
         set_threads(args.threads)
-    with ending_signals() as ending, messages_on_stderr(args.command):
+    with ending_signals() as ending, warnings_as_messages(args.command):
         try:
             return run_command(args)
         except KeyboardInterrupt:
