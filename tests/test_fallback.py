@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+import random
 import re
 import shutil
 import subprocess
@@ -54,11 +55,11 @@ def warm(tmp_path, complete_cache):
     return tmp_path
 
 
-def files_of(folder, kernels, suffix):
-    """Files like loops.column_sum_loop-31.py311.nbi of these kernels in a cache."""
+def files_of(folder, kernels):
+    """Files like loops.column_sum_loop-31.py311.(hash).nbc of these kernels in a cache."""
     found = [
         file
-        for file in (folder / "cache").rglob(f"*{suffix}")
+        for file in (folder / "cache").rglob("*.nbc")
         if file.name.partition("-")[0].rpartition(".")[2] in kernels
     ]
     assert len(found) >= len(kernels)
@@ -117,7 +118,7 @@ def test_info_tells_even_where_something_is_wrong(warm, environment, words):
 
 
 def test_the_first_compile_says_so_and_the_next_start_is_silent(warm):
-    for file in files_of(warm, QUICK, ".nb[ic]"):
+    for file in files_of(warm, QUICK):
         file.unlink()
     out, err = child(warm)
     assert out == "compiled"
@@ -126,19 +127,114 @@ def test_the_first_compile_says_so_and_the_next_start_is_silent(warm):
     assert child(warm) == ("compiled", [])
 
 
-@pytest.mark.parametrize(
-    ("suffix", "content"),
-    [(".nbi", b"damaged"), (".nbc", b""), (".nbc", b"\x80\x05junk"), (".nbi", b"")],
-)
-def test_a_damaged_cache_costs_one_warning(warm, suffix, content):
-    assert len(list((warm / "cache").rglob("*.nb[ic]"))) > 10
-    for file in files_of(warm, QUICK, suffix):
-        file.write_bytes(content)
-    out, err = child(warm)
-    assert out == "compiled"
+RESULTS = """
+import hashlib
+import numpy as np
+from npgan import kernels
+x, y = np.random.default_rng(0).standard_normal((2, 9, 17)).astype(np.float32)
+arrays = kernels.column_sum(x), kernels.leaky_gate(x, y, 0.2), kernels.tanh_gate(x, y)
+print(kernels.active, hashlib.sha256(b"".join(a.tobytes() for a in arrays)).hexdigest())
+"""
+
+
+def flipped(content, numbers):
+    """The content with one wrong bit."""
+    content = bytearray(content)
+    content[numbers.randrange(len(content))] ^= 1 << numbers.randrange(8)
+    return bytes(content)
+
+
+DAMAGE = {
+    "empty": lambda content, numbers: b"",
+    "other content": lambda content, numbers: b"\x80\x05junk",
+    "cut": lambda content, numbers: content[: numbers.randrange(len(content))],
+    "zeros": lambda content, numbers: bytes(len(content)),
+    "longer": lambda content, numbers: content + b"\0",
+    "one bit": flipped,
+    "another bit": flipped,
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_a_damaged_cache_costs_one_warning_and_is_repaired(warm, damage):
+    numbers, intact = random.Random(damage), child(warm, RESULTS)
+    assert intact[1] == []
+    files = files_of(warm, QUICK)
+    for file in files:
+        file.write_bytes(DAMAGE[damage](file.read_bytes(), numbers))
+    out, err = child(warm, RESULTS)
+    assert out == intact[0]
     assert len([line for line in err if "npgan: warning" in line]) == 1, err
-    assert "cache of compiled kernels" in err[0] + err[-1]
-    assert "Traceback" not in "".join(err)
+    assert "the cache of compiled kernels has a damaged file" in err[0]
+    assert len(err) == 2  # that it is compiling
+    assert child(warm, RESULTS) == intact
+    assert set(files_of(warm, QUICK)) == set(files)
+
+
+@pytest.fixture
+def entries(tmp_path):
+    from npgan.kernels.compiled.cache import EntryFiles
+
+    return EntryFiles(tmp_path, "room.function-1.py3", "sources")
+
+
+def test_every_wrong_bit_and_every_length_of_a_cache_file_is_noticed(entries):
+    from npgan.kernels.compiled.cache import DamagedFileError
+
+    entries.save("key", b"machine code")
+    content = entries.path("key").read_bytes()
+    damaged = [content[:n] for n in range(len(content))]
+    for i in range(8 * len(content)):
+        wrong = bytearray(content)
+        wrong[i // 8] ^= 1 << i % 8
+        damaged.append(bytes(wrong))
+    for wrong in damaged:
+        entries.path("key").write_bytes(wrong)
+        with pytest.raises(DamagedFileError):
+            entries.load("key")
+    entries.save("key", b"machine code")
+    assert entries.load("key") == b"machine code"
+
+
+def test_two_processes_that_write_at_once_load_what_is_theirs(entries, tmp_path):
+    """With an index, which Numba has, both would choose the same number for their file."""
+    from npgan.kernels.compiled.cache import EntryFiles
+
+    other = EntryFiles(tmp_path, entries.name, entries.stamp)
+    assert entries.load("float32") is None
+    assert other.load("float64") is None
+    entries.save("float32", 32)
+    other.save("float64", 64)
+    for files in (entries, other):
+        assert (files.load("float32"), files.load("float64")) == (32, 64)
+    other.save("float32", "newer")
+    assert entries.load("float32") == "newer"
+    assert len(list(tmp_path.iterdir())) == 2
+    entries.flush()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_cache_file_of_other_sources_is_stale_and_replaced(entries, tmp_path):
+    from npgan.kernels.compiled.cache import EntryFiles
+
+    entries.save("key", "old")
+    changed = EntryFiles(tmp_path, entries.name, "changed sources")
+    assert changed.load("key") is None
+    changed.save("key", "new")
+    assert changed.load("key") == "new"
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_a_cache_file_that_cannot_be_written_leaves_nothing(entries, tmp_path, monkeypatch):
+    def full(*paths):
+        raise OSError(28, "No space left on device")
+
+    entries.save("key", "old")
+    monkeypatch.setattr(os, "replace", full)
+    with pytest.raises(OSError, match="No space"):
+        entries.save("key", "new")
+    assert entries.load("key") == "old"
+    assert len(list(tmp_path.iterdir())) == 1
 
 
 def test_a_change_in_another_kernel_file_makes_the_cache_stale(tmp_path):
