@@ -237,6 +237,118 @@ def test_a_cache_file_that_cannot_be_written_leaves_nothing(entries, tmp_path, m
     assert len(list(tmp_path.iterdir())) == 1
 
 
+FORK = """
+import os, sys, threading, time
+from npgan import kernels
+inside, real = threading.Event(), getattr(kernels, NAME)
+
+def slow(*args):
+    inside.set()
+    return real(*args)
+
+setattr(kernels, NAME, slow)
+import numpy as np
+x = np.eye(3, dtype=np.float32)
+thread = threading.Thread(target=lambda: kernels.gemm(x, x))
+thread.start()
+inside.wait()
+time.sleep(DELAY)
+pid = os.fork()
+if pid == 0:
+    os._exit(0 if (kernels.gemm(x, x) == x).all() else 1)
+for _ in range(1200):
+    done, status = os.waitpid(pid, os.WNOHANG)
+    if done:
+        break
+    time.sleep(0.05)
+else:
+    os.kill(pid, 9)
+    sys.exit("the child hangs")
+thread.join()
+print(status, kernels.active)
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.parametrize("delay", [0, 0.1, 0.6])
+def test_a_child_forked_during_the_first_call_of_another_thread_does_not_hang(warm, delay):
+    code = FORK.replace("NAME", "'compiled_kernels'").replace("DELAY", str(delay))
+    out, _ = child(warm, code, PYTHONWARNINGS="ignore")
+    assert out == "0 compiled"
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_child_forked_while_another_thread_compiles_does_not_hang(warm):
+    for file in files_of(warm, QUICK):
+        file.unlink()
+    code = """
+import os, sys, threading, time
+import numpy as np
+from numba.core import dispatcher
+from npgan.kernels import compiled
+x, inside, real = np.ones((2, 2), np.float32), threading.Event(), dispatcher._FunctionCompiler.compile
+
+def compile(*args):
+    inside.set()
+    time.sleep(0.2)
+    return real(*args)
+
+dispatcher._FunctionCompiler.compile = compile
+thread = threading.Thread(target=lambda: compiled.column_sum(x))
+thread.start()
+inside.wait()
+pid = os.fork()
+if pid == 0:
+    os._exit(0 if (compiled.column_sum(x) == 2).all() else 1)
+for _ in range(1200):
+    done, status = os.waitpid(pid, os.WNOHANG)
+    if done:
+        break
+    time.sleep(0.05)
+else:
+    os.kill(pid, 9)
+    sys.exit("the child hangs")
+thread.join()
+print(status)
+"""
+    assert child(warm, code, PYTHONWARNINGS="ignore")[0] == "0"
+
+
+def test_threads_that_meet_at_the_first_call_cost_one_warning(tmp_path):
+    code = """
+import sys, threading
+sys.modules["numba"] = None
+import numpy as np
+from npgan import kernels
+barrier, x = threading.Barrier(8), np.eye(3)
+
+def call():
+    barrier.wait()
+    assert (kernels.gemm(x, x) == x).all()
+
+callers = [threading.Thread(target=call) for _ in range(8)]
+[thread.start() for thread in callers]
+[thread.join() for thread in callers]
+print(kernels.active)
+"""
+    out, err = child(tmp_path, code)
+    assert out == "reference"
+    assert len(err) == 1
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="needs Linux")
+def test_before_the_first_call_the_threads_are_those_of_the_cores_that_may_be_used(tmp_path):
+    code = """
+import os
+os.sched_getaffinity = lambda _: {0, 3, 5}
+from npgan import kernels
+print(kernels.thread_count())
+"""
+    for wanted in ("", "0"):
+        assert child(tmp_path, code, OPENBLAS_NUM_THREADS=wanted)[0] == "3"
+    assert child(tmp_path, code, OPENBLAS_NUM_THREADS="7")[0] == "7"
+
+
 def test_a_change_in_another_kernel_file_makes_the_cache_stale(tmp_path):
     """A jitted function keeps the helpers and the constants that it takes from other files."""
     kernels = Path(importlib.util.find_spec("npgan.kernels").origin).parent
