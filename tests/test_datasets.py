@@ -28,6 +28,7 @@ from npgan.datasets import (
     to_uint8,
     to_unit,
 )
+from npgan.datasets.arrays import as_dataset
 from npgan.datasets.idx import header, read_idx
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -481,6 +482,7 @@ class TestArrays:
                 [-1.01, 1],
                 "values run from -1.01 to 1; expected pixels in [0, 1], [-1, 1] or [0, 255]",
             ),
+            ([-0.4, 60], "values run from -0.4 to 60"),
             ([-0.5, 200], "values run from -0.5 to 200"),
             ([0, 255.5], "values run from 0 to 255.5"),
             ([0, np.nan], "holds NaN or infinite values"),
@@ -556,6 +558,217 @@ class TestArrays:
         save(np.zeros((5, 4, 4), np.uint8))
         assert type(data.images) is np.ndarray
         assert np.array_equal(data.images, pixels(5, 16).reshape(5, 16))
+
+
+def said(caplog):
+    """The warnings of npgan since the last call; each is one line."""
+    lines = [
+        r.getMessage() for r in caplog.records if r.name == "npgan" and r.levelname == "WARNING"
+    ]
+    caplog.clear()
+    assert all(line.isprintable() and len(line) < 300 for line in lines)
+    return lines
+
+
+class TestScale:
+    """Which range of values is taken for black and white, and what is said of it."""
+
+    DIGITS = np.tile(np.arange(256, dtype=np.uint8), 40).reshape(40, 16, 16)
+
+    @pytest.mark.parametrize(
+        "stored",
+        [
+            DIGITS / 255 * 1.0001,
+            DIGITS / 255 * 1.0000001,
+            DIGITS / 255 * 1.0019,
+            DIGITS / 255 - 0.0001,
+            DIGITS / 127.5 - 1.00001,
+            (DIGITS / 127.5 - 1) * 1.0039,
+            DIGITS * 1.0001,
+            DIGITS - 0.01,
+            (DIGITS / 255).astype(np.float16) * np.float16(1.001),
+        ],
+    )
+    def test_half_a_pixel_beyond_a_range_is_rounding(self, stored, caplog):
+        data = as_dataset(stored)
+        assert np.abs(data.images.reshape(40, 16, 16).astype(int) - self.DIGITS).max() <= 1
+        assert data.images.max() == 255
+        assert not said(caplog)
+
+    def test_one_pixel_beyond_1_changes_no_other(self):
+        stored = self.DIGITS / 255
+        stored[3, 15, 15] = 1.0000001
+        assert np.array_equal(as_dataset(stored).images, self.DIGITS.reshape(40, 256))
+
+    @settings(max_examples=60, deadline=None)
+    @given(
+        scale=st.sampled_from([(1 / 255, 0), (1 / 127.5, -1), (1, 0)]),
+        beyond=st.floats(-0.49, 0.49),
+        dtype=st.sampled_from([np.float32, np.float64]),
+    )
+    def test_no_pixel_changes_by_more_than_its_rounding(self, scale, beyond, dtype):
+        factor, shift = scale
+        stored = ((self.DIGITS + beyond) * factor + shift).astype(dtype)
+        assert np.array_equal(as_dataset(stored).images, self.DIGITS.reshape(40, 256))
+
+    @pytest.mark.parametrize(
+        ("stored", "words"),
+        [
+            (DIGITS // 16, "values run from 0 to 15, taken as [0, 255]: nearly black"),
+            (DIGITS / 16, "multiply them by 16"),
+            (DIGITS / 255 * 1.05, "if 1.05 is white, multiply them by"),
+            (DIGITS / 255 / 255, "taken as [0, 1]: nearly black; if 0.00392157 is white"),
+            (DIGITS / 255 - 0.5, "taken as [-1, 1]: none is nearly black"),
+            (DIGITS / 255 * 1.05 - 0.05, "if 0 is black, clip them to [0, 1]"),
+            (DIGITS // 128, "values run from 0 to 1, taken as [0, 1]: black and white"),
+        ],
+    )
+    def test_implausible_ranges_are_said(self, stored, words, caplog):
+        as_dataset(stored)
+        (line,) = said(caplog)
+        assert line.startswith("npgan: warning: the images: values run from ")
+        assert words in line
+
+    @pytest.mark.parametrize("dtype", [np.uint8, np.int64])
+    def test_binary_images_are_black_and_white(self, dtype):
+        bits = self.DIGITS // 128
+        assert np.array_equal(as_dataset(bits.astype(dtype)).images, bits.reshape(40, 256) * 255)
+
+    @pytest.mark.parametrize(
+        "stored", [DIGITS, DIGITS / 255, DIGITS / 127.5 - 1, DIGITS * 1.0, DIGITS // 4 * 2]
+    )
+    def test_plausible_ranges_are_only_noted(self, stored, caplog):
+        assert as_dataset(stored).note.startswith("40 images of 16 x 16, pixels in [")
+        assert not said(caplog)
+
+    def test_the_note_says_scale_and_shape(self, tmp_path):
+        np.save(tmp_path / "a.npy", self.DIGITS / 255)
+        assert load(tmp_path / "a.npy").note == (
+            "40 images of 16 x 16, pixels in [0, 1], scaled to 0..255"
+        )
+        points = as_dataset(np.array([[0.0, 2], [3, 4]]))
+        assert points.note == "2 points of 2 values from 0 to 4, used as they are"
+
+
+class TestImplausibleShapes:
+    @pytest.mark.parametrize("range_", [(0, 1), (-1, 1), (0, 255)])
+    @pytest.mark.parametrize(
+        ("columns", "words"),
+        [
+            (784, "for images of 28 x 28, reshape them to (n, 28, 28)"),
+            (3072, "for images of 32 x 32 x 3, reshape them to (n, 32, 32, 3)"),
+            (785, "reshape them to (n, 28, 28) without the column of labels"),
+        ],
+    )
+    def test_flattened_floats_are_said_to_be_points(self, range_, columns, words, caplog):
+        data = as_dataset(np.random.default_rng(0).uniform(*range_, (5, columns)))
+        assert data.shape == (columns,)
+        (line,) = said(caplog)
+        assert "are taken as points and not scaled" in line
+        assert words in line
+
+    @pytest.mark.parametrize("array", [np.ones((5, 36)), np.ones((5, 70)), np.full((5, 64), -3.0)])
+    def test_other_points_are_points(self, array, caplog):
+        as_dataset(array)
+        assert not said(caplog)
+
+    @pytest.mark.parametrize("columns", [785, 65, 3073])
+    def test_a_column_of_labels_is_no_pixel(self, columns):
+        text = complaint(as_dataset, pixels(5, columns))
+        assert "is a column the labels?" in text
+        assert "images = array[:, 1:]" in text
+
+    @pytest.mark.parametrize("shape", [(28, 28, 100), (28, 28, 3), (32, 32, 1), (64, 64, 2000)])
+    def test_images_along_the_last_axis(self, shape):
+        text = complaint(as_dataset, pixels(*shape))
+        assert f"its shape is {shape}; expected (n, h, w)" in text
+        assert "transpose(2, 0, 1)" in text
+        assert "transpose(3, 0, 1, 2)" in complaint(as_dataset, pixels(8, 8, 3, 20))
+
+    @pytest.mark.parametrize(
+        ("shape", "words"),
+        [
+            ((60, 50, 3), "if it is one colour image"),
+            ((20, 16, 90), "if the last axis counts the images"),
+            ((5, 3072), "if they are 32 x 32 x 3, reshape them to (n, 32, 32, 3)"),
+        ],
+    )
+    def test_doubtful_shapes_are_said(self, shape, words, caplog):
+        as_dataset(pixels(*shape))
+        (line,) = said(caplog)
+        assert words in line
+
+    @pytest.mark.parametrize("shape", [(28, 28, 28), (100, 28, 28), (5, 784), (3, 2, 2), (5, 12)])
+    def test_plausible_shapes(self, shape, caplog):
+        assert len(as_dataset(pixels(*shape))) == shape[0]
+        assert not said(caplog)
+
+
+class Metres(np.ndarray):
+    """An array with a unit."""
+
+
+class Frame:
+    def to_numpy(self):
+        raise AssertionError
+
+
+class TestWhatIsNoArray:
+    @pytest.mark.parametrize(
+        ("values", "words"),
+        [
+            ("digits.npy", "npgan.datasets.load(name) reads a file"),
+            (Path("digits.npy"), "got the name"),
+            (b"digits.npy", "got the name"),
+            (np.ma.masked_equal(pixels(5, 4, 4), 0), "masked array, whose mask would be lost"),
+            (pixels(5, 4, 4).view(Metres), "a Metres, a kind of array"),
+            (Frame(), "a Frame; take its columns of pixels"),
+            (
+                (pixels(5, 4, 4), np.arange(5)),
+                "Give them as fit(images, labels=labels)",
+            ),
+            ([[1, 2], [3], [4]], "no array but a list; NumPy says: setting an array element"),
+            ({"images": pixels(5, 4, 4)}, "a dict of objects; expected an array of numbers"),
+            (iter([1, 2]), "of objects"),
+            (None, "a NoneType of objects"),
+            (np.zeros((5, 2), "m8[s]"), "holds timedelta64[s] values"),
+            (np.zeros((5, 2), [("a" * 500, "f4")]), "values; expected uint8 or floats"),
+            (np.zeros((5, 4, 4), bool), "255 * array.astype(np.uint8) makes pixels of them"),
+        ],
+    )
+    def test_one_sentence(self, values, words):
+        text = complaint(as_dataset, values)
+        assert text.startswith("the images: ")
+        assert words in text
+        assert len(text) < 300
+
+    def test_labels_too(self):
+        images = pixels(2, 4, 4)
+        assert "whose mask" in complaint(as_dataset, images, np.ma.masked_equal([1, 2], 2))
+        assert "the labels: expected an array" in complaint(as_dataset, images, "labels.npy")
+        assert "which int64 cannot hold" in complaint(
+            as_dataset, images, np.array([1, 2**63], np.uint64)
+        )
+        assert "timedelta64" in complaint(as_dataset, images, np.array([1, 2], "m8[s]"))
+
+
+class TestMessages:
+    @settings(max_examples=100, deadline=None)
+    @given(text=st.text(max_size=2000))
+    def test_are_one_printable_line(self, text):
+        line = str(DataError(text))
+        assert line.isprintable()
+        assert len(line) <= 280
+
+    def test_escapes_and_undecodable_names_are_spelled_out(self):
+        text = str(DataError("a\x1b[31m.npy\udc80\u202e: damaged\nnow"))
+        assert text == r"a\x1b[31m.npy\udc80\u202e: damaged now"
+
+    def test_start_and_end_of_a_long_one_remain(self):
+        text = str(DataError("start " + "x" * 580_000 + " end"))
+        assert len(text) == 280
+        assert text.startswith("start x")
+        assert text.endswith("x end")
 
 
 class TestNpz:

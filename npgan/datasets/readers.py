@@ -12,10 +12,11 @@ import numpy as np
 import numpy.typing as npt
 
 from .arrays import as_labels, as_rows
-from .base import DataError, Images
+from .base import DataError, Images, printable
 from .folder import SUFFIXES, image_files, read_folder
 from .idx import GZIP_MAGIC, read_idx
 from .mnist_data import SPLITS, mnist
+from .scales import log
 
 # The names of images and their labels in an .npz file, in the order in which they are looked for.
 NPZ_KEYS = {
@@ -85,19 +86,23 @@ def load(path: str | os.PathLike[str], split: str = "train") -> Images:
         found = _find(where, split)
     except OSError as error:
         raise DataError(f"{path}: cannot read it ({error.strerror or error})") from None
-    sets = [(*as_rows(images, name), labels, name) for images, labels, name in found]
-    rows, shape, _, name = sets[0]
-    labels = [as_labels(y, len(x), f"labels of {name}") for x, _, y, name in sets if y is not None]
-    for _, other, _, other_name in sets[1:]:
-        if other != shape:
+    sets = [(as_rows(images, name), labels, name) for images, labels, name in found]
+    (rows, shape, note), _, name = sets[0]
+    labels = [
+        as_labels(y, len(x.rows), f"labels of {name}") for x, y, name in sets if y is not None
+    ]
+    for other, _, other_name in sets[1:]:
+        if other.shape != shape:
             raise DataError(
-                f"{other_name} holds images of {other}, but {name} of {shape}; use one split"
+                f"{other_name} holds images of {other.shape}, but {name} of {shape}; use one split"
             )
     if len(sets) > 1:
-        rows = np.concatenate([x for x, *_ in sets])
+        rows = np.concatenate([x.rows for x, *_ in sets])
+        note = "; ".join(x.note for x, *_ in sets)
     where = where.resolve()
     known = np.concatenate(labels) if len(labels) == len(sets) else None
-    return Images(where.name, rows, known, shape, source=str(where))
+    log.info("npgan: %s: %s", printable(where.name), note)
+    return Images(where.name, rows, known, shape, source=str(where), note=note)
 
 
 def _find(path: Path, split: str) -> list[Found]:
