@@ -8,6 +8,7 @@ import importlib.util
 import os
 import subprocess
 import sys
+import zipfile
 import zlib
 from pathlib import Path
 
@@ -30,6 +31,7 @@ from npgan.datasets import (
 )
 from npgan.datasets.arrays import as_dataset
 from npgan.datasets.idx import header, read_idx
+from npgan.datasets.numpy_files import read_npy
 
 ROOT = Path(__file__).resolve().parent.parent
 FASHION = Path(os.environ.get("NPGAN_FASHION_MNIST", "/usr/share/datasets/fashion-mnist"))
@@ -162,6 +164,21 @@ class TestEmbeddedMnist:
             assert part.images_sha256 in notice
             assert part.labels_sha256 in notice
 
+    def test_from_a_zip_file(self, tmp_path):
+        with zipfile.ZipFile(tmp_path / "npgan.zip", "w") as file:
+            package = mnist_data.DATA.parents[1]
+            for path in sorted(package.rglob("*")):
+                if path.suffix == ".py" or path.name == "mnist-test.z":
+                    file.write(path, path.relative_to(package.parent))
+        code = "import npgan.datasets as d; print(d.__file__, len(d.mnist('test')))"
+        out = subprocess.run(
+            [sys.executable, "-c", code],
+            capture_output=True, text=True, cwd=tmp_path, check=True,
+            env={**os.environ, "PYTHONPATH": str(tmp_path / "npgan.zip")},
+        )  # fmt: skip
+        assert "npgan.zip" in out.stdout
+        assert out.stdout.endswith(" 10000\n")
+
     def test_import_is_light(self):
         code = (
             "import sys, numpy; before = set(sys.modules); import npgan.datasets; "
@@ -275,7 +292,7 @@ class TestIdx:
     def test_too_long(self, tmp_path):
         path = tmp_path / "long"
         path.write_bytes(idx_bytes(pixels(2, 3, 4)) + b"\0")
-        assert "promises 2 x 3 x 4 bytes, the file holds more" in complaint(read_idx, path)
+        assert "the header says 2 x 3 x 4 bytes, the file holds more" in complaint(read_idx, path)
 
     def test_a_promise_of_terabytes_reserves_nothing(self, tmp_path):
         path = tmp_path / "huge"
@@ -685,6 +702,14 @@ class TestImplausibleShapes:
         assert "transpose(2, 0, 1)" in text
         assert "transpose(3, 0, 1, 2)" in complaint(as_dataset, pixels(8, 8, 3, 20))
 
+    def test_formats_of_images_say_which_axis_is_which(self, tmp_path, caplog):
+        assert len(load(write_idx(tmp_path / "images", pixels(9, 9, 20)))) == 9
+        assert not said(caplog)
+        np.save(tmp_path / "a.npy", pixels(9, 9, 20))
+        np.savez(tmp_path / "a.npz", pixels(9, 9, 20))
+        for name in ("a.npy", "a.npz"):
+            assert "expected (n, h, w)" in complaint(load, tmp_path / name)
+
     @pytest.mark.parametrize(
         ("shape", "words"),
         [
@@ -920,6 +945,58 @@ class TestFolder:
             path.write_bytes(data)
             assert "a.png: cannot read it as PNG or JPEG" in complaint(load, tmp_path)
 
+    @pytest.mark.parametrize("orientation", range(1, 9))
+    @pytest.mark.parametrize("shape", [(5, 7), (5, 7, 3)])
+    def test_exif_orientation(self, tmp_path, image, orientation, shape):
+        ops = pytest.importorskip("PIL.ImageOps")
+        exif = image.Exif()
+        exif[0x0112] = orientation
+        image.fromarray(pixels(*shape)).save(tmp_path / "a.png", exif=exif)
+        upright = ops.exif_transpose(image.open(tmp_path / "a.png"))
+        data = load(tmp_path)
+        assert data.shape[:2] == ((7, 5) if orientation > 4 else (5, 7))
+        assert np.array_equal(data.images.reshape(data.shape), np.asarray(upright))
+        assert data.images.flags.c_contiguous
+
+    @pytest.mark.parametrize("name", ["b.webp", "b.bmp", "B.TIFF", "b.gif", "b.jfif"])
+    def test_other_formats_are_not_left_out(self, tmp_path, image, name):
+        image.fromarray(pixels(5, 6)).save(tmp_path / "a.png")
+        (tmp_path / name).touch()
+        text = complaint(load, tmp_path)
+        assert f"and 1 images of other formats, which are not read ({name})" in text
+
+    def test_previews_next_to_folders_of_classes(self, tmp_path, image, caplog):
+        for i in range(2):
+            image.fromarray(pixels(5, 6)).save(tmp_path / f"preview{i}.png")
+        for name in ("cats", "dogs"):
+            (tmp_path / name).mkdir()
+            for i in range(2):
+                image.fromarray(pixels(5, 6)).save(tmp_path / name / f"{i}.png")
+        text = complaint(load, tmp_path)
+        assert "holds 2 images, and 4 images in subfolders (cats, dogs), which are not" in text
+        (tmp_path / "cats" / "0.png").unlink()
+        (tmp_path / "cats" / "1.png").unlink()
+        assert len(load(tmp_path)) == 2
+        (line,) = said(caplog)
+        assert "2 images in subfolders (dogs), which are not searched" in line
+        for i in range(2):
+            (tmp_path / f"preview{i}.png").unlink()
+        assert complaint(load, tmp_path).endswith("subfolders are not searched: cats, dogs")
+
+    def test_files_that_are_not_read_are_said(self, tmp_path, image, caplog):
+        image.fromarray(pixels(5, 6)).save(tmp_path / "a.png")
+        (tmp_path / "all.npz").touch()
+        load(tmp_path)
+        assert "PNG and JPEG files are read, and not all.npz" in said(caplog)[0]
+        write_idx(tmp_path / "train-images-idx3-ubyte", pixels(3, 2, 2))
+        assert len(load(tmp_path)) == 3
+        assert "IDX files are read, and not the images a.png" in said(caplog)[0]
+
+    def test_broken_link(self, tmp_path, image):
+        image.fromarray(pixels(5, 6)).save(tmp_path / "a.png")
+        (tmp_path / "b.png").symlink_to(tmp_path / "gone.png")
+        assert "broken links" in complaint(load, tmp_path)
+
     def test_without_pillow(self, tmp_path, monkeypatch):
         (tmp_path / "a.png").touch()
         monkeypatch.setitem(sys.modules, "PIL", None)
@@ -950,7 +1027,19 @@ class TestLoadMistakes:
         ("name", "data", "words"),
         [
             ("a.npy", b"", "starts with nothing; expected an IDX file"),
-            ("a.csv", b"1,2,3", "starts with 31 2c 32 2c 33; expected an IDX file"),
+            ("a.csv", b"1,2,3", "is text, such as CSV; read its numbers"),
+            ("a", b"\1\2\3", "starts with 01 02 03; expected an IDX file"),
+            ("a.csv.bz2", b"BZh91AY&SY", "is packed with bzip2; unpack it"),
+            (
+                "a.tar",
+                bytes(257).replace(b"\0", b"a", 9) + b"ustar\0",
+                "is a tar archive; unpack it",
+            ),
+            ("a.h5", b"\x89HDF\r\n\x1a\n", "is an HDF5 file; read it with the library for it"),
+            ("a.pkl", b"\x80\4\x95", "is a pickle, which can run code and is not read"),
+            ("a.npy", b"\n<!DOCTYPE html><html>", "has the download failed?"),
+            ("a.npy", b"version https://git-lfs.github.com/spec/v1\noid", "git lfs pull"),
+            ("a.webp", b"RIFF\0\0\0\0WEBP", "expected the folder with the images"),
             ("a.PNG", b"\x89PNG\r\n\x1a\n", "is a single image; expected the folder"),
         ],
     )
@@ -983,6 +1072,120 @@ class TestLoadMistakes:
         monkeypatch.setenv("HOME", str(tmp_path))
         monkeypatch.setenv("USERPROFILE", str(tmp_path))
         assert len(load("~/images")) == 2
+
+    @pytest.mark.parametrize("path", [pixels(2, 3, 3), 7, None, [1, 2]])
+    def test_load_of_what_is_no_name(self, path):
+        text = complaint(load, path)
+        assert text.startswith("load takes the name of a file or folder, got ")
+
+    @pytest.mark.parametrize("split", [np.arange(9999), ["train"], "x" * 10_000, None])
+    def test_no_split(self, tmp_path, split):
+        for path in ("mnist", tmp_path):
+            assert len(complaint(load, path, split)) < 120
+
+    @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes")
+    def test_pipe(self, tmp_path):
+        os.mkfifo(tmp_path / "a.npy")
+        assert "neither a file nor a folder" in complaint(load, tmp_path / "a.npy")
+        assert "a pipe or a device" in complaint(read_npy, tmp_path / "a.npy")
+        os.mkfifo(tmp_path / "b.png")
+        assert "no regular files (broken links, pipes?): b.png" in complaint(load, tmp_path)
+
+
+class TestBombs:
+    """Files that promise much more than they can honestly hold: refused before memory is reserved."""
+
+    @pytest.fixture(autouse=True)
+    def most_memory(self):
+        tracemalloc = pytest.importorskip("tracemalloc")
+        tracemalloc.start()
+        yield
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert peak < 100e6
+
+    def test_gzip(self, tmp_path):
+        path = tmp_path / "train-images-idx3-ubyte.gz"
+        path.write_bytes(gzip.compress(header((200_000, 28, 28)) + bytes(10_000_000)))
+        text = complaint(load, path)
+        assert "header says 156,800,000 bytes, in a compressed file of " in text
+        assert text.endswith("If it is right, save it uncompressed")
+
+    def test_npz(self, tmp_path):
+        shape = {"shape": (90_000, 28, 28), "fortran_order": False, "descr": "|u1"}
+        with (
+            zipfile.ZipFile(tmp_path / "a.npz", "w", zipfile.ZIP_DEFLATED) as file,
+            file.open("images.npy", "w", force_zip64=True) as member,
+        ):
+            np.lib.format.write_array_header_1_0(member, shape)
+            for _ in range(90):
+                member.write(bytes(784_000))
+        assert "a.npz[images]: its header says 70,560," in complaint(load, tmp_path / "a.npz")
+
+    @pytest.mark.parametrize(
+        "shape", ["(10**12, 28, 28)", "(999999999, 28, 28)", "(1,)", "(-5, 4, 4)"]
+    )
+    @pytest.mark.parametrize("name", ["a.npy", "a.npz"])
+    def test_absurd_header(self, tmp_path, name, shape):
+        held = np.lib.format.magic(1, 0)
+        text = f"{{'descr': '|u1', 'fortran_order': False, 'shape': {shape}, }}\n".replace(
+            "10**12", "1" + "0" * 12
+        )
+        held += len(text).to_bytes(2, "little") + text.encode() + bytes(80)
+        path = tmp_path / name
+        if name == "a.npy":
+            path.write_bytes(held)
+        else:
+            with zipfile.ZipFile(path, "w") as file:
+                file.writestr("images.npy", held)
+        assert "the file holds 80; it is damaged" in complaint(load, path)
+
+    @pytest.mark.parametrize("axes", [9, 60, 255])
+    def test_idx_of_many_axes(self, tmp_path, axes):
+        (tmp_path / "a").write_bytes(bytes([0, 0, 8, axes]) + b"\0\0\0\1" * axes + b"x")
+        assert f"header says {axes} axes; expected 3" in complaint(load, tmp_path / "a")
+
+    def test_idx_of_no_bytes_and_large_axes(self, tmp_path):
+        (tmp_path / "a").write_bytes(header((0, 2**32 - 1, 2**32 - 1, 2**32 - 1)))
+        assert "holds no images" in complaint(load, tmp_path / "a")
+
+    def test_large_png(self, tmp_path, recwarn):
+        image = pytest.importorskip("PIL.Image")
+        image.new("1", (12_000, 9_000)).save(tmp_path / "a.png")
+        assert "a.png is 9000 x 12000 pixels; at most 16,777,216" in complaint(load, tmp_path)
+        assert not recwarn.list
+
+    def test_zips_that_are_no_npz(self, tmp_path):
+        path = tmp_path / "a.npz"
+        for names in ([f"image-{i:05}.png" for i in range(20_000)], ["data.pkl"], []):
+            with zipfile.ZipFile(path, "w") as file:
+                for name in names:
+                    file.writestr(name, b"")
+            text = complaint(load, path)
+            assert "a zip file without arrays; unpack it" in text
+            assert len(text) < 280
+        assert text.endswith("It holds nothing")
+
+    def test_npz_of_many_names(self, tmp_path):
+        np.savez(tmp_path / "a.npz", **{f"{i:05}" * 30: np.zeros(1) for i in range(200)})
+        text = complaint(load, tmp_path / "a.npz")
+        assert text.endswith("and 196 more")
+
+    @pytest.mark.filterwarnings("ignore:Duplicate name")
+    def test_npz_with_two_arrays_of_one_name(self, tmp_path):
+        np.save(tmp_path / "a.npy", pixels(5, 4, 4))
+        with zipfile.ZipFile(tmp_path / "a.npz", "w") as file:
+            for _ in range(2):
+                file.write(tmp_path / "a.npy", "images.npy")
+        assert "holds two arrays of the same name" in complaint(load, tmp_path / "a.npz")
+
+    def test_npy_that_is_longer_than_its_header(self, tmp_path):
+        np.save(tmp_path / "a.npy", pixels(5, 4, 4))
+        with (tmp_path / "a.npy").open("ab") as file:
+            file.write(b"\0")
+        assert "says 80 bytes (shape (5, 4, 4)), the file holds 81" in complaint(
+            load, tmp_path / "a.npy"
+        )
 
 
 class TestRing:

@@ -30,7 +30,7 @@ def as_rows(array: npt.NDArray[Any], where: str) -> Rows:
     pixel. Whole numbers that are only 0 and 1 are black and white.
     Arrays (n, d) of whole numbers in 0..255 are images, too; the shape of one is (side, side) if d
     is a square, else (d,). Arrays (n, d) of floats are points, and their rows are float32.
-    A scale or a shape that is implausible is refused, or taken with a warning.
+    An implausible scale is taken with a warning.
 
     Raises
     ------
@@ -50,7 +50,6 @@ def as_rows(array: npt.NDArray[Any], where: str) -> Rows:
         check_points(len(points[0]), low, high, where)
         note = f"{len(points):,} points of {size} values from {low:g} to {high:g}, used as they are"
         return Rows(points, shape, note)
-    check_plausible(array.shape, where)
     pixels, scale = to_pixels(array, where)
     scaled = "" if scale is BYTES else ", scaled to 0..255"
     note = f"{len(array):,} images of {size}, pixels in {scale.name}{scaled}"
@@ -121,7 +120,9 @@ def plain_array(values: npt.ArrayLike, where: str) -> npt.NDArray[Any]:
 
 def as_dataset(images: npt.ArrayLike, labels: npt.ArrayLike | None = None) -> Images:
     """The user's arrays as a dataset; see `as_rows` and `as_labels` for what they may be."""
-    rows, shape, note = as_rows(plain_array(images, "the images"), "the images")
+    array = plain_array(images, "the images")
+    check_plausible(array.shape, array.dtype.kind == "f", "the images")
+    rows, shape, note = as_rows(array, "the images")
     known = None
     if labels is not None:
         known = as_labels(plain_array(labels, "the labels"), len(rows), "the labels")

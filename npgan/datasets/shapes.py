@@ -41,9 +41,12 @@ def image_shape(columns: int) -> tuple[int, ...] | None:
     return None
 
 
-def check_plausible(shape: tuple[int, ...], where: str) -> None:
-    """Refuse or warn of shapes of images that are probably arranged in another way."""
-    if len(shape) == 2:
+def check_plausible(shape: tuple[int, ...], floating: bool, where: str) -> None:
+    """Refuse or warn of shapes of images that are probably arranged in another way.
+
+    It is for arrays from the user. Formats of images (IDX, PNG) say which axis is which.
+    """
+    if len(shape) == 2 and not floating:
         _check_columns(shape[1], where)
     elif len(shape) == 3:
         n, h, w = shape
