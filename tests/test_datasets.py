@@ -6,6 +6,7 @@ import gzip
 import hashlib
 import importlib.util
 import os
+import re
 import subprocess
 import sys
 import zipfile
@@ -18,6 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from npgan import GAN
 from npgan.datasets import (
     DataError,
     Images,
@@ -775,6 +777,28 @@ class TestWhatIsNoArray:
             as_dataset, images, np.array([1, 2**63], np.uint64)
         )
         assert "timedelta64" in complaint(as_dataset, images, np.array([1, 2], "m8[s]"))
+
+
+class TestFit:
+    """What `fit` says of the mistakes that users make with its first two arguments."""
+
+    @pytest.mark.parametrize(
+        ("arguments", "words"),
+        [
+            ((pixels(64, 4, 4), np.arange(64)), "labels are given as fit(images, labels=labels)"),
+            ((pixels(64, 4, 4), [1] * 64), "labels are given as fit(images, labels=labels)"),
+            (((pixels(64, 4, 4), np.arange(64)),), "Give them as fit(images, labels=labels)"),
+            (("digits.npy",), "npgan.datasets.load(name) reads a file or a folder"),
+            ((Frame(),), "take its columns of pixels"),
+            ((pixels(64, 4, 4), "x" * 9999), "epochs must be a whole number of 1 or more; got 'xx"),
+        ],
+    )
+    def test_one_sentence(self, arguments, words):
+        gan = GAN(latent=3, hidden=(5,), hidden_D=(4,), batch=8)
+        with pytest.raises(ValueError, match=re.escape(words)) as caught:
+            gan.fit(*arguments)
+        assert str(caught.value).isprintable()
+        assert len(str(caught.value)) < 200
 
 
 class TestMessages:
