@@ -1212,6 +1212,82 @@ class TestBombs:
         )
 
 
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """The bytes of a small file of each format."""
+    image = pytest.importorskip("PIL.Image")
+    folder = tmp_path_factory.mktemp("whole")
+    array = pixels(5, 6, 4)
+    write_idx(folder / "a", array)
+    write_idx(folder / "a.gz", array)
+    np.save(folder / "a.npy", array)
+    np.savez(folder / "a.npz", images=array, labels=np.arange(5))
+    np.savez_compressed(folder / "b.npz", images=array / 255)
+    image.fromarray(array[0]).save(folder / "a.png")
+    image.fromarray(pixels(9, 9, 3)).save(folder / "a.jpg")
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+class TestAnything:
+    """Whatever a file or an array holds: accepted with a note, or refused in one printable line."""
+
+    @staticmethod
+    def accepted_or_refused(call, *args):
+        try:
+            data, line = call(*args), None
+        except DataError as error:
+            data, line = None, str(error)
+        if data is None:
+            assert line.isprintable()
+            assert len(line) <= 280
+            return
+        assert data.note.isprintable()
+        assert data.images.shape == (len(data), np.prod(data.shape))
+        assert data.images.dtype in (np.uint8, np.float32)
+        assert np.isfinite(data.images).all()
+
+    @settings(max_examples=250, deadline=None)
+    @given(data=st.data())
+    def test_damaged_files(self, tmp_path_factory, whole, data):
+        name = data.draw(st.sampled_from(sorted(whole)))
+        damaged = bytearray(whole[name])
+        for _ in range(data.draw(st.integers(1, 3))):
+            at = data.draw(st.integers(0, len(damaged) - 1))
+            how = data.draw(st.sampled_from(["byte", "bit", "cut", "insert", "leave out"]))
+            if how == "byte":
+                damaged[at] = data.draw(st.integers(0, 255))
+            elif how == "bit":
+                damaged[at] ^= 1 << data.draw(st.integers(0, 7))
+            elif how == "insert":
+                damaged[at:at] = data.draw(st.binary(max_size=9))
+            elif len(damaged) > 1:
+                del damaged[at or 1 : None if how == "cut" else at + 1]
+        folder = tmp_path_factory.mktemp("damaged")
+        (folder / name).write_bytes(damaged)
+        picture = name.endswith(("png", "jpg"))
+        self.accepted_or_refused(load, folder if picture else folder / name)
+
+    @settings(max_examples=250, deadline=None)
+    @given(
+        array=st.one_of(hnp.scalar_dtypes(), hnp.array_dtypes()).flatmap(
+            lambda dtype: hnp.arrays(dtype, hnp.array_shapes(min_dims=0, max_dims=5, min_side=0))
+        )
+    )
+    def test_arrays(self, array):
+        self.accepted_or_refused(as_dataset, array)
+        self.accepted_or_refused(as_dataset, pixels(3, 4, 4), array)
+
+    @settings(max_examples=100, deadline=None)
+    @given(
+        values=st.recursive(
+            st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text()),
+            lambda inner: st.one_of(st.lists(inner), st.dictionaries(st.text(), inner)),
+        )
+    )
+    def test_objects(self, values):
+        self.accepted_or_refused(as_dataset, values)
+
+
 class TestRing:
     def test_is_what_it_says(self):
         data = ring(n=20_000, modes=5, radius=3.0, std=0.1, rng=1)

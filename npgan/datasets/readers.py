@@ -68,8 +68,12 @@ def load(path: str | os.PathLike[str], split: str = "train") -> Images:
     Notes
     -----
     Arrays (n, h, w), (n, h, w, 1) and (n, h, w, 3) are images: uint8, whole numbers in 0..255, or
-    floats in [0, 1], else in [-1, 1], else in [0, 255]. Arrays (n, d) of whole numbers are images,
-    too; arrays (n, d) of floats are points.
+    floats in [0, 1], else in [-1, 1], else in [0, 255], up to half a pixel. Whole numbers that are
+    only 0 and 1 are black and white. Arrays (n, d) of whole numbers are images, too; arrays (n, d)
+    of floats are points. `note` of the result says which was taken, and the logger "npgan" warns
+    of a scale or shape that is implausible.
+
+    Images in a folder are turned as the orientation in their EXIF data says.
 
     Labels of an IDX file are read from the file in the same folder with the published name. In an
     .npz file images and labels are found by the usual names, such as "x_train" and "y_train".
