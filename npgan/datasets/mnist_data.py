@@ -159,7 +159,7 @@ def _packed(path: Path) -> bytes:
     except NotADirectoryError:
         from importlib import resources
 
-        return resources.files(__package__).joinpath("data", path.name).read_bytes()
+        return (resources.files(__package__) / "data" / path.name).read_bytes()
 
 
 def _sha256(shape: tuple[int, ...], array: Bytes) -> str:
