@@ -17,8 +17,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..datasets import DataError, to_unit
-from ..datasets.arrays import as_rows
+from ..datasets.arrays import check_numbers, plain_array
 from ..datasets.batching import Seed
+from ..datasets.scales import to_pixels
 from ..files import checkpoint
 from ..files.checkpoint import CheckpointError
 from ..gan import hidden_layers
@@ -164,7 +165,9 @@ class Judge:
         DataError
             If the array does not hold images of this judge's shape.
         """
-        x = as_pixels(images, self.shape)
+        # Rows of uint8 come from as_pixels, which has warned already.
+        rows = isinstance(images, np.ndarray) and images.ndim == 2 and images.dtype == np.uint8
+        x = _rows_of_pixels(images, self.shape, "the images", quiet=rows)
         features = np.concatenate(
             [self.body(to_unit(x[i : i + BATCH])) for i in range(0, len(x), BATCH)]
         )
@@ -221,7 +224,8 @@ def as_pixels(
     ----------
     images : (n, h, w), (n, h, w, 1), (n, 1, h, w) or (n, h w) array
         uint8 pixels are taken as they are. Other whole numbers must lie in 0..255. Floats are taken
-        as pixels in [0, 1], else in [-1, 1], else in [0, 255]: the first range that holds them all.
+        as pixels in [0, 1], else in [-1, 1], else in [0, 255]: the first range that holds them all,
+        up to half a pixel. A range that is implausible is taken with a warning.
     shape : (h, w)
         Height and width of an image, in pixels.
     where : str
@@ -238,7 +242,14 @@ def as_pixels(
         If the array has another shape or type, values out of range, NaN, or no images. Also if all
         values are whole numbers 0 and 1: these are probably floats that lost their fractions.
     """
-    x = np.asarray(images)
+    return _rows_of_pixels(images, shape, where, quiet=False)
+
+
+def _rows_of_pixels(
+    images: ArrayLike, shape: tuple[int, ...], where: str, quiet: bool
+) -> NDArray[np.uint8]:
+    """What `as_pixels` returns; `quiet` leaves out the warnings of an implausible scale."""
+    x = plain_array(images, where)
     size = math.prod(shape)
     if x.shape[1:] not in (shape, (*shape, 1), (1, *shape), (size,)):
         h, w = shape
@@ -246,10 +257,13 @@ def as_pixels(
             f"{where}: their shape is {x.shape}; this judge takes (n, {h}, {w}), "
             f"(n, {h}, {w}, 1), (n, 1, {h}, {w}) or (n, {size})"
         )
-    pixels, _ = as_rows(x.reshape(-1, *shape), where)
-    if x.dtype.kind in "iu" and pixels.max() == 1:
+    check_numbers(x, where)
+    if not len(x):
+        raise DataError(f"{where}: holds no images (its shape is {x.shape})")
+    if x.dtype.kind in "iu" and x.max() == 1 and x.min() >= 0:
         raise DataError(
             f"{where}: only the whole numbers 0 and 1, expected 0 to 255. Were they floats? "
             "Keep the floats"
         )
-    return pixels
+    pixels, _ = to_pixels(x, where, quiet)
+    return pixels.reshape(-1, size)

@@ -19,10 +19,10 @@ from ..layers import Network
 from ..optim import Adam
 from . import health, saving
 from .conditional import join_labels, labels_for, one_hot
-from .data import check_data
+from .data import check_data, check_epochs
 from .loop import Interrupted, State, interruptible, training_loop
 from .run_directory import RunDirectory
-from .settings import COUNT, EPOCHS, Several, complete, validate
+from .settings import COUNT, Several, complete, validate
 from .step import training_step
 from .streams import Stream, generator, key
 
@@ -274,7 +274,7 @@ class GAN:
         same bits. With a later end, the same epoch is a smaller fraction of the run, so the
         learning rate and the noise rise again.
         """
-        epochs = EPOCHS.check(epochs)
+        epochs = check_epochs(epochs)
         data, classes = check_data(self, images, labels)
         last_epoch = self.epoch_ + epochs
         directory = self._begin(data, classes, last_epoch, out)
