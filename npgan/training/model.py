@@ -17,7 +17,7 @@ from ..files import checkpoint
 from ..gan import Discriminator, Generator
 from ..layers import Network
 from ..optim import Adam
-from . import health, saving
+from . import health, saving, validation
 from .conditional import join_labels, labels_for, one_hot
 from .data import check_data
 from .loop import Interrupted, State, interruptible, training_loop
@@ -390,6 +390,11 @@ class GAN:
         ----------
         path : path
             The file; an existing one is replaced when the new one is complete.
+
+        Raises
+        ------
+        FloatingPointError
+            If a weight, a moment of Adam or a mean is not finite; the file stays as it was.
         """
         if self.shape_ is None:
             raise RuntimeError("there is nothing to save before the first fit")
@@ -411,13 +416,15 @@ class GAN:
         """
         arrays, meta = checkpoint.load(path)
         try:
-            gan = cls(**complete(meta["config"]))
+            config = complete(meta["config"])
+            gan = cls(**config)
+            validation.check_settings(config, gan.config)
+            validation.check_state(gan.config, arrays, meta)
             gan.start(meta["shape_"], meta["pixels_"], meta.get("classes_", []))
             saving.set_state(gan, arrays, meta)
-        except (KeyError, TypeError, ValueError) as error:
-            reason = f"{error.args[0]} is missing" if isinstance(error, KeyError) else error
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise checkpoint.CheckpointError(
-                f"{Path(path)} is not a complete checkpoint: {reason}"
+                f"{Path(path)} is not a complete checkpoint: {checkpoint.reason(error)}"
             ) from error
         return gan
 
