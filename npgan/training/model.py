@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -260,7 +261,8 @@ class GAN:
         ValueError
             Data or labels that this GAN cannot be trained on.
         FileExistsError
-            If `out` holds another run.
+            If `out` holds another run or other files of the same names, or another process trains
+            in it.
         FloatingPointError
             At a step whose numbers are not finite; the message names the step and the numbers.
         KeyboardInterrupt
@@ -278,16 +280,17 @@ class GAN:
         data, classes = check_data(self, images, labels)
         last_epoch = self.epoch_ + epochs
         directory = self._begin(data, classes, last_epoch, out)
-        watchers = [*callbacks] if directory is None else [directory.after_epoch, *callbacks]
-        try:
-            self._train(data, epochs, watchers, progress)
-        except Interrupted:
-            if directory is not None:
+        if directory is None:
+            self._train(data, epochs, callbacks, progress)
+            return self
+        with closing(directory):
+            try:
+                self._train(data, epochs, [directory.after_epoch, *callbacks], progress)
+            except Interrupted:
                 directory.save()
                 if self.epoch_ == last_epoch:
                     directory.finish()
-            raise
-        if directory is not None:
+                raise
             with interruptible() as interrupted:
                 directory.finish()
             if interrupted():
