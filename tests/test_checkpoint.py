@@ -381,6 +381,20 @@ def test_an_array_of_the_wrong_type_or_value_is_named(tmp_path, trained, name, c
     assert name in complaint(tmp_path / "a.npz", GAN.load)
 
 
+def test_points_of_another_shape_are_refused_before_they_are_saved():
+    with pytest.raises(ValueError, match=r"points have the shape \(features,\); got \(3, 4\)"):
+        GAN().start((3, 4), pixels=False)
+
+
+@pytest.mark.parametrize("conditional", [True, False])
+def test_a_gan_that_was_only_started_comes_back(tmp_path, conditional):
+    gan = GAN(latent=3, hidden=(5,), hidden_D=(4,), conditional=conditional)
+    gan.start((3, 3), classes=[1, 5] if conditional else [])
+    gan.save(tmp_path / "a.npz")
+    GAN.load(tmp_path / "a.npz").save(tmp_path / "b.npz")
+    assert (tmp_path / "a.npz").read_bytes() == (tmp_path / "b.npz").read_bytes()
+
+
 def with_history(**columns):
     return lambda meta: {"history_": {**meta["history_"], **columns}}
 

@@ -182,6 +182,8 @@ class GAN:
         """
         c, weights = self.config, self.stream(Stream.WEIGHTS)
         shape = tuple(Several(COUNT).check("shape", shape))
+        if not pixels and len(shape) != 1:
+            raise ValueError(f"points have the shape (features,); got {shape}")
         size = math.prod(shape)
         output = "tanh" if pixels else "linear"
         self.classes_ = [int(label) for label in classes]

@@ -18,6 +18,7 @@ import numpy.typing as npt
 from .settings import Config
 
 MAX_STEPS = 2**53  # a larger number of steps is damage
+MAX_DIMENSIONS = 8  # of an image
 LOSSES = ("loss_D", "D_real", "D_fake", "loss_G")
 
 
@@ -53,7 +54,9 @@ def check_data_entries(config: Config, meta: Mapping[str, Any]) -> None:
     """Check the entries about the data: shape_, pixels_, classes_ and data_."""
     shape, pixels = meta["shape_"], meta["pixels_"]
     require(
-        isinstance(shape, list) and 1 <= len(shape) <= 3 and all(is_whole(n, 1) for n in shape),
+        isinstance(shape, list)
+        and 1 <= len(shape) <= MAX_DIMENSIONS
+        and all(is_whole(n, 1) for n in shape),
         "shape_", shape, "the shape of an image",
     )  # fmt: skip
     require(type(pixels) is bool, "pixels_", pixels, "true or false")
@@ -63,7 +66,7 @@ def check_data_entries(config: Config, meta: Mapping[str, Any]) -> None:
         isinstance(classes, list)
         and all(type(label) is int for label in classes)
         and len(set(classes)) == len(classes)
-        and bool(classes) == config["conditional"],
+        and (config["conditional"] or not classes),
         "classes_", classes, "the labels of a conditional GAN, and none of another",
     )  # fmt: skip
     data = meta["data_"]
