@@ -137,8 +137,9 @@ def read_array(archive: zipfile.ZipFile, name: str) -> AnyArray:
     size = math.prod(shape) * dtype.itemsize
     if min(shape, default=0) < 0 or size != len(data) - stream.tell():
         raise ValueError(f"{name} is damaged: its header and its size disagree")
-    order = "F" if fortran_order else "C"
-    view: AnyArray = np.ndarray(shape, dtype, data, stream.tell(), order=order)  # type: ignore[call-overload]
+    view: AnyArray = np.ndarray(
+        shape, dtype, data, stream.tell(), order="F" if fortran_order else "C"
+    )
     return view.copy(order="K")
 
 
