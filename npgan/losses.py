@@ -114,6 +114,6 @@ relativistic = Loss(
     equilibrium_labels=("ln 2", "ln 2"),
 )
 
-# By name; training/settings.py lists the same names in the same order.
+# LOSS_NAMES in training/settings.py lists the same names in the same order.
 ALL = (nonsaturating, minimax, least_squares, hinge, wasserstein, relativistic)
 LOSSES = {loss.name: loss for loss in ALL}

@@ -274,7 +274,7 @@ class TestIdx:
     def test_too_long(self, tmp_path):
         path = tmp_path / "long"
         path.write_bytes(idx_bytes(pixels(2, 3, 4)) + b"\0")
-        assert "promises 2 x 3 x 4 bytes, the file holds more" in complaint(read_idx, path)
+        assert "the header says 2 x 3 x 4 bytes, the file holds more" in complaint(read_idx, path)
 
     def test_a_promise_of_terabytes_reserves_nothing(self, tmp_path):
         path = tmp_path / "huge"

@@ -301,7 +301,7 @@ def test_the_advice_is_one_that_is_left_to_take():
         ("r1+r2", "a smaller --penalty-weight"),
     ):
         (found,) = diagnose(pairs(0.49), CONFIG | PAIRED | {"penalty": penalty}, 9370, thin)
-        assert "the same to everything" in found.text
+        assert "the same for every image" in found.text
         assert found.text.endswith(advice)
     (found,) = diagnose(pairs(0.47), CONFIG | PAIRED, 9370, thin)
     assert "wrong more often than right" in found.text

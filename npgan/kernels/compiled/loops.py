@@ -47,6 +47,7 @@ def sgd_loop(theta, grad, velocity, lr, momentum):
 
 @jit
 def adam_loop(theta, grad, m, v, scalars):
+    """scalars: lr/(1-β1^t), β1, 1-β1, β2, 1-β2, 1/(1-β2^t), eps, from `adam` in kernels.py"""
     rate, beta1, rest1, beta2 = scalars[0], scalars[1], scalars[2], scalars[3]
     rest2, correction2, eps = scalars[4], scalars[5], scalars[6]
     finite = True
