@@ -18,6 +18,8 @@ from hypothesis.extra import numpy as hnp
 
 from npgan import GAN, CheckpointError
 from npgan.files import checkpoint
+from npgan.metrics import judge
+from npgan.metrics.judge import JUDGES, Judge
 
 NAMES = st.tuples(st.text("abcxyz", min_size=1, max_size=6), st.text("abcXYZ019", max_size=3)).map(
     "_".join
@@ -516,3 +518,27 @@ def test_a_pipe_or_a_device_is_refused_and_not_waited_for(tmp_path):
     assert "no regular file" in complaint(tmp_path / "run")
     (tmp_path / "zero.npz").symlink_to("/dev/zero")
     assert "no regular file" in complaint(tmp_path / "zero.npz")
+
+
+@pytest.mark.parametrize(
+    ("entry", "value"),
+    [
+        ("sizes", [784, 10**9, 10]),
+        ("sizes", [784]),
+        ("sizes", [784, -5, 10]),
+        ("sizes", 7),
+        ("sizes", None),
+        ("shape", 5),
+        ("accuracy", [1]),
+        ("accuracy", 10**400),
+        ("crc32", 3),
+        ("bounds", "x"),
+    ],
+)
+def test_a_judge_with_wrong_entries_is_refused_and_makes_no_network(
+    tmp_path, entry, value, monkeypatch
+):
+    arrays, meta = checkpoint.load(JUDGES / "mnist.npz")
+    checkpoint.save(tmp_path / "judge.npz", arrays, {**meta, entry: value})
+    monkeypatch.setattr(judge, "judge_layers", lambda *_: pytest.fail("a network was made"))
+    assert "no judge's file" in complaint(tmp_path / "judge.npz", Judge.load)
