@@ -542,3 +542,58 @@ def test_a_judge_with_wrong_entries_is_refused_and_makes_no_network(
     checkpoint.save(tmp_path / "judge.npz", arrays, {**meta, entry: value})
     monkeypatch.setattr(judge, "judge_layers", lambda *_: pytest.fail("a network was made"))
     assert "no judge's file" in complaint(tmp_path / "judge.npz", Judge.load)
+
+
+WRONG = [
+    None,
+    True,
+    -1,
+    0,
+    1.5,
+    2**70,
+    float("nan"),
+    "x" * 1000,
+    "\x1b[2J\n",
+    [],
+    [[]],
+    {},
+    {"a": 1},
+]
+
+
+def places(value, path=()):
+    """The path to every entry of a JSON value, itself included."""
+    yield path
+    if isinstance(value, (dict, list)):
+        for key, item in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from places(item, (*path, key))
+
+
+def replaced(value, path, new):
+    if not path:
+        return new
+    copied = dict(value) if isinstance(value, dict) else list(value)
+    copied[path[0]] = replaced(value[path[0]], path[1:], new)
+    return copied
+
+
+def test_no_entry_of_any_type_gives_more_than_one_line(tmp_path, trained, monkeypatch):
+    """What is refused is a CheckpointError of one printable line, and nothing else is raised."""
+    arrays, meta = saved(tmp_path, trained)
+    monkeypatch.setattr(checkpoint, "load", lambda _: (arrays, changed))
+    tried, messages, accepted = 0, [], set()
+    del meta["format"]
+    for path in [path for path in places(meta) if path]:
+        for value in WRONG:
+            changed, tried = replaced(meta, path, value), tried + 1
+            try:
+                GAN.load("file")
+            except CheckpointError as error:
+                messages.append(str(error))
+            else:
+                if json.dumps(changed) != json.dumps(meta):
+                    accepted.add(path[0])
+    assert tried > 500
+    assert all(text.isprintable() and len(text) < 300 for text in messages)
+    # Another value of the right type, such as a seed, can only be told by the SHA-256.
+    assert accepted <= {"config", "data_", "history_", "noise"}
