@@ -123,8 +123,8 @@ def sgd(theta, grad, velocity, lr, momentum):
 def adam(theta, grad, m, v, lr, beta1, beta2, eps, t):
     """Step t = 1, 2, … of Adam (Kingma & Ba 2015, algorithm 1); theta, m and v in place.
 
-    With β₁ = 0 the mean of the gradients is the gradient, so m is not used. Returns whether grad
-    is finite.
+    With β₁ = 0 the mean of the gradients is the gradient, so m is not used. Returns whether v is
+    finite: it is not if grad is not, or if its square is too large.
     """
     v *= beta2
     v += (1 - beta2) * grad * grad
@@ -133,7 +133,7 @@ def adam(theta, grad, m, v, lr, beta1, beta2, eps, t):
         m += (1 - beta1) * grad
     mean = m if beta1 > 0 else grad
     theta -= lr / (1 - beta1**t) * mean / (np.sqrt(v / (1 - beta2**t)) + eps)
-    return bool(np.isfinite(grad).all())
+    return bool(np.isfinite(v).all())
 
 
 @silent

@@ -10,6 +10,7 @@ import hashlib
 import math
 import os
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -104,12 +105,16 @@ class Judge:
         self.crc32 = dict(meta["crc32"])  # of the training and of the test images
         self.reference_scores = dict(meta["bounds"])
         self.classes = sizes[-1]
+        # Checked before the layers are made: sizes that are damaged could need all memory.
+        size = sum((inputs + 1) * outputs for inputs, outputs in pairwise(sizes))
+        if len(sizes) < 2 or min(sizes) < 1 or theta.dtype.kind != "f":
+            raise ValueError(f"sizes {sizes} and weights of type {theta.dtype} make no classifier")
+        if theta.shape != (size,) or not np.isfinite(theta).all():
+            raise ValueError(f"theta is not {size:,} finite numbers")
         *body, last = judge_layers(sizes)
         # The body computes the features, the head the logits.
         self.body, self.head = Network(body), Network([last])
-        split, size = self.body.theta.size, self.body.theta.size + self.head.theta.size
-        if theta.shape != (size,) or not np.isfinite(theta).all():
-            raise ValueError(f"theta is not {size:,} finite numbers")
+        split = self.body.theta.size
         self.body.theta[:], self.head.theta[:] = theta[:split], theta[split:]
         self.sha256 = hashlib.sha256(theta.astype("<f2").tobytes()).hexdigest()
         self.title = f"npgan judge {self.sha256[:8]}"
@@ -138,8 +143,8 @@ class Judge:
         arrays, meta = checkpoint.load(path)
         try:
             judge = cls(arrays["theta"], meta)
-        except (KeyError, TypeError, ValueError) as error:
-            reason = f"{error.args[0]} is missing" if isinstance(error, KeyError) else error
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
+            reason = checkpoint.reason(error)
             raise CheckpointError(
                 f"{path} is no judge's file ({reason}); tools/train_judge.py writes one"
             ) from error
