@@ -831,3 +831,176 @@ def test_threads_are_set_before_numpy_is_imported():
         [sys.executable, "-c", THREADS], capture_output=True, text=True, check=True
     )
     assert json.loads(run.stdout) == {"threads": "3", "numpy": False}
+
+
+# ---- signals, encodings, and what a terminal shows ----
+
+posix = pytest.mark.skipif(os.name != "posix", reason="signals of Unix")
+
+
+@posix
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
+def test_a_signal_that_ends_a_command_saves_as_ctrl_c_does(
+    name, zoo, tmp_path, monkeypatch, capsys
+):
+    number, out = getattr(signal, name), tmp_path / "a"
+    before = signal.getsignal(number)
+    argv = ["train", "--data", str(zoo / "images.npy"), *train_small(2), "--out", str(out)]
+    with monkeypatch.context() as patch:
+        after_step(patch, STEPS + 2, lambda gan: signal.raise_signal(number))
+        assert main(argv) == 128 + number
+    said = f"stopped and saved; npgan train --resume {out} continues from here\n"
+    assert capsys.readouterr() == ("", said)
+    assert GAN.load(out).adam_G.t == STEPS + 2
+    assert signal.getsignal(number) is before
+    run_json(capsys, "train", "--resume", out, "--quiet")
+    assert contents(out) == contents(zoo / "run")
+
+
+@posix
+def test_a_second_signal_ends_a_command_at_once(zoo, tmp_path, monkeypatch, capsys):
+    def twice(gan):
+        signal.raise_signal(signal.SIGTERM)
+        signal.raise_signal(signal.SIGTERM)
+
+    after_step(monkeypatch, STEPS + 2, twice)
+    argv = ["train", "--data", str(zoo / "images.npy"), *train_small(2), "--out", str(tmp_path)]
+    assert main(argv) == 143
+    assert "stopped at once" in capsys.readouterr().err
+    assert GAN.load(tmp_path).adam_G.t == STEPS
+
+
+@posix
+def test_a_signal_that_the_process_ignores_stays_ignored(zoo, tmp_path, monkeypatch, capsys):
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup does
+    try:
+        after_step(monkeypatch, 2, lambda gan: signal.raise_signal(signal.SIGHUP))
+        found = run_json(
+            capsys, "train", "--data", zoo / "images.npy", *train_small(1), "--out", tmp_path
+        )
+        assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    assert found["epoch"] == 1
+
+
+@posix
+def test_a_program_that_trains_keeps_its_handler_of_sigterm(monkeypatch):
+    seen = []
+    before = signal.signal(signal.SIGTERM, lambda number, frame: seen.append(number))
+    try:
+        after_step(monkeypatch, 2, lambda gan: signal.raise_signal(signal.SIGTERM))
+        gan = GAN(latent=3, hidden=(5,), hidden_D=(4,), batch=8).fit(IMAGES, 1, progress=False)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert (gan.epoch_, seen) == (1, [signal.SIGTERM])
+
+
+@posix
+def test_a_real_sigterm_in_a_process_that_ignores_ctrl_c(zoo, tmp_path):
+    out = tmp_path / "a"
+    process = child(
+        "train", "--data", zoo / "images.npy", *SMALL, "--epochs", 10_000, "--out", out,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN),
+    )  # fmt: skip
+    try:
+        for line in process.stderr:
+            if line.startswith("epoch     2/10000 "):
+                process.send_signal(signal.SIGTERM)
+                break
+        stdout, err = process.communicate()
+    finally:
+        process.kill()
+    assert (process.returncode, stdout) == (143, "")
+    assert err.splitlines()[-1].startswith("stopped and saved; ")
+    assert GAN.load(out).epoch_ >= 2
+
+
+IMPORTS = """
+import signal, sys
+class Interrupt:
+    def find_spec(self, name, path=None, target=None):
+        if name == sys.argv[1]:
+            signal.raise_signal(signal.SIGINT)
+sys.meta_path.insert(0, Interrupt())
+signal.signal(signal.SIGINT, signal.default_int_handler)
+from npgan.cli import main
+sys.exit(main(["noise", "--out", sys.argv[2]]))
+"""
+
+
+@pytest.mark.parametrize("module", ["npgan.cli.run", "npgan.cli.arguments", "numpy", "PIL.Image"])
+def test_ctrl_c_during_the_imports_costs_no_traceback(module, tmp_path):
+    picture = tmp_path / "a.png"
+    run = subprocess.run(
+        [sys.executable, "-c", IMPORTS, module, str(picture)], capture_output=True, text=True
+    )
+    assert (run.returncode, run.stdout, run.stderr) == (130, "", "")
+    assert not picture.exists()
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp932", "latin-1:strict"])
+def test_what_stdout_cannot_encode_is_replaced(encoding, monkeypatch):
+    code = (
+        "import sys, types\n"
+        "from npgan.cli import main\n"
+        "table = {'Fréchet distance': '±1 ²', 'file': 'a\\x1b[2J\\udc80'}\n"
+        "sys.modules['npgan.cli.commands'] = types.SimpleNamespace(info=lambda args: table)\n"
+        "sys.exit(main(['info']))\n"
+    )
+    environment = {**os.environ, "PYTHONIOENCODING": encoding}
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, env=environment)
+    assert (run.returncode, run.stderr) == (0, b"")
+    assert b"chet distance  " in run.stdout
+    assert b"file              a\\x1b[2J\\udc80\n" in run.stdout
+    if encoding == "ascii":
+        assert run.stdout.startswith(b"Fr\\xe9chet distance  \\xb11 \\xb2\n")
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ["sample", "a\x1b[2Jb\x07"],
+        ["sample", "x" * 5000],
+        ["train", "--data", "\x1b]0;title\x07" + "é" * 700],
+        ["train", "--epochs", "\x1b[31m" * 200],
+        ["evaluate", "\x9b31m\u202e" * 100],
+        ["\x1b[31m"],
+    ],
+    ids=range(6),
+)
+def test_an_error_is_one_short_printable_line(argv, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    try:
+        code = main(argv)
+    except SystemExit as exit:
+        code = exit.code
+    out, err = capsys.readouterr()
+    assert (out, code in (1, 2)) == ("", True)
+    assert err.count("\n") == 1
+    assert err[:-1].isprintable()
+    assert len(err) <= 301
+    assert err.startswith("npgan")
+    assert code == 1 or err.endswith("--help)\n")
+
+
+def test_a_full_disk_leaves_the_old_array_and_is_named(zoo, tmp_path, monkeypatch, capsys):
+    def full(descriptor):
+        raise OSError(28, "No space left on device")
+
+    npy = tmp_path / "a.npy"
+    npy.write_bytes(b"old")
+    monkeypatch.setattr(os, "fsync", full)
+    assert main(["sample", str(zoo / "run"), "--npy", str(npy)]) == 1
+    assert capsys.readouterr().err == f"npgan sample: {npy}: No space left on device\n"
+    assert npy.read_bytes() == b"old"
+    assert os.listdir(tmp_path) == ["a.npy"]
+
+
+def test_a_picture_that_is_limited_says_so_in_one_line(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("npgan.plot.limits.MAX_PIXELS", 10_000)
+    assert main(["noise", "-n", "100", "--out", str(tmp_path / "a.png")]) == 0
+    err = capsys.readouterr().err
+    assert err.startswith("npgan noise: a picture has at most ")
+    assert "8 of 100 images" in err
+    assert err.count("\n") == 1

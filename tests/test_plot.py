@@ -5,6 +5,7 @@ import math
 import os
 import subprocess
 import sys
+import weakref
 
 import matplotlib
 import numpy as np
@@ -17,6 +18,7 @@ from PIL import Image
 from npgan import plot
 from npgan.plot.charts import HISTORY
 from npgan.plot.grids import CAPTION, GUTTER
+from npgan.plot.limits import MAX_PIXELS, MAX_SIDE, fit_picture
 
 RNG = np.random.default_rng(0)
 DIGITS = RNG.integers(0, 256, (10, 28, 28), dtype=np.uint8)
@@ -539,3 +541,171 @@ assert "matplotlib.pyplot" not in sys.modules
     environment = {**os.environ, "MPLBACKEND": "tkagg", "PYTHONPATH": os.pathsep.join(sys.path)}
     environment.pop("DISPLAY", None)
     subprocess.run([sys.executable, "-c", code], check=True, env=environment)
+
+
+ALL_PICTURES = """
+import hashlib, sys
+import numpy as np
+from npgan import plot
+x = np.random.default_rng(0)
+images = x.integers(0, 256, (4, 8, 8), dtype=np.uint8)
+p = x.standard_normal((9, 2)).astype(np.float32)
+keys = ("epoch", "loss_D", "loss_G", "D_real", "D_fake")
+for figure in (plot.grid(images, title="a $title$"), plot.points(p, p, title="t_1"),
+               plot.losses(dict.fromkeys(keys, [0.5, 0.25]), "t"),
+               plot.surface(lambda xy: 1 / (1 + np.exp(xy[:, 0])), p, p),
+               plot.pairs(images, images, title="t"), plot.interpolation(images[None])):
+    print(hashlib.sha256(plot.pixels(figure).tobytes()).hexdigest())
+"""
+RC = """
+text.usetex: True
+font.family: cursive
+font.size: 31
+figure.facecolor: black
+savefig.facecolor: red
+axes.grid: True
+axes.prop_cycle: cycler(color=["yellow"])
+axes.unicode_minus: False
+lines.markeredgewidth: 9
+lines.antialiased: False
+legend.loc: center
+image.interpolation: bicubic
+xtick.labelcolor: green
+xtick.minor.visible: True
+figure.constrained_layout.use: True
+contour.linewidth: 7
+text.color: yellow
+path.sketch: 5, 100, 2
+"""
+
+
+def test_the_users_settings_and_backend_change_no_picture(tmp_path):
+    def pictures(rc, **variables):
+        (tmp_path / "matplotlibrc").write_text(rc)
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), **variables}
+        command = [sys.executable, "-c", ALL_PICTURES]
+        done = subprocess.run(
+            command, cwd=tmp_path, env=environment, capture_output=True, text=True
+        )
+        assert done.returncode == 0, done.stderr[-500:]
+        return done.stdout.splitlines()
+
+    plain = pictures("")
+    assert len(plain) == 6
+    assert pictures(RC, MPLBACKEND="module://not_installed.backend_inline") == plain
+    assert pictures("", MPLBACKEND="not installed") == plain
+
+
+def test_a_picture_leaves_the_users_settings_alone():
+    with matplotlib.rc_context({"font.size": 31}):
+        plot.pixels(plot.points(RING, title="t"))
+        assert matplotlib.rcParams["font.size"] == 31
+
+
+def test_a_figure_shows_itself_as_the_png_that_save_writes(tmp_path):
+    for draw, data in ((plot.grid, DIGITS), (plot.points, RING), (plot.losses, history(2))):
+        plot.save(draw(data), tmp_path / "a.png")
+        assert draw(data)._repr_png_() == (tmp_path / "a.png").read_bytes()
+
+
+# --- limits of size
+
+
+LARGE = {
+    "colour 256": ((64, 256, 256, 3), None, "pixels enlarged 1 instead of 3 times"),
+    "colour 512": ((64, 512, 512, 3), None, "15 of 64 images, pixels enlarged 1"),
+    "colour 512 in columns": ((64, 512, 512, 3), 32, "of 64 images"),
+    "one large": ((1, 5000, 5000), None, "one pixel of each 3 x 3"),
+    "long strips": ((64, 1, 100_000), None, "one pixel of each 1 x 7"),
+    "strips": ((64, 1, 9000), None, "pixels enlarged 1 instead of 3 times"),
+    "tall": ((8, 100_000, 1), 8, "one pixel of each 7 x 1"),
+    "many": ((100_000, 28, 28), None, "of 100,000 images"),
+    "many in columns": ((100_000, 28, 28), 10, "of 100,000 images"),
+    "tiny and many": ((10_000_000, 1, 1), None, "of 10,000,000 images"),
+}
+
+
+@pytest.mark.parametrize("name", LARGE)
+def test_a_large_picture_is_limited_and_a_warning_says_how(name, monkeypatch):
+    drawn = []
+    monkeypatch.setattr("npgan.plot.grids._picture_figure", lambda *args: drawn.append(args))
+    shape, columns, said = LARGE[name]
+    images = np.broadcast_to(np.uint8(7), shape)
+    with pytest.warns(UserWarning) as caught:  # noqa: PT030
+        plot.grid(images, columns)
+    (warning,) = caught
+    assert said in str(warning.message)
+    assert warning.filename == __file__
+    picture, scale, _ = drawn[0]
+    height, width = (scale * side for side in picture.shape[:2])
+    assert height * width <= MAX_PIXELS
+    assert max(height, width) <= MAX_SIDE
+    assert (picture == 7).any()
+    small = min(MAX_PIXELS, math.prod(shape[:3]), 16_000)
+    assert height * width > small / 3, "more would fit"
+
+
+def test_what_a_limited_picture_shows_stays_in_its_column(monkeypatch):
+    monkeypatch.setattr("npgan.plot.limits.MAX_SIDE", 40)
+    images = np.repeat(np.arange(60, dtype=np.uint8), 64).reshape(60, 8, 8)  # in 10 columns
+    with pytest.warns(UserWarning, match="9 of 60 images"):
+        kept = fit_picture(images, 10, 1)
+    assert kept[0][:, 0, 0].tolist() == [0, 1, 2, 10, 11, 12, 20, 21, 22]
+    assert kept[1:] == (3, 1)
+
+
+def test_pairs_and_walks_are_limited_too(monkeypatch):
+    monkeypatch.setattr("npgan.plot.limits.MAX_PIXELS", 10_000)
+    with pytest.warns(UserWarning, match="enlarged"):
+        figure = plot.pairs(DIGITS, DIGITS, columns=2)
+    assert math.prod(plot.pixels(figure).shape[:2]) <= 10_000 * 1.1
+    with pytest.warns(UserWarning, match="enlarged"):
+        figure = plot.interpolation(DIGITS[None])
+    assert math.prod(plot.pixels(figure).shape[:2]) <= 10_000
+
+
+@pytest.mark.filterwarnings("error")
+def test_the_pictures_of_a_run_are_not_limited():
+    assert plot.pixels(plot.grid(np.zeros((64, 28, 28), np.uint8))).shape == (726, 726, 3)
+    assert fit_picture(np.zeros((256, 28, 28), np.uint8), 32, 3)[2] == 3
+    assert fit_picture(np.zeros((64, 64, 64, 3), np.uint8), None, 3)[2] == 3
+
+
+def test_points_are_limited(monkeypatch):
+    monkeypatch.setattr("npgan.plot.limits.MAX_POINTS", 20)
+    with pytest.warns(UserWarning, match="at most 20 generated points, here of 50"):
+        figure = plot.points(RING)
+    np.testing.assert_array_equal(figure.axes[0].lines[-1].get_xydata(), RING[:20])
+
+
+def test_frames_are_read_from_their_files_one_at_a_time(tmp_path, monkeypatch):
+    paths = [tmp_path / f"{i}.png" for i in range(5)]
+    for i, path in enumerate(paths):
+        plot.save(plot.grid(DIGITS[i : i + 4]), path)
+    frames = [plot.read(path) for path in paths]
+    plot.animate(frames, tmp_path / "a.gif", scale=1)
+
+    frames_read, most = [], []
+
+    def read(path):
+        frame = plot.read(path)
+        frames_read.append(weakref.ref(frame))
+        most.append(sum(one() is not None for one in frames_read))
+        return frame
+
+    monkeypatch.setattr("npgan.plot.animation.read", read)
+    plot.animate(paths, tmp_path / "b.gif", scale=1)
+    assert len(most) > 4
+    assert max(most) <= 3
+    assert (tmp_path / "a.gif").read_bytes() == (tmp_path / "b.gif").read_bytes()
+
+
+def test_a_long_animation_keeps_its_last_frame(tmp_path, monkeypatch):
+    monkeypatch.setattr("npgan.plot.limits.MAX_ANIMATION", 3 * 8 * 8)
+    pictures = np.repeat(np.arange(10, dtype=np.uint8) * 25, 64).reshape(10, 8, 8)
+    with pytest.warns(UserWarning, match="the last of each 4 frames"):
+        plot.animate(pictures, tmp_path / "a.gif", scale=1, hold=1)
+    frames, durations, _ = read_gif(tmp_path / "a.gif")
+    levels = [frame[0, 0, 0] for frame in frames]
+    np.testing.assert_allclose(levels, [25, 125, 225], atol=5)
+    assert durations == [250, 250, 1000]

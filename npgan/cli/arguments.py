@@ -9,6 +9,7 @@ from typing import Any, NoReturn
 
 from .. import __version__
 from ..bench import peers
+from ..files.messages import printable
 from ..training.settings import (
     COUNT,
     EPOCHS,
@@ -26,7 +27,7 @@ from ..training.settings import (
     Setting,
     Several,
 )
-from .output import UsageError, one_line
+from .output import LONGEST_ERROR, UsageError, one_line, print_message, shorten
 
 SEED = Number(int, 0)
 NO_CHOICE = "none"  # the word for None on the command line
@@ -36,7 +37,10 @@ class Parser(argparse.ArgumentParser):
     """argparse whose error is one line."""
 
     def error(self, message: str) -> NoReturn:
-        self.exit(2, f"{self.prog}: {one_line(message)} (see {self.prog} --help)\n")
+        end = f" (see {self.prog} --help)"
+        line = printable(one_line(f"{self.prog}: {message}"))
+        print_message(shorten(line, LONGEST_ERROR - len(end)) + end)
+        self.exit(2)
 
 
 def make_parser() -> argparse.ArgumentParser:

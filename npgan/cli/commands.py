@@ -14,6 +14,7 @@ import numpy as np
 
 from .. import __version__, kernels, plot
 from ..bench import peers
+from ..files.atomic import atomic_write
 from ..training.model import GAN
 from ..training.pictures import MAX_COLUMNS, interpolate, save_samples
 from .output import CommandError, UsageError, as_table, print_message, print_result
@@ -30,7 +31,7 @@ def sample(args: argparse.Namespace) -> dict[str, Any]:
         return {**results, "picture": str(picture)}
     images = gan.sample(args.n, args.seed, args.digit)
     if args.npy:
-        with open(args.npy, "wb") as file:  # np.save alone would add .npy to another name
+        with atomic_write(args.npy) as file:  # np.save alone would add .npy to another name
             np.save(file, images)
         results["npy"] = str(args.npy)
     picture = args.out or (None if args.npy else Path("samples.png"))

@@ -12,6 +12,7 @@ from typing import Any
 
 from tqdm import tqdm
 
+from ..files.messages import is_terminal
 from ..layers import Layer, Network
 from ..testing import FAIL, PASS, Report, check_gradients, check_layer, check_own
 from ..testing.problem.styles import accepts
@@ -30,7 +31,8 @@ def reports_of(target: str | None, seed: int = 0) -> Iterator[Report]:
     Raises ValueError if the target cannot be found or returns something else.
     """
     if target is None:
-        yield from tqdm(check_own(seed), unit=" checks", leave=False, delay=2, disable=None)
+        hidden = not is_terminal(sys.stderr)
+        yield from tqdm(check_own(seed), unit=" checks", leave=False, delay=2, disable=hidden)
         return
     here = os.getcwd()
     sys.path.insert(0, here)

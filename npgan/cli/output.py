@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+
+from ..files.messages import printable, write_encodable, write_line
+
+LONGEST_ERROR = 300  # characters of an error's line
 
 
 class CommandError(Exception):
@@ -21,8 +27,12 @@ class UsageError(CommandError):
 
 def print_message(line: str) -> None:
     """Print a line on stderr, if there is one."""
-    if sys.stderr is not None:
-        print(line, file=sys.stderr, flush=True)
+    write_line(line)
+
+
+def print_error(line: str) -> None:
+    """Print an error as one printable line on stderr, without the middle if it is very long."""
+    print_message(shorten(printable(one_line(line))))
 
 
 def print_result(text: str) -> None:
@@ -30,10 +40,40 @@ def print_result(text: str) -> None:
     if sys.stdout is None:
         return
     try:
-        print(text, flush=True)
+        write_encodable(sys.stdout, printable(text) + "\n")
+        sys.stdout.flush()
     except OSError as error:  # the disk is full, or the reader has gone: npgan info | head -1
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        discard(sys.stdout)
         raise OSError(error.errno, error.strerror, "stdout") from None
+
+
+def discard(stream: object) -> None:
+    """Send what is left in the stream's buffer nowhere, so that Python's exit does not fail."""
+    with suppress(AttributeError, OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())  # type: ignore[attr-defined]
+
+
+@contextmanager
+def messages_on_stderr(command: str) -> Iterator[None]:
+    """A UserWarning is one line in this block; a stderr that has failed is discarded at the end."""
+    with warnings.catch_warnings():
+        before = warnings.showwarning
+
+        def show(message: Warning | str, category: type[Warning], *where: object) -> None:
+            if category is UserWarning:
+                print_error(f"npgan {command}: {message}")
+            else:
+                before(message, category, *where)  # type: ignore[arg-type]
+
+        warnings.showwarning = show  # type: ignore[assignment]
+        try:
+            yield
+        finally:
+            try:
+                if sys.stderr is not None:
+                    sys.stderr.flush()
+            except (OSError, ValueError, AttributeError):
+                discard(sys.stderr)
 
 
 def as_table(results: Mapping[str, object]) -> str:
@@ -54,3 +94,11 @@ def describe(error: BaseException) -> str:
 def one_line(text: str) -> str:
     """The text with single spaces instead of line breaks."""
     return " ".join(text.split())
+
+
+def shorten(text: str, length: int = LONGEST_ERROR) -> str:
+    """The text, of at most so many characters: the start and the end of a longer one."""
+    if len(text) <= length:
+        return text
+    end = length // 3
+    return f"{text[: length - end - 5]} ... {text[-end:]}"

@@ -2,12 +2,13 @@
 
 This is the only package of npgan that imports matplotlib. Every function builds its own Figure on
 the Agg canvas and does not use pyplot: no display is needed, and the caller's figures, backend and
-style stay unchanged.
+style stay unchanged. The pictures do not depend on them either.
 
 >>> plot.save(plot.grid(images), "images.png")              # images (n, h, w) uint8
 >>> plot.save(plot.losses(gan.history_), "losses.png")
 """
 
+from . import style as style  # first: it imports matplotlib safely
 from .animation import animate
 from .charts import losses, points, surface
 from .figures import pixels, read, save

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
 from .checks import Pixels, check_images, check_whole_number
-from .figures import write_picture
+from .figures import read, write_picture
+from .limits import frames_step
 
 SHADES = 32  # grey levels of a grey frame; the file is a third smaller than with 256
 
 
 def animate(
-    frames: Sequence[Pixels] | Pixels,
+    frames: Sequence[Pixels | Path] | Pixels,
     path: str | os.PathLike[str],
     seconds_per_frame: float = 0.25,
     hold: float = 2.0,
@@ -25,8 +27,9 @@ def animate(
 
     Parameters
     ----------
-    frames : sequence of (H, W) or (H, W, 3) uint8 arrays
-        Pictures of one shape, such as `tile` or `pixels` return.
+    frames : sequence of (H, W) or (H, W, 3) uint8 arrays, or of paths
+        Pictures of one shape, such as `tile` or `pixels` return, or the files that `save` wrote,
+        which are read one at a time.
     path : path-like
         A name that ends in .gif, in a directory that exists.
     seconds_per_frame : float
@@ -47,29 +50,49 @@ def animate(
     Notes
     -----
     Grey frames are stored with 32 grey levels. A frame that equals the frame before it is not
-    stored; the earlier one is shown for longer.
+    stored; the earlier one is shown for longer. An animation of more than 2**29 pixels is made of
+    every second, third, ... frame, and a warning says so.
     """
-    scale, pictures = check_whole_number("scale", scale, 1), [np.asarray(frame) for frame in frames]
-    shapes = sorted({picture.shape for picture in pictures})
-    if len(shapes) != 1:
-        raise ValueError(f"animate() needs frames of one shape, got {shapes or 'no frame'}")
-    check_images("animate", pictures)
-    seconds = [seconds_per_frame] * (len(pictures) - 1) + [hold]
+    scale = check_whole_number("scale", scale, 1)
+    if not len(frames):
+        raise ValueError("animate() needs frames of one shape, got no frame")
+    first = _pixels_of(frames[0])
+    step = frames_step(len(frames), first.shape[0] * first.shape[1] * scale**2)
+    kept = range(len(frames) - 1, -1, -step)[::-1]  # with the last one
+    seconds = [seconds_per_frame] * (len(kept) - 1) + [hold]
     if not 0.01 <= min(seconds) <= max(seconds) <= 655:
         raise ValueError(
             f"a GIF frame lasts 0.01 to 655 s, got {seconds_per_frame!r} and hold={hold!r}"
         )
-    first, *others = (_gif_frame(picture, scale) for picture in pictures)
+    images = _gif_frames((frames[i] for i in kept), first.shape, scale)
     write_picture(
         "animate",
         ".gif",
         path,
-        first,
+        next(images),
         save_all=True,
-        append_images=others,
+        append_images=images,
         duration=[10 * round(100 * s) for s in seconds],  # milliseconds
         loop=0,
     )
+
+
+def _pixels_of(frame: Pixels | Path) -> Pixels:
+    """The frame, or what is in its file, as an array; ValueError if it is no picture."""
+    picture = read(frame) if isinstance(frame, Path) else np.asarray(frame)
+    return check_images("animate", picture[None])[0]
+
+
+def _gif_frames(
+    frames: Iterable[Pixels | Path], shape: tuple[int, ...], scale: int
+) -> Iterator[Image.Image]:
+    """The frames as images, one at a time; ValueError if one has another shape."""
+    for frame in frames:
+        picture = _pixels_of(frame)
+        if picture.shape != shape:
+            shapes = sorted({shape, picture.shape})
+            raise ValueError(f"animate() needs frames of one shape, got {shapes}")
+        yield _gif_frame(picture, scale)
 
 
 def _gif_frame(picture: Pixels, scale: int) -> Image.Image:

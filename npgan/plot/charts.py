@@ -14,6 +14,8 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike, NDArray
 
 from .figures import BLUE, GREY, INK, RED, empty_figure
+from .limits import points_shown
+from .style import default_style
 
 # From "generated" (0) over "cannot tell" (1/2) to "real" (1).
 PROBABILITY_COLOURS = LinearSegmentedColormap.from_list(
@@ -23,6 +25,7 @@ LN2 = math.log(2)
 HISTORY = ("epoch", "loss_D", "loss_G", "D_real", "D_fake")  # the lists that `losses` draws
 
 
+@default_style()
 def points(samples: ArrayLike, real: ArrayLike | None = None, title: str | None = None) -> Figure:
     """Draw generated points of the plane, over real ones.
 
@@ -56,6 +59,7 @@ def points(samples: ArrayLike, real: ArrayLike | None = None, title: str | None 
     return _finish(figure, title)
 
 
+@default_style()
 def surface(
     score: Callable[[NDArray[np.float32]], ArrayLike],
     real: ArrayLike,
@@ -118,6 +122,7 @@ def surface(
     return _finish(figure, title)
 
 
+@default_style()
 def losses(
     history: Mapping[str, Sequence[float]],
     title: str | None = None,
@@ -210,7 +215,7 @@ def _plane_points(caller: str, name: str, cloud: ArrayLike) -> NDArray[np.number
         raise ValueError(
             f"{caller}() needs {name} points of shape (n, 2), got {xy.dtype} {xy.shape}; {hint}"
         )
-    return np.transpose(xy)
+    return np.transpose(xy[: points_shown(len(xy), name)])
 
 
 def _chart_figure(width: int, height: int) -> Figure:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from PIL import Image
 
 from ..files.atomic import atomic_write
 from .checks import Pixels
+from .style import default_style
 
 # A power of two: (pixels / DPI) * DPI is exact, so that rounding never costs a figure a row.
 DPI = 128
@@ -21,9 +23,17 @@ INK, GREY = "#2b2b2b", "#8a8a8a"
 BLUE, RED = "#0072b2", "#d55e00"
 
 
+class Picture(Figure):
+    """A figure of npgan, which a notebook shows as a PNG image."""
+
+    def _repr_png_(self) -> bytes:
+        """The bytes that `save` writes, for IPython."""
+        return png(self)
+
+
 def empty_figure(width: int, height: int) -> Figure:
     """A white figure of so many pixels, on the Agg canvas."""
-    figure = Figure(figsize=(width / DPI, height / DPI), dpi=DPI, facecolor="white")
+    figure = Picture(figsize=(width / DPI, height / DPI), dpi=DPI, facecolor="white")
     figure.set_layout_engine("none")  # even where the caller's style asks for one
     FigureCanvasAgg(figure)
     return figure
@@ -45,8 +55,17 @@ def pixels(figure: Figure) -> Pixels:
     canvas: Any = figure.canvas  # matplotlib has no types for the Agg canvas's methods
     if not isinstance(canvas, FigureCanvasAgg):
         canvas = FigureCanvasAgg(figure)
-    canvas.draw()
+    # Some parts of a figure, such as the numbers at an axis, are made when it is drawn.
+    with default_style() if isinstance(figure, Picture) else nullcontext():
+        canvas.draw()
     return np.array(canvas.buffer_rgba())[..., :3]
+
+
+def png(figure: Figure) -> bytes:
+    """The bytes of the file that `save` writes."""
+    buffer = io.BytesIO()
+    Image.fromarray(pixels(figure)).save(buffer, "png", dpi=(figure.dpi, figure.dpi))
+    return buffer.getvalue()
 
 
 def save(figure: Figure, path: str | os.PathLike[str]) -> None:

@@ -11,6 +11,8 @@ from numpy.typing import ArrayLike
 
 from .checks import TO_UINT8, Pixels, check_images, check_whole_number
 from .figures import INK, empty_figure
+from .limits import fit_picture
+from .style import default_style
 
 GUTTER = 72  # grey level between tiled images; it differs from black and from white
 CAPTION = 28  # height of a title, in pixels
@@ -88,6 +90,7 @@ def tile(images: ArrayLike, columns: int | None = None, pad: int = 2) -> Pixels:
     return picture
 
 
+@default_style()
 def grid(
     images: ArrayLike, columns: int | None = None, title: str | None = None, scale: int = 3
 ) -> Figure:
@@ -113,10 +116,20 @@ def grid(
     ------
     ValueError
         If `images` are not uint8 images, or `columns` or `scale` is below 1.
+
+    Notes
+    -----
+    A picture has at most 4.5 million pixels, and 16384 on a side. What does not fit is enlarged
+    less; then images are left out, and very large ones thinned out. A warning says so.
     """
-    return _picture_figure(tile(check_images("grid", images), columns), scale, title)
+    images, scale = check_images("grid", images), check_whole_number("scale", scale, 1)
+    if columns is not None:
+        columns = check_whole_number("columns", columns, 1)
+    images, columns, scale = fit_picture(images, columns, scale)
+    return _picture_figure(tile(images, columns), scale, title)
 
 
+@default_style()
 def interpolation(rows: ArrayLike, scale: int = 3, title: str | None = None) -> Figure:
     """Draw walks through the latent space, one in a row.
 
@@ -140,10 +153,12 @@ def interpolation(rows: ArrayLike, scale: int = 3, title: str | None = None) -> 
         If `rows` are not uint8 images, or `scale` is below 1.
     """
     rows = check_images("interpolation", rows, lead="r, steps")
-    picture = tile(rows.reshape(-1, *rows.shape[2:]), columns=rows.shape[1])
-    return _picture_figure(picture, scale, title)
+    scale = check_whole_number("scale", scale, 1)
+    images, columns, scale = fit_picture(rows.reshape(-1, *rows.shape[2:]), rows.shape[1], scale)
+    return _picture_figure(tile(images, columns), scale, title)
 
 
+@default_style()
 def pairs(
     left: ArrayLike,
     right: ArrayLike,
@@ -182,14 +197,20 @@ def pairs(
     if left.shape != right.shape:
         raise ValueError(f"pairs() needs two sets of one shape, got {left.shape} and {right.shape}")
     both = np.concatenate([left, right], axis=2)
-    first = check_whole_number("gap", gap, 0) * check_whole_number("columns", columns, 1)
+    columns, scale = (
+        check_whole_number("columns", columns, 1),
+        check_whole_number("scale", scale, 1),
+    )
+    both, kept, scale = fit_picture(both, columns, scale, pad=6)
+    columns = kept or columns
+    first = check_whole_number("gap", gap, 0) * columns
     parts = [tile(part, columns, pad=6) for part in (both[:first], both[first:]) if len(part)]
     return _picture_figure(np.concatenate(parts), scale, title)
 
 
 def _picture_figure(picture: Pixels, scale: int, title: str | None) -> Figure:
     """A figure that holds the enlarged picture, pixel for pixel, and a title above it."""
-    height, width = (check_whole_number("scale", scale, 1) * side for side in picture.shape[:2])
+    height, width = (scale * side for side in picture.shape[:2])
     total = height + (CAPTION if title else 0)
     figure = empty_figure(width, total)
     axes = figure.add_axes((0, 0, 1, height / total))

@@ -85,9 +85,9 @@ class ArgumentReport:
         self.hint, self.hints = hints[0], list(hints)
 
 
-@dataclass
+@dataclass(repr=False)
 class Report:
-    """The verdict of a check with a row per argument; ``print(report)`` shows a table.
+    """The verdict of a check with a row per argument, shown and printed as a table.
 
     ``report["W"]`` is the row of the argument ``W``.
 
@@ -160,6 +160,8 @@ class Report:
         if self.evaluations:
             lines.append(f"  {self.evaluations:,} calls of func and grad, seed {self.seed}")
         return "\n".join(lines)
+
+    __repr__ = __str__  # what an interactive session and a notebook show
 
 
 def overall_verdict(rows: list[ArgumentReport]) -> str:

@@ -6,13 +6,9 @@ that is interrupted anywhere and continued sees the same batches in the same ord
 
 from __future__ import annotations
 
-import signal
-import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from types import FrameType
 from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
@@ -20,6 +16,7 @@ import numpy.typing as npt
 
 from ..datasets import batches
 from .progress import Progress
+from .signals import interruptible as interruptible
 
 
 class Trainable(Protocol):
@@ -170,29 +167,3 @@ def close_epoch(model: Trainable) -> dict[str, float]:
     for name, value in row.items():
         model.history_.setdefault(name, []).append(value)
     return row
-
-
-@contextmanager
-def interruptible() -> Iterator[Callable[[], bool]]:
-    """Inside this block the first Ctrl-C sets a flag, which the yielded function returns.
-
-    A second Ctrl-C raises KeyboardInterrupt. Outside the main thread, to which Python delivers no
-    signals, and in a process that ignores Ctrl-C (a command that a script starts with &), nothing
-    changes.
-    """
-    pressed = threading.Event()
-
-    def note(_signal: int, _frame: FrameType | None) -> None:
-        if pressed.is_set():
-            raise KeyboardInterrupt
-        pressed.set()
-
-    in_main_thread = threading.current_thread() is threading.main_thread()
-    if not in_main_thread or signal.getsignal(signal.SIGINT) in (signal.SIG_IGN, None):
-        yield pressed.is_set
-        return
-    previous = signal.signal(signal.SIGINT, note)
-    try:
-        yield pressed.is_set
-    finally:
-        signal.signal(signal.SIGINT, previous)

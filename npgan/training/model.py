@@ -18,7 +18,7 @@ from ..files import checkpoint
 from ..gan import Discriminator, Generator
 from ..layers import Network
 from ..optim import Adam
-from . import health, saving, validation
+from . import health, notebook, saving, validation
 from .conditional import join_labels, labels_for, one_hot
 from .data import check_data, check_epochs
 from .loop import Interrupted, State, interruptible, training_loop
@@ -249,7 +249,7 @@ class GAN:
             Directory for the files of the run. Without it no file is written.
         progress : bool, str or None
             Whether to show progress on stderr, below this text if it is one. None: if stderr is a
-            terminal.
+            terminal, or in a notebook.
         labels : array (n,), optional
             Whole numbers, for a conditional GAN, if `images` is an array.
 
@@ -436,3 +436,6 @@ class GAN:
     def __repr__(self) -> str:
         settings = ", ".join(f"{name}={value!r}" for name, value in self.config.items())
         return f"GAN({settings})" + ("" if self.shape_ is None else f", {self.epoch_} epochs done")
+
+    def _repr_html_(self) -> str:
+        return notebook.as_html(self)

@@ -214,8 +214,8 @@ class RunDirectory:
 
         epochs = range(1, self.gan.epoch_ + 1)
         files = [file for file in map(self.epoch_picture, epochs) if file.exists()]
-        if frames := [plot.read(file) for file in files]:
-            plot.animate(frames, path, scale=1)
+        if files:
+            plot.animate(files, path, scale=1)
 
     def draw_interpolation(self, path: Path) -> None:
         """Write the images on paths in latent space."""

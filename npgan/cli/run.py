@@ -1,0 +1,88 @@
+"""`run`: read the arguments, call the command, print its result, return the exit code.
+
+The module of a command imports NumPy and is imported after the threads are set; `--help` imports
+none of them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import json
+import os
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from .. import kernels
+from ..training.signals import ending_signals, interruptible
+from .arguments import make_parser
+from .output import (
+    CommandError,
+    as_table,
+    describe,
+    messages_on_stderr,
+    print_error,
+    print_result,
+)
+
+MODULES = {  # command: the module with the function of this name
+    "train": "train",
+    "sample": "commands",
+    "evaluate": "evaluate",
+    "noise": "commands",
+    "gradcheck": "commands",
+    "bench": "commands",
+    "info": "commands",
+}
+
+
+def run(argv: Sequence[str] | None = None) -> int:
+    """Run one command, as `main` describes."""
+    args = make_parser().parse_args(argv)
+    if args.threads:
+        set_threads(args.threads)
+    with ending_signals() as ending, messages_on_stderr(args.command):
+        try:
+            return run_command(args)
+        except KeyboardInterrupt:
+            return 128 + ending.number
+
+
+def run_command(args: argparse.Namespace) -> int:
+    """Call the command, print its result or its error, and return the exit code."""
+    try:
+        results = command_function(args.command)(args)
+        if args.json:
+            print_result(json.dumps(results))
+        else:
+            print_result(results if isinstance(results, str) else as_table(results))
+    except BrokenPipeError:
+        return 1
+    except (CommandError, ValueError, OSError, RuntimeError, MemoryError) as error:
+        if os.environ.get("NPGAN_TRACEBACK"):
+            raise
+        print_error(f"npgan {args.command}: {describe(error)}")
+        return error.code if isinstance(error, CommandError) else 1
+    return 0
+
+
+def command_function(command: str) -> Callable[[argparse.Namespace], dict[str, Any] | str]:
+    """The function of a command, which takes the parsed arguments and returns results."""
+    with interruptible() as interrupted:  # an import that is left half done may hide Ctrl-C
+        module = importlib.import_module(f"{__package__}.{MODULES[command]}")
+    if interrupted():
+        raise KeyboardInterrupt
+    function: Callable[[argparse.Namespace], dict[str, Any] | str] = getattr(module, command)
+    return function
+
+
+def set_threads(n: int) -> None:
+    """Set the threads of the kernels, and of NumPy's BLAS, which reads them at NumPy's import."""
+    for variable in (
+        "OMP_NUM_THREADS",
+        "OPENBLAS_NUM_THREADS",
+        "MKL_NUM_THREADS",
+        "VECLIB_MAXIMUM_THREADS",
+    ):
+        os.environ[variable] = str(n)
+    kernels.set_threads(n)

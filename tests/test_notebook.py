@@ -1,0 +1,111 @@
+"""A notebook: what its cells show, executed by a real kernel."""
+
+import base64
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from npgan import GAN, testing
+from npgan.testing.report import PASS, ArgumentReport, Report
+
+CELLS = {
+    "figure": """
+import numpy as np
+from npgan import GAN, plot, testing
+images = np.random.default_rng(0).integers(0, 256, (20, 8, 8), dtype=np.uint8)
+plot.grid(images)
+""",
+    "chart": "plot.points(np.zeros((3, 2)))",
+    "report": "testing.check_gradients(lambda x: x**2, lambda x, g: 2 * x * g, [np.ones(3)])",
+    "fit": """
+gan = GAN(latent=3, hidden=(5,), hidden_D=(4,), batch=8)
+_ = gan.fit(images, epochs=2)
+""",
+    "quiet": "_ = gan.fit(images, epochs=1, progress=False)",
+    "gan": "gan",
+    "command": """
+import os, subprocess, sys
+done = subprocess.run([sys.executable, "-m", "npgan", "noise", "--out", os.devnull + "/x.png"],
+                      capture_output=True, text=True)
+print(done.returncode, os.environ["MPLBACKEND"], done.stderr)
+""",
+}
+
+
+@pytest.fixture(scope="module")
+def outputs(tmp_path_factory):
+    nbformat, nbclient = pytest.importorskip("nbformat"), pytest.importorskip("nbclient")
+    pytest.importorskip("ipykernel")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("NPGAN_KERNELS", "reference")
+        patch.setenv("IPYTHONDIR", str(tmp_path_factory.mktemp("ipython")))
+        notebook = nbformat.v4.new_notebook(
+            cells=[nbformat.v4.new_code_cell(text.strip()) for text in CELLS.values()]
+        )
+        nbclient.NotebookClient(notebook, timeout=120, kernel_name="python3").execute()
+    return {name: cell["outputs"] for name, cell in zip(CELLS, notebook["cells"], strict=True)}
+
+
+def only_data(outputs):
+    (output,) = outputs
+    return output["data"]
+
+
+@pytest.mark.parametrize("name", ["figure", "chart"])
+def test_a_figure_is_shown_as_png(name, outputs):
+    data = only_data(outputs[name])
+    with Image.open(io.BytesIO(base64.b64decode(data["image/png"]))) as picture:
+        assert picture.size == ((150 + 6, 120 + 6) if name == "figure" else (640, 640))
+
+
+def test_a_report_is_shown_as_its_table(outputs):
+    text = only_data(outputs["report"])["text/plain"]
+    assert text.splitlines()[0] == "gradient check: PASS"
+    assert "argument  shape  verdict" in text
+    assert "Report(" not in text
+
+
+def test_fit_shows_progress_unless_told_not_to(outputs):
+    text = "".join(output["text"] for output in outputs["fit"] if output["name"] == "stderr")
+    assert "epoch 1/2" in text
+    assert "epoch 2/2" in text
+    assert "Warning" not in text
+    assert outputs["quiet"] == []
+
+
+def test_a_gan_shows_settings_last_row_and_samples(outputs):
+    data = only_data(outputs["gan"])
+    assert data["text/plain"].startswith("GAN(latent=3")
+    for text in ("3 epochs done", "<th>latent</th>", "<th>D_real</th>", "data:image/png;base64,"):
+        assert text in data["text/html"]
+
+
+def test_a_command_that_a_notebook_starts_is_not_bound_to_its_backend(outputs):
+    (output,) = outputs["command"]
+    assert "matplotlib_inline" in output["text"]
+    assert "Not a directory" in output["text"]
+    assert "Traceback" not in output["text"]
+
+
+def test_the_html_of_every_kind_of_gan():
+    small = dict(latent=3, hidden=(5,), hidden_D=(4,), batch=8)
+    assert "img" not in GAN(**small)._repr_html_()
+    rng = np.random.default_rng(0)
+    for data, picture in (
+        (rng.standard_normal((20, 2)), True),
+        (rng.standard_normal((20, 3)), False),
+        (rng.integers(0, 256, (20, 12), dtype=np.uint8), True),
+    ):
+        gan = GAN(**small).fit(data, epochs=1, progress=False)
+        before = gan.z_rng.bit_generator.state
+        assert ("img" in gan._repr_html_()) == picture
+        assert gan.z_rng.bit_generator.state == before
+
+
+def test_a_report_shows_itself_as_it_is_printed():
+    report = Report(PASS, [ArgumentReport("x", (3,), "float64", PASS, power=1e-9)])
+    assert repr(report) == str(report)
+    assert "verdict" in repr(report)
+    assert testing.Report is Report
