@@ -19,7 +19,7 @@ from .layers import Network
 class Optimiser:
     """The base class of SGD and Adam: their vector, their state, and the check of a gradient."""
 
-    # One update of theta and the slots; False if the gradient is not finite.
+    # One update of theta and the slots; False if the gradient, or Adam's v, is not finite.
     _update: Callable[[np.ndarray], bool]
 
     def __init__(self, target: Network | np.ndarray, **hyper: float):
@@ -38,8 +38,8 @@ class Optimiser:
     def step(self, gradient: np.ndarray) -> None:
         """Update theta in place by a flat gradient of its layout.
 
-        Raises ValueError for another shape, and FloatingPointError if the gradient is not finite.
-        This is noticed during the update, so theta must not be used afterwards.
+        Raises ValueError for another shape, and FloatingPointError if the gradient, or Adam's v, is
+        not finite. This is noticed during the update, so theta must not be used afterwards.
         """
         gradient = np.asarray(gradient)
         if gradient.shape != self.theta.shape:
@@ -52,10 +52,11 @@ class Optimiser:
         if self.net is not None:
             self.net.updates[0] += 1
         if not finite:
-            index = int(np.argmin(np.isfinite(gradient)))
-            net = self.net
+            parts = {"the gradient": gradient} | {f"Adam's {n}": x for n, x in self.slots.items()}
+            name, bad = next((n, x) for n, x in parts.items() if not np.isfinite(x).all())
+            index, net = int(np.argmin(np.isfinite(bad))), self.net
             where = f"[{index}]" if net is None else f"{type(net).__name__} {net.name_at(index)}"
-            raise FloatingPointError(f"the gradient of {where} is {gradient[index]}")
+            raise FloatingPointError(f"{name} of {where} is {bad[index]}")
 
     def state(self) -> dict[str, np.ndarray]:
         """Return copies of the whole state, t and the slots, from which `restore` continues."""

@@ -1,11 +1,14 @@
 """Checkpoints: what is saved comes back, whole or not at all, and nothing else is ever believed."""
 
 import errno
+import io
 import json
 import os
 import pickle
 import shutil
 import stat
+import warnings
+import zipfile
 
 import numpy as np
 import pytest
@@ -15,6 +18,8 @@ from hypothesis.extra import numpy as hnp
 
 from npgan import GAN, CheckpointError
 from npgan.files import checkpoint
+from npgan.metrics import judge
+from npgan.metrics.judge import JUDGES, Judge
 
 NAMES = st.tuples(st.text("abcxyz", min_size=1, max_size=6), st.text("abcXYZ019", max_size=3)).map(
     "_".join
@@ -156,17 +161,19 @@ def test_a_disk_that_fills_up_half_way_leaves_the_old_file(tmp_path, small):
     assert small.read_bytes() == before
 
 
-def test_the_bytes_reach_the_disk_before_the_name(tmp_path, monkeypatch):
+def test_the_bytes_reach_the_disk_before_the_name_and_then_the_name(tmp_path, monkeypatch):
     calls = []
     fsync, replace = os.fsync, os.replace
     monkeypatch.setattr(
-        os, "fsync", lambda f: (calls.append(("fsync", os.fstat(f).st_size)), fsync(f))
+        os, "fsync", lambda f: (calls.append(("fsync", os.fstat(f).st_ino)), fsync(f))
     )
     monkeypatch.setattr(
         os, "replace", lambda a, b: (calls.append(("replace", b.name)), replace(a, b))
     )
     checkpoint.save(tmp_path / "a.npz", SMALL, {})
-    assert calls == [("fsync", (tmp_path / "a.npz").stat().st_size), ("replace", "a.npz")]
+    file, directory = (("fsync", path.stat().st_ino) for path in (tmp_path / "a.npz", tmp_path))
+    # Windows cannot write a directory to the disk.
+    assert calls == [file, ("replace", "a.npz"), *([directory] if os.name == "posix" else [])]
 
 
 def test_meta_that_json_cannot_hold_costs_nothing(tmp_path, small):
@@ -340,3 +347,253 @@ def test_a_moved_directory_still_loads(tmp_path, trained):
     trained.save(tmp_path / "run" / "checkpoint.npz")
     shutil.move(tmp_path / "run", tmp_path / "moved")
     assert np.array_equal(GAN.load(tmp_path / "moved").sample(3, 0), trained.sample(3, 0))
+
+
+# ---- types, sizes and parts that belong together ----
+
+
+def saved(tmp_path, gan):
+    gan.save(tmp_path / "a.npz")
+    return checkpoint.load(tmp_path / "a.npz")
+
+
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        ("theta_G", lambda x: x > 0),
+        ("theta_G", lambda x: x + 0j),
+        ("theta_D", lambda x: x.astype(np.float64)),
+        ("theta_average", lambda x: x.astype(">f4")),
+        ("adam_G_m", lambda x: x.astype(np.float16)),
+        ("adam_G_v", lambda x: np.full_like(x, np.inf)),
+        ("adam_D_v", lambda x: -1 - x),
+        ("adam_D_m", lambda x: np.full_like(x, np.nan)),
+        ("adam_G_t", lambda t: np.array(0)),
+        ("adam_G_t", lambda t: np.array(1.5)),
+        ("adam_G_t", lambda t: np.array(2**62)),
+        ("adam_D_t", lambda t: t + 2),
+        ("adam_D_t", lambda t: np.array([t])),
+        ("adam_D_t", lambda t: np.array(True)),
+        ("extra", lambda _: np.zeros(3)),
+    ],
+)
+def test_an_array_of_the_wrong_type_or_value_is_named(tmp_path, trained, name, change):
+    arrays, meta = saved(tmp_path, trained)
+    checkpoint.save(tmp_path / "a.npz", {**arrays, name: change(arrays.get(name))}, meta)
+    assert name in complaint(tmp_path / "a.npz", GAN.load)
+
+
+def test_points_of_another_shape_are_refused_before_they_are_saved():
+    with pytest.raises(ValueError, match=r"points have the shape \(features,\); got \(3, 4\)"):
+        GAN().start((3, 4), pixels=False)
+
+
+@pytest.mark.parametrize("conditional", [True, False])
+def test_a_gan_that_was_only_started_comes_back(tmp_path, conditional):
+    gan = GAN(latent=3, hidden=(5,), hidden_D=(4,), conditional=conditional)
+    gan.start((3, 3), classes=[1, 5] if conditional else [])
+    gan.save(tmp_path / "a.npz")
+    GAN.load(tmp_path / "a.npz").save(tmp_path / "b.npz")
+    assert (tmp_path / "a.npz").read_bytes() == (tmp_path / "b.npz").read_bytes()
+
+
+def with_history(**columns):
+    return lambda meta: {"history_": {**meta["history_"], **columns}}
+
+
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        ("pixels_", lambda m: {"pixels_": False}),
+        ("pixels_", lambda m: {"pixels_": 1}),
+        ("shape_", lambda m: {"shape_": [3.0, 3]}),
+        ("shape_", lambda m: {"shape_": "33"}),
+        ("classes_", lambda m: {"classes_": [1]}),
+        ("classes_", lambda m: {"classes_": None}),
+        ("data_", lambda m: {"data_": []}),
+        ("crc32", lambda m: {"data_": {**m["data_"], "crc32": "5"}}),
+        ("count", lambda m: {"data_": {**m["data_"], "count": True}}),
+        ("epoch_", lambda m: {"epoch_": 1.0}),
+        ("epoch_", lambda m: {"epoch_": True}),
+        ("position_", lambda m: {"position_": -1}),
+        ("position_", lambda m: {"position_": "2"}),
+        ("sums_", lambda m: {"sums_": {"loss_D": 1.0}}),
+        ("sums_", lambda m: {"sums_": 5}),
+        ("adam_G_t", lambda m: {"epoch_": 99}),
+        ("history_", lambda m: {"epoch_": 2}),
+        ("history_", lambda m: {"history_": {}}),
+        ("history_", with_history(loss_D=[1.0, 2.0])),
+        ("history_", with_history(loss_D=["a"])),
+        ("history_", with_history(loss_D=[float("nan")])),
+        ("history_", with_history(loss_D=7)),
+        ("history_", with_history(epoch=[2])),
+        ("noise", lambda m: {"noise": {**m["noise"], "uinteger": 1.5}}),
+        ("noise", lambda m: {"noise": {**m["noise"], "bit_generator": "SFC64"}}),
+        ("rng", lambda m: {"config": {**m["config"], "rng": None}}),
+        ("lr", lambda m: {"config": {**m["config"], "lr": 0.1}}),
+        ("loss", lambda m: {"config": {**m["config"], "loss": "x" * 100_000}}),
+        ("unexpected", lambda m: {"config": {**m["config"], "\x1b[2J": 1}}),
+    ],
+)
+def test_an_entry_of_the_wrong_type_or_value_is_named(tmp_path, trained, name, change):
+    arrays, meta = saved(tmp_path, trained)
+    checkpoint.save(tmp_path / "a.npz", arrays, {**meta, **change(meta)})
+    text = complaint(tmp_path / "a.npz", GAN.load)
+    assert name in text
+    assert text.isprintable()
+    assert len(text) < 300 + len(str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    "settings_", [{"latent": 2 * 10**7}, {"hidden": [10**9]}, {"hidden_D": [10**9] * 3}]
+)
+def test_settings_of_huge_networks_make_no_network(tmp_path, trained, settings_, monkeypatch):
+    arrays, meta = saved(tmp_path, trained)
+    meta["config"].update(settings_)
+    checkpoint.save(tmp_path / "a.npz", arrays, meta)
+    monkeypatch.setattr(GAN, "start", lambda *_: pytest.fail("a network was made"))
+    assert "finite numbers" in complaint(tmp_path / "a.npz", GAN.load)
+
+
+def members(path):
+    with zipfile.ZipFile(path) as archive:
+        return {info.filename: archive.read(info) for info in archive.infolist()}
+
+
+def write_members(path, named, compression=zipfile.ZIP_STORED):
+    with warnings.catch_warnings(), zipfile.ZipFile(path, "w", compression) as archive:
+        warnings.simplefilter("ignore")  # zipfile warns of a second member with one name
+        for name, data in named:
+            archive.writestr(name, data)
+
+
+def test_parts_of_two_checkpoints_are_refused(tmp_path, small):
+    checkpoint.save(tmp_path / "b.npz", {**SMALL, "t": np.array(4)}, SMALL_META)
+    a, b = members(small), members(tmp_path / "b.npz")
+    for part in ("t.npy", "meta.npy"):
+        write_members(small, {**a, part: b[part]}.items())
+        assert "belong together" in complaint(small)
+    write_members(small, [*a.items(), ("t2.npy", a["t.npy"])])
+    assert "belong together" in complaint(small)
+    write_members(small, a.items())
+    assert same(checkpoint.load(small)[0], SMALL)
+
+
+def test_a_checkpoint_from_before_the_digest_is_read(small):
+    parts = members(small)
+    text = io.BytesIO()
+    np.save(text, np.array(json.dumps({**SMALL_META, "format": 1})))
+    write_members(small, {**parts, "meta.npy": text.getvalue()}.items())
+    arrays, meta = checkpoint.load(small)
+    assert same(arrays, SMALL)
+    assert meta == {**SMALL_META, "format": 1}
+
+
+def test_a_second_member_of_one_name_is_refused(small):
+    parts = members(small)
+    write_members(small, [*parts.items(), ("t.npy", parts["t.npy"])])
+    assert "t.npy is in it twice" in complaint(small)
+
+
+@pytest.mark.parametrize("compression", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2])
+def test_a_bomb_is_refused_before_it_is_read(tmp_path, compression, monkeypatch):
+    write_members(tmp_path / "a.npz", [("theta.npy", bytes(10**7))], compression)
+    monkeypatch.setattr(zipfile.ZipFile, "read", lambda *_: pytest.fail("it was read"))
+    assert "compressed" in complaint(tmp_path / "a.npz")
+
+
+def test_a_header_that_promises_more_than_there_is_is_refused(small):
+    parts = members(small)
+    header = parts["theta.npy"].replace(b"(6,), }" + b" " * 14, b"(99999999999,), }    ")
+    assert len(header) == len(parts["theta.npy"])
+    assert header != parts["theta.npy"]
+    write_members(small, {**parts, "theta.npy": header}.items())
+    assert "disagree" in complaint(small)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes with a name here")
+def test_a_pipe_or_a_device_is_refused_and_not_waited_for(tmp_path):
+    (tmp_path / "run").mkdir()
+    os.mkfifo(tmp_path / "run" / "checkpoint.npz")
+    assert "no regular file" in complaint(tmp_path / "run")
+    (tmp_path / "zero.npz").symlink_to("/dev/zero")
+    assert "no regular file" in complaint(tmp_path / "zero.npz")
+
+
+@pytest.mark.parametrize(
+    ("entry", "value"),
+    [
+        ("sizes", [784, 10**9, 10]),
+        ("sizes", [784]),
+        ("sizes", [784, -5, 10]),
+        ("sizes", 7),
+        ("sizes", None),
+        ("shape", 5),
+        ("accuracy", [1]),
+        ("accuracy", 10**400),
+        ("crc32", 3),
+        ("bounds", "x"),
+    ],
+)
+def test_a_judge_with_wrong_entries_is_refused_and_makes_no_network(
+    tmp_path, entry, value, monkeypatch
+):
+    arrays, meta = checkpoint.load(JUDGES / "mnist.npz")
+    checkpoint.save(tmp_path / "judge.npz", arrays, {**meta, entry: value})
+    monkeypatch.setattr(judge, "judge_layers", lambda *_: pytest.fail("a network was made"))
+    assert "no judge's file" in complaint(tmp_path / "judge.npz", Judge.load)
+
+
+WRONG = [
+    None,
+    True,
+    -1,
+    0,
+    1.5,
+    2**70,
+    float("nan"),
+    "x" * 1000,
+    "\x1b[2J\n",
+    [],
+    [[]],
+    {},
+    {"a": 1},
+]
+
+
+def places(value, path=()):
+    """The path to every entry of a JSON value, itself included."""
+    yield path
+    if isinstance(value, (dict, list)):
+        for key, item in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from places(item, (*path, key))
+
+
+def replaced(value, path, new):
+    if not path:
+        return new
+    copied = dict(value) if isinstance(value, dict) else list(value)
+    copied[path[0]] = replaced(value[path[0]], path[1:], new)
+    return copied
+
+
+def test_no_entry_of_any_type_gives_more_than_one_line(tmp_path, trained, monkeypatch):
+    """What is refused is a CheckpointError of one printable line, and nothing else is raised."""
+    arrays, meta = saved(tmp_path, trained)
+    monkeypatch.setattr(checkpoint, "load", lambda _: (arrays, changed))
+    tried, messages, accepted = 0, [], set()
+    del meta["format"]
+    for path in [path for path in places(meta) if path]:
+        for value in WRONG:
+            changed, tried = replaced(meta, path, value), tried + 1
+            try:
+                GAN.load("file")
+            except CheckpointError as error:
+                messages.append(str(error))
+            else:
+                if json.dumps(changed) != json.dumps(meta):
+                    accepted.add(path[0])
+    assert tried > 500
+    assert all(text.isprintable() and len(text) < 300 for text in messages)
+    # Another value of the right type, such as a seed, can only be told by the SHA-256.
+    assert accepted <= {"config", "data_", "history_", "noise"}

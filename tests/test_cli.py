@@ -57,10 +57,14 @@ def zoo(tmp_path_factory):
         checkpoint.save(zoo / name / "checkpoint.npz", arrays, meta)
 
     variant("theta", lambda arrays, meta: arrays.update(theta_G=np.zeros(3, np.float32)))
-    variant(
-        "mid",
-        lambda arrays, meta: meta.update(position_=2, sums_=dict.fromkeys(meta["sums_"], 1.0)),
-    )
+
+    def in_the_next_epoch(arrays, meta):
+        names = [name for name in meta["history_"] if name != "epoch"]
+        meta.update(position_=2, sums_=dict.fromkeys(names, 1.0))
+        for name in ("adam_G_t", "adam_D_t"):
+            arrays[name] += 2
+
+    variant("mid", in_the_next_epoch)
     variant("memory", lambda arrays, meta: meta["data_"].update(source=""))
     variant("no-config", lambda arrays, meta: None)
     (zoo / "no-config" / "config.json").unlink()

@@ -377,6 +377,19 @@ def test_wrong_numbers_of_threads_are_refused(n):
         set_threads(n)
 
 
+def test_more_threads_than_are_sensible_are_lowered_with_one_warning(compiled, caplog):
+    most = max(64, 4 * os.cpu_count())
+    set_threads(30_000)
+    assert compiled.thread_count() == kernels.threads == most
+    assert [record.message for record in caplog.records] == [
+        f"npgan: warning: 30000 threads are too many here; using {most}"
+    ]
+    caplog.clear()
+    set_threads(most)
+    assert compiled.thread_count() == most
+    assert not caplog.records
+
+
 # ---- e^x and its relatives ----
 
 

@@ -6,8 +6,10 @@ import gzip
 import hashlib
 import importlib.util
 import os
+import re
 import subprocess
 import sys
+import zipfile
 import zlib
 from pathlib import Path
 
@@ -17,6 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from npgan import GAN
 from npgan.datasets import (
     DataError,
     Images,
@@ -28,7 +31,9 @@ from npgan.datasets import (
     to_uint8,
     to_unit,
 )
+from npgan.datasets.arrays import as_dataset
 from npgan.datasets.idx import header, read_idx
+from npgan.datasets.numpy_files import read_npy
 
 ROOT = Path(__file__).resolve().parent.parent
 FASHION = Path(os.environ.get("NPGAN_FASHION_MNIST", "/usr/share/datasets/fashion-mnist"))
@@ -160,6 +165,21 @@ class TestEmbeddedMnist:
         for part in mnist_data.PARTS.values():
             assert part.images_sha256 in notice
             assert part.labels_sha256 in notice
+
+    def test_from_a_zip_file(self, tmp_path):
+        with zipfile.ZipFile(tmp_path / "npgan.zip", "w") as file:
+            package = mnist_data.DATA.parents[1]
+            for path in sorted(package.rglob("*")):
+                if path.suffix == ".py" or path.name == "mnist-test.z":
+                    file.write(path, path.relative_to(package.parent))
+        code = "import npgan.datasets as d; print(d.__file__, len(d.mnist('test')))"
+        out = subprocess.run(
+            [sys.executable, "-c", code],
+            capture_output=True, text=True, cwd=tmp_path, check=True,
+            env={**os.environ, "PYTHONPATH": str(tmp_path / "npgan.zip")},
+        )  # fmt: skip
+        assert "npgan.zip" in out.stdout
+        assert out.stdout.endswith(" 10000\n")
 
     def test_import_is_light(self):
         code = (
@@ -481,6 +501,7 @@ class TestArrays:
                 [-1.01, 1],
                 "values run from -1.01 to 1; expected pixels in [0, 1], [-1, 1] or [0, 255]",
             ),
+            ([-0.4, 60], "values run from -0.4 to 60"),
             ([-0.5, 200], "values run from -0.5 to 200"),
             ([0, 255.5], "values run from 0 to 255.5"),
             ([0, np.nan], "holds NaN or infinite values"),
@@ -556,6 +577,247 @@ class TestArrays:
         save(np.zeros((5, 4, 4), np.uint8))
         assert type(data.images) is np.ndarray
         assert np.array_equal(data.images, pixels(5, 16).reshape(5, 16))
+
+
+def said(caplog):
+    """The warnings of npgan since the last call; each is one line."""
+    lines = [
+        r.getMessage() for r in caplog.records if r.name == "npgan" and r.levelname == "WARNING"
+    ]
+    caplog.clear()
+    assert all(line.isprintable() and len(line) < 300 for line in lines)
+    return lines
+
+
+class TestScale:
+    """Which range of values is taken for black and white, and what is said of it."""
+
+    DIGITS = np.tile(np.arange(256, dtype=np.uint8), 40).reshape(40, 16, 16)
+
+    @pytest.mark.parametrize(
+        "stored",
+        [
+            DIGITS / 255 * 1.0001,
+            DIGITS / 255 * 1.0000001,
+            DIGITS / 255 * 1.0019,
+            DIGITS / 255 - 0.0001,
+            DIGITS / 127.5 - 1.00001,
+            (DIGITS / 127.5 - 1) * 1.0039,
+            DIGITS * 1.0001,
+            DIGITS - 0.01,
+            (DIGITS / 255).astype(np.float16) * np.float16(1.001),
+        ],
+    )
+    def test_half_a_pixel_beyond_a_range_is_rounding(self, stored, caplog):
+        data = as_dataset(stored)
+        assert np.abs(data.images.reshape(40, 16, 16).astype(int) - self.DIGITS).max() <= 1
+        assert data.images.max() == 255
+        assert not said(caplog)
+
+    def test_one_pixel_beyond_1_changes_no_other(self):
+        stored = self.DIGITS / 255
+        stored[3, 15, 15] = 1.0000001
+        assert np.array_equal(as_dataset(stored).images, self.DIGITS.reshape(40, 256))
+
+    @settings(max_examples=60, deadline=None)
+    @given(
+        scale=st.sampled_from([(1 / 255, 0), (1 / 127.5, -1), (1, 0)]),
+        beyond=st.floats(-0.49, 0.49),
+        dtype=st.sampled_from([np.float32, np.float64]),
+    )
+    def test_no_pixel_changes_by_more_than_its_rounding(self, scale, beyond, dtype):
+        factor, shift = scale
+        stored = ((self.DIGITS + beyond) * factor + shift).astype(dtype)
+        assert np.array_equal(as_dataset(stored).images, self.DIGITS.reshape(40, 256))
+
+    @pytest.mark.parametrize(
+        ("stored", "words"),
+        [
+            (DIGITS // 16, "values run from 0 to 15, taken as [0, 255]: nearly black"),
+            (DIGITS / 16, "multiply them by 16"),
+            (DIGITS / 255 * 1.05, "if 1.05 is white, multiply them by"),
+            (DIGITS / 255 / 255, "taken as [0, 1]: nearly black; if 0.00392157 is white"),
+            (DIGITS / 255 - 0.5, "taken as [-1, 1]: none is nearly black"),
+            (DIGITS / 255 * 1.05 - 0.05, "if 0 is black, clip them to [0, 1]"),
+            (DIGITS // 128, "values run from 0 to 1, taken as [0, 1]: black and white"),
+        ],
+    )
+    def test_implausible_ranges_are_said(self, stored, words, caplog):
+        as_dataset(stored)
+        (line,) = said(caplog)
+        assert line.startswith("npgan: warning: the images: values run from ")
+        assert words in line
+
+    @pytest.mark.parametrize("dtype", [np.uint8, np.int64])
+    def test_binary_images_are_black_and_white(self, dtype):
+        bits = self.DIGITS // 128
+        assert np.array_equal(as_dataset(bits.astype(dtype)).images, bits.reshape(40, 256) * 255)
+
+    @pytest.mark.parametrize(
+        "stored", [DIGITS, DIGITS / 255, DIGITS / 127.5 - 1, DIGITS * 1.0, DIGITS // 4 * 2]
+    )
+    def test_plausible_ranges_are_only_noted(self, stored, caplog):
+        assert as_dataset(stored).note.startswith("40 images of 16 x 16, pixels in [")
+        assert not said(caplog)
+
+    def test_the_note_says_scale_and_shape(self, tmp_path):
+        np.save(tmp_path / "a.npy", self.DIGITS / 255)
+        assert load(tmp_path / "a.npy").note == (
+            "40 images of 16 x 16, pixels in [0, 1], scaled to 0..255"
+        )
+        points = as_dataset(np.array([[0.0, 2], [3, 4]]))
+        assert points.note == "2 points of 2 values from 0 to 4, used as they are"
+
+
+class TestImplausibleShapes:
+    @pytest.mark.parametrize("range_", [(0, 1), (-1, 1), (0, 255)])
+    @pytest.mark.parametrize(
+        ("columns", "words"),
+        [
+            (784, "for images of 28 x 28, reshape them to (n, 28, 28)"),
+            (3072, "for images of 32 x 32 x 3, reshape them to (n, 32, 32, 3)"),
+            (785, "reshape them to (n, 28, 28) without the column of labels"),
+        ],
+    )
+    def test_flattened_floats_are_said_to_be_points(self, range_, columns, words, caplog):
+        data = as_dataset(np.random.default_rng(0).uniform(*range_, (5, columns)))
+        assert data.shape == (columns,)
+        (line,) = said(caplog)
+        assert "are taken as points and not scaled" in line
+        assert words in line
+
+    @pytest.mark.parametrize("array", [np.ones((5, 36)), np.ones((5, 70)), np.full((5, 64), -3.0)])
+    def test_other_points_are_points(self, array, caplog):
+        as_dataset(array)
+        assert not said(caplog)
+
+    @pytest.mark.parametrize("columns", [785, 65, 3073])
+    def test_a_column_of_labels_is_no_pixel(self, columns):
+        text = complaint(as_dataset, pixels(5, columns))
+        assert "is a column the labels?" in text
+        assert "images = array[:, 1:]" in text
+
+    @pytest.mark.parametrize("shape", [(28, 28, 100), (28, 28, 3), (32, 32, 1), (64, 64, 2000)])
+    def test_images_along_the_last_axis(self, shape):
+        text = complaint(as_dataset, pixels(*shape))
+        assert f"its shape is {shape}; expected (n, h, w)" in text
+        assert "transpose(2, 0, 1)" in text
+        assert "transpose(3, 0, 1, 2)" in complaint(as_dataset, pixels(8, 8, 3, 20))
+
+    def test_formats_of_images_say_which_axis_is_which(self, tmp_path, caplog):
+        assert len(load(write_idx(tmp_path / "images", pixels(9, 9, 20)))) == 9
+        assert not said(caplog)
+        np.save(tmp_path / "a.npy", pixels(9, 9, 20))
+        np.savez(tmp_path / "a.npz", pixels(9, 9, 20))
+        for name in ("a.npy", "a.npz"):
+            assert "expected (n, h, w)" in complaint(load, tmp_path / name)
+
+    @pytest.mark.parametrize(
+        ("shape", "words"),
+        [
+            ((60, 50, 3), "if it is one colour image"),
+            ((20, 16, 90), "if the last axis counts the images"),
+            ((5, 3072), "if they are 32 x 32 x 3, reshape them to (n, 32, 32, 3)"),
+        ],
+    )
+    def test_doubtful_shapes_are_said(self, shape, words, caplog):
+        as_dataset(pixels(*shape))
+        (line,) = said(caplog)
+        assert words in line
+
+    @pytest.mark.parametrize("shape", [(28, 28, 28), (100, 28, 28), (5, 784), (3, 2, 2), (5, 12)])
+    def test_plausible_shapes(self, shape, caplog):
+        assert len(as_dataset(pixels(*shape))) == shape[0]
+        assert not said(caplog)
+
+
+class Metres(np.ndarray):
+    """An array with a unit."""
+
+
+class Frame:
+    def to_numpy(self):
+        raise AssertionError
+
+
+class TestWhatIsNoArray:
+    @pytest.mark.parametrize(
+        ("values", "words"),
+        [
+            ("digits.npy", "npgan.datasets.load(name) reads a file"),
+            (Path("digits.npy"), "got the name"),
+            (b"digits.npy", "got the name"),
+            (np.ma.masked_equal(pixels(5, 4, 4), 0), "masked array, whose mask would be lost"),
+            (pixels(5, 4, 4).view(Metres), "a Metres, a kind of array"),
+            (Frame(), "a Frame; take its columns of pixels"),
+            (
+                (pixels(5, 4, 4), np.arange(5)),
+                "Give them as fit(images, labels=labels)",
+            ),
+            ([[1, 2], [3], [4]], "no array but a list; NumPy says: setting an array element"),
+            ({"images": pixels(5, 4, 4)}, "a dict of objects; expected an array of numbers"),
+            (iter([1, 2]), "of objects"),
+            (None, "a NoneType of objects"),
+            (np.zeros((5, 2), "m8[s]"), "holds timedelta64[s] values"),
+            (np.zeros((5, 2), [("a" * 500, "f4")]), "values; expected uint8 or floats"),
+            (np.zeros((5, 4, 4), bool), "255 * array.astype(np.uint8) makes pixels of them"),
+        ],
+    )
+    def test_one_sentence(self, values, words):
+        text = complaint(as_dataset, values)
+        assert text.startswith("the images: ")
+        assert words in text
+        assert len(text) < 300
+
+    def test_labels_too(self):
+        images = pixels(2, 4, 4)
+        assert "whose mask" in complaint(as_dataset, images, np.ma.masked_equal([1, 2], 2))
+        assert "the labels: expected an array" in complaint(as_dataset, images, "labels.npy")
+        assert "which int64 cannot hold" in complaint(
+            as_dataset, images, np.array([1, 2**63], np.uint64)
+        )
+        assert "timedelta64" in complaint(as_dataset, images, np.array([1, 2], "m8[s]"))
+
+
+class TestFit:
+    """What `fit` says of the mistakes that users make with its first two arguments."""
+
+    @pytest.mark.parametrize(
+        ("arguments", "words"),
+        [
+            ((pixels(64, 4, 4), np.arange(64)), "labels are given as fit(images, labels=labels)"),
+            ((pixels(64, 4, 4), [1] * 64), "labels are given as fit(images, labels=labels)"),
+            (((pixels(64, 4, 4), np.arange(64)),), "Give them as fit(images, labels=labels)"),
+            (("digits.npy",), "npgan.datasets.load(name) reads a file or a folder"),
+            ((Frame(),), "take its columns of pixels"),
+            ((pixels(64, 4, 4), "x" * 9999), "epochs must be a whole number of 1 or more; got 'xx"),
+        ],
+    )
+    def test_one_sentence(self, arguments, words):
+        gan = GAN(latent=3, hidden=(5,), hidden_D=(4,), batch=8)
+        with pytest.raises(ValueError, match=re.escape(words)) as caught:
+            gan.fit(*arguments)
+        assert str(caught.value).isprintable()
+        assert len(str(caught.value)) < 200
+
+
+class TestMessages:
+    @settings(max_examples=100, deadline=None)
+    @given(text=st.text(max_size=2000))
+    def test_are_one_printable_line(self, text):
+        line = str(DataError(text))
+        assert line.isprintable()
+        assert len(line) <= 280
+
+    def test_escapes_and_undecodable_names_are_spelled_out(self):
+        text = str(DataError("a\x1b[31m.npy\udc80\u202e: damaged\nnow"))
+        assert text == r"a\x1b[31m.npy\udc80\u202e: damaged now"
+
+    def test_start_and_end_of_a_long_one_remain(self):
+        text = str(DataError("start " + "x" * 580_000 + " end"))
+        assert len(text) == 280
+        assert text.startswith("start x")
+        assert text.endswith("x end")
 
 
 class TestNpz:
@@ -707,6 +969,58 @@ class TestFolder:
             path.write_bytes(data)
             assert "a.png: cannot read it as PNG or JPEG" in complaint(load, tmp_path)
 
+    @pytest.mark.parametrize("orientation", range(1, 9))
+    @pytest.mark.parametrize("shape", [(5, 7), (5, 7, 3)])
+    def test_exif_orientation(self, tmp_path, image, orientation, shape):
+        ops = pytest.importorskip("PIL.ImageOps")
+        exif = image.Exif()
+        exif[0x0112] = orientation
+        image.fromarray(pixels(*shape)).save(tmp_path / "a.png", exif=exif)
+        upright = ops.exif_transpose(image.open(tmp_path / "a.png"))
+        data = load(tmp_path)
+        assert data.shape[:2] == ((7, 5) if orientation > 4 else (5, 7))
+        assert np.array_equal(data.images.reshape(data.shape), np.asarray(upright))
+        assert data.images.flags.c_contiguous
+
+    @pytest.mark.parametrize("name", ["b.webp", "b.bmp", "B.TIFF", "b.gif", "b.jfif"])
+    def test_other_formats_are_not_left_out(self, tmp_path, image, name):
+        image.fromarray(pixels(5, 6)).save(tmp_path / "a.png")
+        (tmp_path / name).touch()
+        text = complaint(load, tmp_path)
+        assert f"and 1 images of other formats, which are not read ({name})" in text
+
+    def test_previews_next_to_folders_of_classes(self, tmp_path, image, caplog):
+        for i in range(2):
+            image.fromarray(pixels(5, 6)).save(tmp_path / f"preview{i}.png")
+        for name in ("cats", "dogs"):
+            (tmp_path / name).mkdir()
+            for i in range(2):
+                image.fromarray(pixels(5, 6)).save(tmp_path / name / f"{i}.png")
+        text = complaint(load, tmp_path)
+        assert "holds 2 images, and 4 images in subfolders (cats, dogs), which are not" in text
+        (tmp_path / "cats" / "0.png").unlink()
+        (tmp_path / "cats" / "1.png").unlink()
+        assert len(load(tmp_path)) == 2
+        (line,) = said(caplog)
+        assert "2 images in subfolders (dogs), which are not searched" in line
+        for i in range(2):
+            (tmp_path / f"preview{i}.png").unlink()
+        assert complaint(load, tmp_path).endswith("subfolders are not searched: cats, dogs")
+
+    def test_files_that_are_not_read_are_said(self, tmp_path, image, caplog):
+        image.fromarray(pixels(5, 6)).save(tmp_path / "a.png")
+        (tmp_path / "all.npz").touch()
+        load(tmp_path)
+        assert "PNG and JPEG files are read, and not all.npz" in said(caplog)[0]
+        write_idx(tmp_path / "train-images-idx3-ubyte", pixels(3, 2, 2))
+        assert len(load(tmp_path)) == 3
+        assert "IDX files are read, and not the images a.png" in said(caplog)[0]
+
+    def test_broken_link(self, tmp_path, image):
+        image.fromarray(pixels(5, 6)).save(tmp_path / "a.png")
+        (tmp_path / "b.png").symlink_to(tmp_path / "gone.png")
+        assert "broken links" in complaint(load, tmp_path)
+
     def test_without_pillow(self, tmp_path, monkeypatch):
         (tmp_path / "a.png").touch()
         monkeypatch.setitem(sys.modules, "PIL", None)
@@ -737,7 +1051,19 @@ class TestLoadMistakes:
         ("name", "data", "words"),
         [
             ("a.npy", b"", "starts with nothing; expected an IDX file"),
-            ("a.csv", b"1,2,3", "starts with 31 2c 32 2c 33; expected an IDX file"),
+            ("a.csv", b"1,2,3", "is text, such as CSV; read its numbers"),
+            ("a", b"\1\2\3", "starts with 01 02 03; expected an IDX file"),
+            ("a.csv.bz2", b"BZh91AY&SY", "is packed with bzip2; unpack it"),
+            (
+                "a.tar",
+                bytes(257).replace(b"\0", b"a", 9) + b"ustar\0",
+                "is a tar archive; unpack it",
+            ),
+            ("a.h5", b"\x89HDF\r\n\x1a\n", "is an HDF5 file; read it with the library for it"),
+            ("a.pkl", b"\x80\4\x95", "is a pickle, which can run code and is not read"),
+            ("a.npy", b"\n<!DOCTYPE html><html>", "has the download failed?"),
+            ("a.npy", b"version https://git-lfs.github.com/spec/v1\noid", "git lfs pull"),
+            ("a.webp", b"RIFF\0\0\0\0WEBP", "expected the folder with the images"),
             ("a.PNG", b"\x89PNG\r\n\x1a\n", "is a single image; expected the folder"),
         ],
     )
@@ -770,6 +1096,196 @@ class TestLoadMistakes:
         monkeypatch.setenv("HOME", str(tmp_path))
         monkeypatch.setenv("USERPROFILE", str(tmp_path))
         assert len(load("~/images")) == 2
+
+    @pytest.mark.parametrize("path", [pixels(2, 3, 3), 7, None, [1, 2]])
+    def test_load_of_what_is_no_name(self, path):
+        text = complaint(load, path)
+        assert text.startswith("load takes the name of a file or folder, got ")
+
+    @pytest.mark.parametrize("split", [np.arange(9999), ["train"], "x" * 10_000, None])
+    def test_no_split(self, tmp_path, split):
+        for path in ("mnist", tmp_path):
+            assert len(complaint(load, path, split)) < 120
+
+    @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes")
+    def test_pipe(self, tmp_path):
+        os.mkfifo(tmp_path / "a.npy")
+        assert "neither a file nor a folder" in complaint(load, tmp_path / "a.npy")
+        assert "a pipe or a device" in complaint(read_npy, tmp_path / "a.npy")
+        os.mkfifo(tmp_path / "b.png")
+        assert "no regular files (broken links, pipes?): b.png" in complaint(load, tmp_path)
+
+
+class TestBombs:
+    """Files that promise much more than they can honestly hold: refused before memory is reserved."""
+
+    @pytest.fixture(autouse=True)
+    def most_memory(self):
+        tracemalloc = pytest.importorskip("tracemalloc")
+        tracemalloc.start()
+        yield
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert peak < 100e6
+
+    def test_gzip(self, tmp_path):
+        path = tmp_path / "train-images-idx3-ubyte.gz"
+        path.write_bytes(gzip.compress(header((200_000, 28, 28)) + bytes(10_000_000)))
+        text = complaint(load, path)
+        assert "header says 156,800,000 bytes, in a compressed file of " in text
+        assert text.endswith("If it is right, save it uncompressed")
+
+    def test_npz(self, tmp_path):
+        shape = {"shape": (90_000, 28, 28), "fortran_order": False, "descr": "|u1"}
+        with (
+            zipfile.ZipFile(tmp_path / "a.npz", "w", zipfile.ZIP_DEFLATED) as file,
+            file.open("images.npy", "w", force_zip64=True) as member,
+        ):
+            np.lib.format.write_array_header_1_0(member, shape)
+            for _ in range(90):
+                member.write(bytes(784_000))
+        assert "a.npz[images]: its header says 70,560," in complaint(load, tmp_path / "a.npz")
+
+    @pytest.mark.parametrize(
+        "shape", ["(10**12, 28, 28)", "(999999999, 28, 28)", "(1,)", "(-5, 4, 4)"]
+    )
+    @pytest.mark.parametrize("name", ["a.npy", "a.npz"])
+    def test_absurd_header(self, tmp_path, name, shape):
+        held = np.lib.format.magic(1, 0)
+        text = f"{{'descr': '|u1', 'fortran_order': False, 'shape': {shape}, }}\n".replace(
+            "10**12", "1" + "0" * 12
+        )
+        held += len(text).to_bytes(2, "little") + text.encode() + bytes(80)
+        path = tmp_path / name
+        if name == "a.npy":
+            path.write_bytes(held)
+        else:
+            with zipfile.ZipFile(path, "w") as file:
+                file.writestr("images.npy", held)
+        assert "the file holds 80; it is damaged" in complaint(load, path)
+
+    @pytest.mark.parametrize("axes", [9, 60, 255])
+    def test_idx_of_many_axes(self, tmp_path, axes):
+        (tmp_path / "a").write_bytes(bytes([0, 0, 8, axes]) + b"\0\0\0\1" * axes + b"x")
+        assert f"header says {axes} axes; expected 3" in complaint(load, tmp_path / "a")
+
+    def test_idx_of_no_bytes_and_large_axes(self, tmp_path):
+        (tmp_path / "a").write_bytes(header((0, 2**32 - 1, 2**32 - 1, 2**32 - 1)))
+        assert "holds no images" in complaint(load, tmp_path / "a")
+
+    def test_large_png(self, tmp_path, recwarn):
+        image = pytest.importorskip("PIL.Image")
+        image.new("1", (12_000, 9_000)).save(tmp_path / "a.png")
+        assert "a.png is 9000 x 12000 pixels; at most 16,777,216" in complaint(load, tmp_path)
+        assert not recwarn.list
+
+    def test_zips_that_are_no_npz(self, tmp_path):
+        path = tmp_path / "a.npz"
+        for names in ([f"image-{i:05}.png" for i in range(20_000)], ["data.pkl"], []):
+            with zipfile.ZipFile(path, "w") as file:
+                for name in names:
+                    file.writestr(name, b"")
+            text = complaint(load, path)
+            assert "a zip file without arrays; unpack it" in text
+            assert len(text) < 280
+        assert text.endswith("It holds nothing")
+
+    def test_npz_of_many_names(self, tmp_path):
+        np.savez(tmp_path / "a.npz", **{f"{i:05}" * 30: np.zeros(1) for i in range(200)})
+        text = complaint(load, tmp_path / "a.npz")
+        assert text.endswith("and 196 more")
+
+    @pytest.mark.filterwarnings("ignore:Duplicate name")
+    def test_npz_with_two_arrays_of_one_name(self, tmp_path):
+        np.save(tmp_path / "a.npy", pixels(5, 4, 4))
+        with zipfile.ZipFile(tmp_path / "a.npz", "w") as file:
+            for _ in range(2):
+                file.write(tmp_path / "a.npy", "images.npy")
+        assert "holds two arrays of the same name" in complaint(load, tmp_path / "a.npz")
+
+    def test_npy_that_is_longer_than_its_header(self, tmp_path):
+        np.save(tmp_path / "a.npy", pixels(5, 4, 4))
+        with (tmp_path / "a.npy").open("ab") as file:
+            file.write(b"\0")
+        assert "says 80 bytes (shape (5, 4, 4)), the file holds 81" in complaint(
+            load, tmp_path / "a.npy"
+        )
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """The bytes of a small file of each format."""
+    image = pytest.importorskip("PIL.Image")
+    folder = tmp_path_factory.mktemp("whole")
+    array = pixels(5, 6, 4)
+    write_idx(folder / "a", array)
+    write_idx(folder / "a.gz", array)
+    np.save(folder / "a.npy", array)
+    np.savez(folder / "a.npz", images=array, labels=np.arange(5))
+    np.savez_compressed(folder / "b.npz", images=array / 255)
+    image.fromarray(array[0]).save(folder / "a.png")
+    image.fromarray(pixels(9, 9, 3)).save(folder / "a.jpg")
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+class TestAnything:
+    """Whatever a file or an array holds: accepted with a note, or refused in one printable line."""
+
+    @staticmethod
+    def accepted_or_refused(call, *args):
+        try:
+            data, line = call(*args), None
+        except DataError as error:
+            data, line = None, str(error)
+        if data is None:
+            assert line.isprintable()
+            assert len(line) <= 280
+            return
+        assert data.note.isprintable()
+        assert data.images.shape == (len(data), np.prod(data.shape))
+        assert data.images.dtype in (np.uint8, np.float32)
+        assert np.isfinite(data.images).all()
+
+    @settings(max_examples=250, deadline=None)
+    @given(data=st.data())
+    def test_damaged_files(self, tmp_path_factory, whole, data):
+        name = data.draw(st.sampled_from(sorted(whole)))
+        damaged = bytearray(whole[name])
+        for _ in range(data.draw(st.integers(1, 3))):
+            at = data.draw(st.integers(0, len(damaged) - 1))
+            how = data.draw(st.sampled_from(["byte", "bit", "cut", "insert", "leave out"]))
+            if how == "byte":
+                damaged[at] = data.draw(st.integers(0, 255))
+            elif how == "bit":
+                damaged[at] ^= 1 << data.draw(st.integers(0, 7))
+            elif how == "insert":
+                damaged[at:at] = data.draw(st.binary(max_size=9))
+            elif len(damaged) > 1:
+                del damaged[at or 1 : None if how == "cut" else at + 1]
+        folder = tmp_path_factory.mktemp("damaged")
+        (folder / name).write_bytes(damaged)
+        picture = name.endswith(("png", "jpg"))
+        self.accepted_or_refused(load, folder if picture else folder / name)
+
+    @settings(max_examples=250, deadline=None)
+    @given(
+        array=st.one_of(hnp.scalar_dtypes(), hnp.array_dtypes()).flatmap(
+            lambda dtype: hnp.arrays(dtype, hnp.array_shapes(min_dims=0, max_dims=5, min_side=0))
+        )
+    )
+    def test_arrays(self, array):
+        self.accepted_or_refused(as_dataset, array)
+        self.accepted_or_refused(as_dataset, pixels(3, 4, 4), array)
+
+    @settings(max_examples=100, deadline=None)
+    @given(
+        values=st.recursive(
+            st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text()),
+            lambda inner: st.one_of(st.lists(inner), st.dictionaries(st.text(), inner)),
+        )
+    )
+    def test_objects(self, values):
+        self.accepted_or_refused(as_dataset, values)
 
 
 class TestRing:

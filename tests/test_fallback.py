@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+import random
 import re
 import shutil
 import subprocess
@@ -54,11 +55,11 @@ def warm(tmp_path, complete_cache):
     return tmp_path
 
 
-def files_of(folder, kernels, suffix):
-    """Files like loops.column_sum_loop-31.py311.nbi of these kernels in a cache."""
+def files_of(folder, kernels):
+    """Files like loops.column_sum_loop-31.py311.(hash).nbc of these kernels in a cache."""
     found = [
         file
-        for file in (folder / "cache").rglob(f"*{suffix}")
+        for file in (folder / "cache").rglob("*.nbc")
         if file.name.partition("-")[0].rpartition(".")[2] in kernels
     ]
     assert len(found) >= len(kernels)
@@ -117,7 +118,7 @@ def test_info_tells_even_where_something_is_wrong(warm, environment, words):
 
 
 def test_the_first_compile_says_so_and_the_next_start_is_silent(warm):
-    for file in files_of(warm, QUICK, ".nb[ic]"):
+    for file in files_of(warm, QUICK):
         file.unlink()
     out, err = child(warm)
     assert out == "compiled"
@@ -126,19 +127,226 @@ def test_the_first_compile_says_so_and_the_next_start_is_silent(warm):
     assert child(warm) == ("compiled", [])
 
 
-@pytest.mark.parametrize(
-    ("suffix", "content"),
-    [(".nbi", b"damaged"), (".nbc", b""), (".nbc", b"\x80\x05junk"), (".nbi", b"")],
-)
-def test_a_damaged_cache_costs_one_warning(warm, suffix, content):
-    assert len(list((warm / "cache").rglob("*.nb[ic]"))) > 10
-    for file in files_of(warm, QUICK, suffix):
-        file.write_bytes(content)
-    out, err = child(warm)
-    assert out == "compiled"
+RESULTS = """
+import hashlib
+import numpy as np
+from npgan import kernels
+x, y = np.random.default_rng(0).standard_normal((2, 9, 17)).astype(np.float32)
+arrays = kernels.column_sum(x), kernels.leaky_gate(x, y, 0.2), kernels.tanh_gate(x, y)
+print(kernels.active, hashlib.sha256(b"".join(a.tobytes() for a in arrays)).hexdigest())
+"""
+
+
+def flipped(content, numbers):
+    """The content with one wrong bit."""
+    content = bytearray(content)
+    content[numbers.randrange(len(content))] ^= 1 << numbers.randrange(8)
+    return bytes(content)
+
+
+DAMAGE = {
+    "empty": lambda content, numbers: b"",
+    "other content": lambda content, numbers: b"\x80\x05junk",
+    "cut": lambda content, numbers: content[: numbers.randrange(len(content))],
+    "zeros": lambda content, numbers: bytes(len(content)),
+    "longer": lambda content, numbers: content + b"\0",
+    "one bit": flipped,
+    "another bit": flipped,
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_a_damaged_cache_costs_one_warning_and_is_repaired(warm, damage):
+    numbers, intact = random.Random(damage), child(warm, RESULTS)
+    assert intact[1] == []
+    files = files_of(warm, QUICK)
+    for file in files:
+        file.write_bytes(DAMAGE[damage](file.read_bytes(), numbers))
+    out, err = child(warm, RESULTS)
+    assert out == intact[0]
     assert len([line for line in err if "npgan: warning" in line]) == 1, err
-    assert "cache of compiled kernels" in err[0] + err[-1]
-    assert "Traceback" not in "".join(err)
+    assert "the cache of compiled kernels has a damaged file" in err[0]
+    assert len(err) == 2  # that it is compiling
+    assert child(warm, RESULTS) == intact
+    assert set(files_of(warm, QUICK)) == set(files)
+
+
+@pytest.fixture
+def entries(tmp_path):
+    from npgan.kernels.compiled.cache import EntryFiles
+
+    return EntryFiles(tmp_path, "room.function-1.py3", "sources")
+
+
+def test_every_wrong_bit_and_every_length_of_a_cache_file_is_noticed(entries):
+    from npgan.kernels.compiled.cache import DamagedFileError
+
+    entries.save("key", b"machine code")
+    content = entries.path("key").read_bytes()
+    damaged = [content[:n] for n in range(len(content))]
+    for i in range(8 * len(content)):
+        wrong = bytearray(content)
+        wrong[i // 8] ^= 1 << i % 8
+        damaged.append(bytes(wrong))
+    for wrong in damaged:
+        entries.path("key").write_bytes(wrong)
+        with pytest.raises(DamagedFileError):
+            entries.load("key")
+    entries.save("key", b"machine code")
+    assert entries.load("key") == b"machine code"
+
+
+def test_two_processes_that_write_at_once_load_what_is_theirs(entries, tmp_path):
+    """With an index, which Numba has, both would choose the same number for their file."""
+    from npgan.kernels.compiled.cache import EntryFiles
+
+    other = EntryFiles(tmp_path, entries.name, entries.stamp)
+    assert entries.load("float32") is None
+    assert other.load("float64") is None
+    entries.save("float32", 32)
+    other.save("float64", 64)
+    for files in (entries, other):
+        assert (files.load("float32"), files.load("float64")) == (32, 64)
+    other.save("float32", "newer")
+    assert entries.load("float32") == "newer"
+    assert len(list(tmp_path.iterdir())) == 2
+    entries.flush()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_cache_file_of_other_sources_is_stale_and_replaced(entries, tmp_path):
+    from npgan.kernels.compiled.cache import EntryFiles
+
+    entries.save("key", "old")
+    changed = EntryFiles(tmp_path, entries.name, "changed sources")
+    assert changed.load("key") is None
+    changed.save("key", "new")
+    assert changed.load("key") == "new"
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_a_cache_file_that_cannot_be_written_leaves_nothing(entries, tmp_path, monkeypatch):
+    def full(*paths):
+        raise OSError(28, "No space left on device")
+
+    entries.save("key", "old")
+    monkeypatch.setattr(os, "replace", full)
+    with pytest.raises(OSError, match="No space"):
+        entries.save("key", "new")
+    assert entries.load("key") == "old"
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+FORK = """
+import os, sys, threading, time
+from npgan import kernels
+inside, real = threading.Event(), getattr(kernels, NAME)
+
+def slow(*args):
+    inside.set()
+    return real(*args)
+
+setattr(kernels, NAME, slow)
+import numpy as np
+x = np.eye(3, dtype=np.float32)
+thread = threading.Thread(target=lambda: kernels.gemm(x, x))
+thread.start()
+inside.wait()
+time.sleep(DELAY)
+pid = os.fork()
+if pid == 0:
+    os._exit(0 if (kernels.gemm(x, x) == x).all() else 1)
+for _ in range(1200):
+    done, status = os.waitpid(pid, os.WNOHANG)
+    if done:
+        break
+    time.sleep(0.05)
+else:
+    os.kill(pid, 9)
+    sys.exit("the child hangs")
+thread.join()
+print(status, kernels.active)
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.parametrize("delay", [0, 0.1, 0.6])
+def test_a_child_forked_during_the_first_call_of_another_thread_does_not_hang(warm, delay):
+    code = FORK.replace("NAME", "'compiled_kernels'").replace("DELAY", str(delay))
+    out, _ = child(warm, code, PYTHONWARNINGS="ignore")
+    assert out == "0 compiled"
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_child_forked_while_another_thread_compiles_does_not_hang(warm):
+    for file in files_of(warm, QUICK):
+        file.unlink()
+    code = """
+import os, sys, threading, time
+import numpy as np
+from numba.core import dispatcher
+from npgan.kernels import compiled
+x, inside, real = np.ones((2, 2), np.float32), threading.Event(), dispatcher._FunctionCompiler.compile
+
+def compile(*args):
+    inside.set()
+    time.sleep(0.2)
+    return real(*args)
+
+dispatcher._FunctionCompiler.compile = compile
+thread = threading.Thread(target=lambda: compiled.column_sum(x))
+thread.start()
+inside.wait()
+pid = os.fork()
+if pid == 0:
+    os._exit(0 if (compiled.column_sum(x) == 2).all() else 1)
+for _ in range(1200):
+    done, status = os.waitpid(pid, os.WNOHANG)
+    if done:
+        break
+    time.sleep(0.05)
+else:
+    os.kill(pid, 9)
+    sys.exit("the child hangs")
+thread.join()
+print(status)
+"""
+    assert child(warm, code, PYTHONWARNINGS="ignore")[0] == "0"
+
+
+def test_threads_that_meet_at_the_first_call_cost_one_warning(tmp_path):
+    code = """
+import sys, threading
+sys.modules["numba"] = None
+import numpy as np
+from npgan import kernels
+barrier, x = threading.Barrier(8), np.eye(3)
+
+def call():
+    barrier.wait()
+    assert (kernels.gemm(x, x) == x).all()
+
+callers = [threading.Thread(target=call) for _ in range(8)]
+[thread.start() for thread in callers]
+[thread.join() for thread in callers]
+print(kernels.active)
+"""
+    out, err = child(tmp_path, code)
+    assert out == "reference"
+    assert len(err) == 1
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="needs Linux")
+def test_before_the_first_call_the_threads_are_those_of_the_cores_that_may_be_used(tmp_path):
+    code = """
+import os
+os.sched_getaffinity = lambda _: {0, 3, 5}
+from npgan import kernels
+print(kernels.thread_count())
+"""
+    for wanted in ("", "0"):
+        assert child(tmp_path, code, OPENBLAS_NUM_THREADS=wanted)[0] == "3"
+    assert child(tmp_path, code, OPENBLAS_NUM_THREADS="7")[0] == "7"
 
 
 def test_a_change_in_another_kernel_file_makes_the_cache_stale(tmp_path):

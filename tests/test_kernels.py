@@ -69,7 +69,7 @@ def test_elementwise_kernels(name, dtype, shape, seed):
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_edges(dtype):
     x = np.array([-np.inf, -1e4, -0.0, 0.0, 1e4, np.inf, np.nan], dtype)
-    with np.errstate(over="raise", divide="raise"):
+    with np.errstate(all="raise"):
         np.testing.assert_array_equal(kernels.tanh(x), [-1, -1, 0, 0, 1, 1, np.nan])
         np.testing.assert_array_equal(kernels.sigmoid(x), [0, 0, 0.5, 0.5, 1, 1, np.nan])
         np.testing.assert_allclose(
@@ -82,6 +82,36 @@ def test_edges(dtype):
         np.testing.assert_array_equal(
             kernels.leaky_gate(np.ones_like(x), x, 0.5), [0.5, 0.5, 0.5, 0.5, 1, 1, 0.5]
         )
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.filterwarnings("error")
+def test_no_kernel_warns_or_raises_whatever_seterr_says(dtype):
+    """At overflow, underflow, and invalid numbers."""
+    limits = np.finfo(dtype)
+    x = np.array(
+        [limits.max, -limits.max, limits.tiny, limits.smallest_subnormal, 90, -800, 0, 1], dtype
+    )
+    x = np.array([*x, np.inf, -np.inf, np.nan, -limits.tiny], dtype).reshape(4, 3)
+    T, gate = np.ascontiguousarray(x.T), np.ones((4, 4), dtype)
+    calls = {
+        "gemm": (x, T),
+        "affine": (x, T, x[:, 0]),
+        "affine_leaky": (x, T, x[:, 0], 0.2),
+        "gemm_gate": (x, x, gate, 0.2),
+        "weight_gradients": (x, x, np.empty((3, 3), dtype), np.empty(3, dtype)),
+        "column_sum": (x,),
+        "bce_with_logits": (x, x),
+        "sgd": (x.ravel().copy(), x.ravel(), x.ravel().copy(), 0.1, 0.9),
+        "adam": (x.copy(), x, x.copy(), abs(x), 0.1, 0.5, 0.9, 1e-8, 1),
+        "ema_update": (x.copy(), x, 0.9),
+        **{name: arguments(x) for name, arguments in ELEMENTWISE.items()},
+    }
+    assert set(calls) == set(kernels.NAMES)
+    for mode in ("raise", "warn"):
+        for name, arguments in calls.items():
+            with np.errstate(all=mode):
+                getattr(kernels, name)(*arguments)
 
 
 SIZES = st.one_of(st.integers(0, 9), st.sampled_from([15, 16, 17, 31, 32, 33, 49, 64, 100]))

@@ -265,6 +265,8 @@ FORMS = {
     "[-1, 1]": PIXELS / 127.5 - 1,
     "[-1, 1] float32": (PIXELS / 127.5 - 1).astype(np.float32)[..., None],
     "[0, 255]": PIXELS.astype(np.float64),
+    "[0, 1], rounded": PIXELS / 255 * 1.0001,
+    "[-1, 1], rounded": PIXELS / 127.5 - 1.00001,
 }
 
 
@@ -286,7 +288,7 @@ NO_IMAGES = {
     "text": (np.full((3, 784), "0"), "<U1"),
     "none": (np.zeros((0, 784), np.uint8), "no images"),
     "floats that were cast": ((PIXELS / 255).astype(np.uint8), "floats"),
-    "not an array": ({"images": PIXELS}, "()"),
+    "not an array": ({"images": PIXELS}, "dict"),
 }
 
 
@@ -298,6 +300,21 @@ def test_what_are_no_images_is_refused_in_one_line(case):
     assert said in str(caught.value)
     assert str(caught.value).startswith("x.npy: ")
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("x", [PIXELS // 16, PIXELS.reshape(3, 784) // 16, PIXELS / 16.0])
+def test_a_scale_that_is_implausible_is_said_once(x, caplog):
+    rows = metrics.as_pixels(x, (28, 28), "x.npy")
+    Judge.load().predict(rows)
+    lines = [r.getMessage() for r in caplog.records if "values run" in r.getMessage()]
+    assert len(lines) == 1
+    assert lines[0].startswith("npgan: warning: x.npy: values run from 0 to ")
+
+
+@pytest.mark.parametrize("x", [np.ma.masked_equal(PIXELS, 0), "x.npy", None])
+def test_what_is_no_plain_array_is_refused(x):
+    with pytest.raises(DataError, match="the images"):
+        metrics.as_pixels(x, (28, 28))
 
 
 def test_black_images_are_images():

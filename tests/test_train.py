@@ -18,10 +18,11 @@ from PIL import Image
 
 import npgan.gan
 import npgan.training.step
-from npgan import GAN, datasets
+from npgan import GAN, datasets, use_kernels
 from npgan.datasets import Images
 from npgan.files import checkpoint
 from npgan.gan import check_finite
+from npgan.optim import Adam
 from npgan.training import loop
 from npgan.training.run_directory import RunDirectory, result_files
 from npgan.training.streams import Stream
@@ -489,6 +490,50 @@ def test_weights_spoilt_before_ctrl_c_are_not_saved(tmp_path, no_pictures, monke
     assert (tmp_path / "checkpoint.npz").read_bytes() == before
 
 
+SPOILT = {
+    "Adam's v of D": lambda gan: gan.adam_D.slots["v"].put(1, np.inf),
+    "Adam's m of G": lambda gan: gan.adam_G.slots["m"].put(1, np.nan),
+    "averaged weights": lambda gan: gan.average_.theta.put(1, np.nan),
+    "the sum of loss D": lambda gan: gan.sums_.update(loss_D=np.inf),
+}
+
+
+@pytest.mark.parametrize("name", SPOILT)
+def test_nothing_that_is_not_finite_is_saved(name, tmp_path, no_pictures, monkeypatch):
+    fit(small(), 1, tmp_path)
+    before = (tmp_path / "checkpoint.npz").read_bytes()
+    around_step(monkeypatch, lambda gan, t: (SPOILT[name](gan), ctrl_c()))
+    with pytest.raises(FloatingPointError, match=rf"^step {STEPS + 1}: {name} became"):
+        fit(GAN.load(tmp_path), 2, tmp_path)
+    assert (tmp_path / "checkpoint.npz").read_bytes() == before
+
+
+@pytest.mark.parametrize("kernels", ["compiled", "reference"])
+def test_an_average_of_squares_that_overflows_ends_the_step(kernels):
+    """The gradient is finite, but its square is not: that weight would never change again."""
+    use_kernels(kernels)
+    try:
+        theta = np.zeros(5, np.float32)
+        adam, gradient = Adam(theta), np.zeros(5, np.float32)
+        gradient[2] = 1e25
+        with (
+            np.errstate(over="ignore"),
+            pytest.raises(FloatingPointError, match=r"^Adam's v of \[2\] is inf"),
+        ):
+            adam.step(gradient)
+    finally:
+        use_kernels("auto")
+
+
+def test_a_penalty_that_is_not_finite_ends_the_step(monkeypatch):
+    def spoilt(*_):
+        return lambda D, real, fake: (np.inf, np.zeros_like(D.theta))
+
+    monkeypatch.setattr(npgan.training.step, "lazy_penalty", spoilt)
+    with pytest.raises(FloatingPointError, match=r"^step 1 \(epoch 1\): penalty became inf"):
+        fit(small(), 1)
+
+
 def test_a_learning_rate_far_too_high_is_noticed():
     with pytest.raises(FloatingPointError, match=r"^step \d+ \(epoch 1\): "):
         fit(small(lr=1e30), 3)
@@ -616,7 +661,7 @@ def test_another_run_is_not_overwritten(done, tmp_path, no_pictures):
     assert contents(tmp_path / "run") == before
 
 
-@pytest.mark.parametrize("victim", ["checkpoint.npz", "history.csv", "epoch_0002.png"])
+@pytest.mark.parametrize("victim", ["checkpoint.npz", "history.csv"])
 def test_a_write_that_fails_leaves_whole_files_and_no_others(victim, tmp_path, monkeypatch):
     replace, kept = os.replace, {}
 

@@ -9,33 +9,19 @@ import multiprocessing
 def compile_all():
     """Compile for float32 and for float64 at the same time, in two child processes."""
     spawn = multiprocessing.get_context("spawn")
-    lock = spawn.Lock()
-    children = [spawn.Process(target=compile_for, args=(t, lock)) for t in ("float32", "float64")]
+    children = [spawn.Process(target=compile_for, args=(t,)) for t in ("float32", "float64")]
     for child in children:
         child.start()
     for child in children:
         child.join()
 
 
-def compile_for(dtype, lock):
-    """Call the kernels; the matrix product takes by far the longest to compile.
-
-    Numba's cache of a function is an index and one file for each signature, and these are not
-    written together: of two processes that add a signature at the same time, one may get the
-    machine code of the other.
-    """
+def compile_for(dtype):
+    """Call the kernels; the matrix product takes by far the longest to compile."""
     import numpy as np
-    from numba.core.caching import IndexDataCacheFile
 
     from npgan.kernels import compiled
 
-    save = IndexDataCacheFile.save
-
-    def save_alone(*args):
-        with lock:
-            save(*args)
-
-    IndexDataCacheFile.save = save_alone
     x, v = np.ones((2, 2), dtype), np.ones(2, dtype)
     compiled.affine(x, x, v), compiled.column_sum(x), compiled.bce_with_logits(v, v)
     compiled.tanh(x), compiled.sigmoid(x), compiled.softplus(x), compiled.leaky_relu(x, 0.2)

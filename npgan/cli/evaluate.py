@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from .. import plot
 from ..datasets import DataError
-from ..datasets.readers import read_npy
+from ..datasets.numpy_files import read_npy
 from ..metrics import report
 from ..metrics.judge import SHIPPED, Judge, as_pixels
 from ..metrics.scores import Neighbours, evaluate_pixels

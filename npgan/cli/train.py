@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import json
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,7 +12,7 @@ from ..datasets import Images
 from ..datasets.fingerprints import matches
 from ..training.loop import Interrupted
 from ..training.model import GAN
-from ..training.run_directory import result_files
+from ..training.run_directory import missing_results, read_config, redraw, result_files
 from ..training.schedules import linear_decay
 from ..training.settings import EPOCHS
 from .arguments import given_options, given_settings
@@ -32,6 +32,8 @@ class Plan(NamedTuple):
 def train(args: argparse.Namespace) -> dict[str, Any]:
     """Train, and return the last row of the history and the paths of the files."""
     plan = plan_new_run(args) if args.resume is None else plan_resumed_run(args)
+    if plan.last_epoch == plan.gan.epoch_ and plan.out is not None:
+        return complete_files(plan, plan.out)
     data = datasets.load(plan.source)
     if args.resume is not None and args.data is None and not matches(plan.gan.data_, data):
         raise CommandError(
@@ -39,9 +41,28 @@ def train(args: argparse.Namespace) -> dict[str, Any]:
             f"--data {plan.source} continues with it as it is"
         )
     out = next_free_directory(data.name) if plan.out is None else plan.out
-    fit(plan, data, out, args.quiet)
-    last = {name: values[-1] for name, values in plan.gan.history_.items()}
+    try:
+        fit(plan, data, out, args.quiet)
+    finally:
+        if plan.out is None:
+            with suppress(OSError):  # it is not empty: the usual case
+                out.rmdir()
+    return results(plan.gan, out)
+
+
+def results(gan: GAN, out: Path) -> dict[str, Any]:
+    """The last row of the history and the paths of the files."""
+    last = {name: values[-1] for name, values in gan.history_.items()}
     return {"run": str(out), **last, **{path.name: str(path) for path in result_files(out)}}
+
+
+def complete_files(plan: Plan, out: Path) -> dict[str, Any]:
+    """Write the files that a complete run has lost, and return what `train` returns."""
+    missing = missing_results(out, plan.gan)
+    # Only the pictures of points need the data.
+    redraw(out, plan.gan, None if plan.gan.pixels_ else datasets.load(plan.source))
+    print_message(f"the run in {out} is complete; written again: {', '.join(missing)}")
+    return results(plan.gan, out)
 
 
 def plan_new_run(args: argparse.Namespace) -> Plan:
@@ -72,12 +93,15 @@ def plan_resumed_run(args: argparse.Namespace) -> Plan:
         raise CommandError(
             f"{run / 'config.json'} does not say how many epochs; give them with --epochs N"
         )
-    if last_epoch <= gan.epoch_:
+    incomplete = last_epoch == gan.epoch_ and not gan.position_ and missing_results(run, gan)
+    if last_epoch <= gan.epoch_ and not incomplete:
         raise CommandError(
             f"{run} has completed its {gan.epoch_} epochs; --epochs {gan.epoch_ + 10} adds ten"
         )
     source = gan.data_.get("source") if args.data is None else args.data
     if source is None or (source == "" and args.data is None):
+        if incomplete and gan.pixels_:
+            return Plan(gan, "", last_epoch, run)
         raise CommandError(f"{run} was trained on images in memory; give them with --data PATH")
     note = learning_rate_note(gan, planned or last_epoch, last_epoch)
     return Plan(gan, source, last_epoch, run, note)
@@ -85,10 +109,8 @@ def plan_resumed_run(args: argparse.Namespace) -> Plan:
 
 def planned_epochs(run: Path) -> int | None:
     """The last epoch of a run as its config.json holds it; None where it does not."""
-    try:
-        return int(json.loads((run / "config.json").read_text())["epochs"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
+    epochs = read_config(run).get("epochs")
+    return epochs if type(epochs) is int and epochs > 0 else None
 
 
 def learning_rate_note(gan: GAN, planned: int, last_epoch: int) -> str:
@@ -107,11 +129,16 @@ def learning_rate_note(gan: GAN, planned: int, last_epoch: int) -> str:
 
 
 def next_free_directory(name: str) -> Path:
-    """runs/NAME-1, or the first number for which there is no directory."""
+    """Make runs/NAME-1, or the first number for which there is no directory yet."""
     n = 1
-    while (path := Path("runs", f"{Path(name).stem}-{n}")).exists():
-        n += 1
-    return path
+    while True:
+        path = Path("runs", f"{Path(name).stem}-{n}")
+        try:
+            path.mkdir(parents=True)  # in one step: another process cannot take the same number
+        except FileExistsError:
+            n += 1
+        else:
+            return path
 
 
 def fit(plan: Plan, data: Images, out: Path, quiet: bool) -> None:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy.typing as npt
+
+LONGEST = 280  # characters of an error message
+LONGEST_NAME = 60  # characters of a name in a list of names
 
 
 class DataError(ValueError):
@@ -17,8 +21,33 @@ class DataError(ValueError):
     """
 
     def __init__(self, text: str) -> None:
-        # Names inside files and other libraries' messages may contain line breaks.
-        super().__init__(" ".join(text.splitlines()))
+        super().__init__(printable(text))
+
+
+def printable(text: str, longest: int = LONGEST) -> str:
+    """A text as one line that a terminal can print; the middle of a long one is left out.
+
+    Names inside files and other libraries' messages may contain line breaks, escape sequences and
+    bytes that are no text.
+    """
+    text = shorten(" ".join(text.splitlines()), longest)
+    text = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+    return shorten(text, longest)  # an escape is longer than its character
+
+
+def shorten(text: str, longest: int) -> str:
+    """The start and the end of a text that is too long."""
+    if len(text) <= longest:
+        return text
+    end = (longest - 5) // 3
+    return f"{text[: longest - 5 - end]} ... {text[-end:]}"
+
+
+def listing(names: Iterable[str], most: int = 4) -> str:
+    """The first names, shortened, and how many more there are."""
+    known = list(names)
+    more = f" and {len(known) - most:,} more" if len(known) > most else ""
+    return ", ".join(shorten(name, LONGEST_NAME) for name in known[:most]) + more
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,6 +67,9 @@ class Images:
         (features,) for points.
     source : str
         What `load` takes to load the data again; "" if they are only in memory.
+    note : str
+        One line that says as what the values were taken: images or points, of which shape, and
+        from which range the pixels were scaled. "" if nothing had to be decided.
     """
 
     name: str
@@ -45,6 +77,7 @@ class Images:
     labels: npt.NDArray[Any] | None
     shape: tuple[int, ...]
     source: str = ""
+    note: str = ""
 
     def __len__(self) -> int:
         return len(self.images)

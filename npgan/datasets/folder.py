@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from .base import DataError
+from .base import DataError, listing
+from .scales import warn
 
 SUFFIXES = {".png", ".jpg", ".jpeg"}
+OTHER_IMAGES = {
+    *(".webp", ".bmp", ".gif", ".tif", ".tiff", ".avif", ".heic", ".jp2", ".jfif", ".jpe"),
+    *(".ppm", ".pgm", ".pbm", ".tga", ".svg"),
+}
+MOST_PIXELS = 1 << 24  # of an image, 4096 x 4096; a PNG of 400 kB can hold 144 million
+ORIENTATION = 0x0112  # the tag of EXIF
 # Pillow's mode of a file -> the mode that it is read in. Transparent images are refused, because
 # they would need a background.
 MODES = {"L": "L", "1": "L", "RGB": "RGB", "P": "RGB"}
@@ -17,12 +25,45 @@ NAMES = {"L": "greyscale", "RGB": "RGB"}
 
 
 def image_files(folder: Path) -> list[Path]:
-    """The PNG and JPEG files of a folder, sorted by name, without hidden files and subfolders."""
-    return sorted(
-        path
-        for path in folder.iterdir()
-        if path.suffix.lower() in SUFFIXES and not path.name.startswith(".") and path.is_file()
-    )
+    """The PNG and JPEG files of a folder, sorted by name, without hidden files and subfolders.
+
+    Raises
+    ------
+    DataError
+        If these are only a part of the images: there are images of other formats, links to files
+        that are gone, or subfolders with more images than the folder.
+    """
+    entries = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+    files = [path for path in entries if path.suffix.lower() in SUFFIXES and not path.is_dir()]
+    if not files:
+        return []
+    if broken := [path.name for path in files if not path.is_file()]:
+        raise DataError(
+            f"{folder}: no regular files (broken links, pipes?): {listing(broken)}; remove them"
+        )
+    if others := [path.name for path in entries if path.suffix.lower() in OTHER_IMAGES]:
+        raise DataError(
+            f"{folder}: holds {len(files):,} PNG or JPEG files, and {len(others):,} images of "
+            f"other formats, which are not read ({listing(others, 2)}); convert or move them"
+        )
+    subfolders = {path.name: count for path in entries if (count := _count_images(path))}
+    total = sum(subfolders.values())
+    inside = f"{total:,} images in subfolders ({listing(subfolders)}), which are not searched"
+    if total > len(files):
+        raise DataError(
+            f"{folder}: holds {len(files):,} images, and {inside}; "
+            "give one of them, or move all images into one folder"
+        )
+    if subfolders:
+        warn(f"{folder}: {inside}")
+    return files
+
+
+def _count_images(path: Path) -> int:
+    """The number of PNG and JPEG files in a subfolder; 0 for a file."""
+    if not path.is_dir():
+        return 0
+    return sum(inner.suffix.lower() in SUFFIXES for inner in path.iterdir())
 
 
 def read_folder(files: list[Path]) -> npt.NDArray[np.uint8]:
@@ -56,18 +97,38 @@ def _read_image(path: Path) -> npt.NDArray[np.uint8]:
             "reading PNG and JPEG files needs Pillow; try: pip install pillow"
         ) from None
     try:
-        with Image.open(path, formats=("PNG", "JPEG")) as image:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Pillow's of large images, which are refused below
+            opened = Image.open(path, formats=("PNG", "JPEG"))
+        with opened as image:
+            if image.width * image.height > MOST_PIXELS:  # before anything is decoded
+                raise DataError(
+                    f"{path.name} is {image.height} x {image.width} pixels; at most "
+                    f"{MOST_PIXELS:,} pixels are read; scale the images down first"
+                )
             if image.mode not in MODES or "transparency" in image.info:
                 kind = image.mode if image.mode not in MODES else "transparent"
                 raise DataError(
                     f"{path.name} is {kind}; expected greyscale or RGB of 8 bits, without "
                     "transparency; convert it first"
                 )
-            return np.asarray(image.convert(MODES[image.mode]))
+            pixels = np.asarray(image.convert(MODES[image.mode]))
+            return turned_upright(pixels, image.getexif().get(ORIENTATION, 1))
     except DataError:
         raise
     except Exception as error:  # Pillow's decoders raise many types on a damaged file
         raise DataError(f"{path.name}: cannot read it as PNG or JPEG ({error})") from None
+
+
+def turned_upright(pixels: npt.NDArray[np.uint8], orientation: int) -> npt.NDArray[np.uint8]:
+    """An image (h, w) or (h, w, 3) as it is to be looked at, by the orientation 1 to 8 of EXIF."""
+    if orientation in (5, 6, 7, 8):
+        pixels = pixels.swapaxes(0, 1)
+    if orientation in (3, 4, 7, 8):
+        pixels = pixels[::-1]
+    if orientation in (2, 3, 6, 7):
+        pixels = pixels[:, ::-1]
+    return pixels
 
 
 def _describe(image: npt.NDArray[np.uint8]) -> str:

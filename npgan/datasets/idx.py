@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from pathlib import Path
 from typing import Protocol
 
@@ -10,9 +11,12 @@ import numpy as np
 import numpy.typing as npt
 
 from .base import DataError
+from .packing import check_packed
 
 UINT8 = 8
 TYPES = {UINT8: "uint8", 9: "int8", 11: "int16", 12: "int32", 13: "float32", 14: "float64"}
+MOST_AXES = 8
+LARGEST = 2**62  # bytes of the largest array
 GZIP_MAGIC = b"\x1f\x8b"
 
 
@@ -49,14 +53,15 @@ def read_idx(path: Path) -> npt.NDArray[np.uint8]:
     with path.open("rb") as file:
         zipped = file.read(2) == GZIP_MAGIC
         file.seek(0)
+        size = os.fstat(file.fileno()).st_size
         if not zipped:
-            return _read(path.name, file)
+            return _read(path.name, file, size)
         import gzip
         import zlib
 
         try:
             with gzip.open(file) as unzipped:
-                return _read(path.name, unzipped)
+                return _read(path.name, unzipped, size, zipped=True)
         except EOFError:
             raise DataError(
                 f"{path.name}: the gzip stream stops early; copy the file again"
@@ -67,7 +72,7 @@ def read_idx(path: Path) -> npt.NDArray[np.uint8]:
             ) from None
 
 
-def _read(name: str, file: Readable) -> npt.NDArray[np.uint8]:
+def _read(name: str, file: Readable, file_size: int, zipped: bool = False) -> npt.NDArray[np.uint8]:
     """The array in an open IDX file; `name` is for error messages."""
     magic = file.read(4)
     if len(magic) < 4 or magic[:2] != b"\0\0" or magic[2] not in TYPES:
@@ -84,6 +89,12 @@ def _read(name: str, file: Readable) -> npt.NDArray[np.uint8]:
         raise DataError(f"{name}: the file ends inside its header; it is truncated, copy it again")
     shape = tuple(np.frombuffer(lengths, ">u4").tolist())
     size = math.prod(shape)
+    if len(shape) > MOST_AXES:
+        raise DataError(f"{name}: its header says {len(shape)} axes; expected 3, (n, h, w)")
+    if size == 0 and math.prod(n or 1 for n in shape) > LARGEST:  # NumPy has no such array
+        raise DataError(f"{name}: holds no images (its shape is {shape})")
+    if zipped:
+        check_packed(size, file_size, name)
 
     # In pieces: a damaged header may give terabytes, and a single read would reserve them.
     data = bytearray()

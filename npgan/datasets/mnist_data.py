@@ -79,8 +79,7 @@ def mnist(split: str = "train") -> Images:
     ----------
     .. [1] Y. LeCun, C. Cortes, C. Burges, "The MNIST database of handwritten digits".
     """
-    if split not in SPLITS:
-        raise DataError(f'split must be "train", "test" or "all", got {split!r}')
+    check_split(split)
     n = sum(PARTS[name].n for name in SPLITS[split])
     images, labels = np.empty((n, PIXELS), np.uint8), np.empty(n, np.uint8)
     start = 0
@@ -89,6 +88,12 @@ def mnist(split: str = "train") -> Images:
         _read(name, images[start:stop], labels[start:stop])
         start = stop
     return Images("mnist", images, labels, (SIDE, SIDE), source="mnist")
+
+
+def check_split(split: str) -> None:
+    """Raise DataError if this is the name of no split."""
+    if not isinstance(split, str) or split not in SPLITS:
+        raise DataError(f'split must be "train", "test" or "all", got {split!r:.60}')
 
 
 def is_as_published(part: Part, images: Bytes, labels: Bytes) -> bool:
@@ -134,7 +139,7 @@ def _read(name: str, images: Bytes, labels: Bytes) -> None:
 
     path = DATA / f"mnist-{name}.z"
     try:
-        unpack(path.read_bytes(), images, labels)
+        unpack(_packed(path), images, labels)
     except OSError as error:
         raise DataError(f"cannot read the built-in MNIST ({error}); install npgan again") from None
     except (zlib.error, ValueError) as error:
@@ -145,6 +150,16 @@ def _read(name: str, images: Bytes, labels: Bytes) -> None:
         raise DataError(
             f"{path}: the built-in MNIST is damaged (wrong SHA-256); install npgan again"
         )
+
+
+def _packed(path: Path) -> bytes:
+    """The bytes of a file of the package, which may be imported from a zip file."""
+    try:
+        return path.read_bytes()
+    except NotADirectoryError:
+        from importlib import resources
+
+        return (resources.files(__package__) / "data" / path.name).read_bytes()
 
 
 def _sha256(shape: tuple[int, ...], array: Bytes) -> str:

@@ -12,10 +12,14 @@ import numpy as np
 import numpy.typing as npt
 
 from .arrays import as_labels, as_rows
-from .base import DataError, Images
+from .base import DataError, Images, listing, printable
 from .folder import SUFFIXES, image_files, read_folder
+from .formats import advice_on
 from .idx import GZIP_MAGIC, read_idx
-from .mnist_data import SPLITS, mnist
+from .mnist_data import SPLITS, check_split, mnist
+from .numpy_files import Archive, first_line, read_npy
+from .scales import log, warn
+from .shapes import check_plausible
 
 # The names of images and their labels in an .npz file, in the order in which they are looked for.
 NPZ_KEYS = {
@@ -64,8 +68,12 @@ def load(path: str | os.PathLike[str], split: str = "train") -> Images:
     Notes
     -----
     Arrays (n, h, w), (n, h, w, 1) and (n, h, w, 3) are images: uint8, whole numbers in 0..255, or
-    floats in [0, 1], else in [-1, 1], else in [0, 255]. Arrays (n, d) of whole numbers are images,
-    too; arrays (n, d) of floats are points.
+    floats in [0, 1], else in [-1, 1], else in [0, 255], up to half a pixel. Whole numbers that are
+    only 0 and 1 are black and white. Arrays (n, d) of whole numbers are images, too; arrays (n, d)
+    of floats are points. `note` of the result says which was taken, and the logger "npgan" warns
+    of a scale or shape that is implausible.
+
+    Images in a folder are turned as the orientation in their EXIF data says.
 
     Labels of an IDX file are read from the file in the same folder with the published name. In an
     .npz file images and labels are found by the usual names, such as "x_train" and "y_train".
@@ -76,28 +84,36 @@ def load(path: str | os.PathLike[str], split: str = "train") -> Images:
     >>> load("mnist", "test").images.shape
     (10000, 784)
     """
+    if not isinstance(path, str | os.PathLike):
+        kind = type(path).__name__
+        raise DataError(f"load takes the name of a file or folder, got {kind}; fit takes arrays")
     if os.fspath(path) == "mnist":
         return mnist(split)
-    if split not in SPLITS:
-        raise DataError(f'split must be "train", "test" or "all", got {split!r}')
+    check_split(split)
     where = Path(path).expanduser()
     try:
         found = _find(where, split)
     except OSError as error:
         raise DataError(f"{path}: cannot read it ({error.strerror or error})") from None
-    sets = [(*as_rows(images, name), labels, name) for images, labels, name in found]
-    rows, shape, _, name = sets[0]
-    labels = [as_labels(y, len(x), f"labels of {name}") for x, _, y, name in sets if y is not None]
-    for _, other, _, other_name in sets[1:]:
-        if other != shape:
+    except MemoryError:
+        raise DataError(f"{path}: larger than the memory that is free; give fewer images") from None
+    sets = [(as_rows(images, name), labels, name) for images, labels, name in found]
+    (rows, shape, note), _, name = sets[0]
+    labels = [
+        as_labels(y, len(x.rows), f"labels of {name}") for x, y, name in sets if y is not None
+    ]
+    for other, _, other_name in sets[1:]:
+        if other.shape != shape:
             raise DataError(
-                f"{other_name} holds images of {other}, but {name} of {shape}; use one split"
+                f"{other_name} holds images of {other.shape}, but {name} of {shape}; use one split"
             )
     if len(sets) > 1:
-        rows = np.concatenate([x for x, *_ in sets])
+        rows = np.concatenate([x.rows for x, *_ in sets])
+        note = "; ".join(x.note for x, *_ in sets)
     where = where.resolve()
     known = np.concatenate(labels) if len(labels) == len(sets) else None
-    return Images(where.name, rows, known, shape, source=str(where))
+    log.info("npgan: %s: %s", printable(where.name), note)
+    return Images(where.name, rows, known, shape, source=str(where), note=note)
 
 
 def _find(path: Path, split: str) -> list[Found]:
@@ -114,9 +130,13 @@ def _find(path: Path, split: str) -> list[Found]:
         return _find_in_npz(path, split)
     _refuse_test(path, split)
     if start.startswith(b"\x93NUMPY"):
-        return [(read_npy(path), None, path.name)]
+        array = read_npy(path)
+        check_plausible(array.shape, array.dtype.kind == "f", path.name)
+        return [(array, None, path.name)]
     if start.startswith((GZIP_MAGIC, b"\0\0")):
         return [_read_idx_pair(path)]
+    if advice := advice_on(path, start):
+        raise DataError(f"{path.name} {advice}")
     if path.suffix.lower() in SUFFIXES:
         raise DataError(f"{path.name} is a single image; expected the folder that holds the images")
     raise DataError(f"{path.name}: starts with {start.hex(' ') or 'nothing'}; expected {KINDS}")
@@ -143,13 +163,19 @@ def _find_in_folder(path: Path, split: str) -> list[Found]:
     names = sorted(p.name for p in path.iterdir() if p.is_file())
     idx = {part: [n for n in names if pattern.fullmatch(n)] for part, pattern in IDX_NAMES.items()}
     if any(idx.values()):
+        if pictures := [n for n in names if Path(n).suffix.lower() in SUFFIXES]:
+            warn(f"{path.name}: IDX files are read, and not the images {listing(pictures, 2)}")
         return [_read_idx_pair(path / _one(path, part, idx[part])) for part in SPLITS[split]]
     if files := image_files(path):
         _refuse_test(path, split)
+        if arrays := [n for n in names if n.endswith((".npy", ".npz", ".csv", ".zip", ".gz"))]:
+            warn(f"{path.name}: PNG and JPEG files are read, and not {listing(arrays, 2)}")
         return [(read_folder(files), None, path.name)]
+    folders = sorted(p.name for p in path.iterdir() if p.is_dir() and not p.name.startswith("."))
+    inside = f": {listing(folders)}" if folders else ""
     raise DataError(
         f"{path}: found no train-images-idx3-ubyte (.gz or not) and no PNG or JPEG files in this "
-        "folder; subfolders are not searched"
+        f"folder; subfolders are not searched{inside}"
     )
 
 
@@ -160,7 +186,7 @@ def _one(path: Path, part: str, names: list[str]) -> str:
         raise DataError(f"{path}: has no images for the {part} split; expected {PUBLISHED[part]}")
     if len(unzipped) > 1:
         raise DataError(
-            f"{path}: holds several {part} sets ({', '.join(sorted(unzipped))}); name one file"
+            f"{path}: holds several {part} sets ({listing(sorted(unzipped))}); name one file"
         )
     return unzipped.popitem()[1]
 
@@ -178,27 +204,20 @@ def _read_idx_pair(path: Path) -> Found:
     return images, None if labels is None else read_idx(labels), path.name
 
 
-def read_npy(path: Path) -> npt.NDArray[Any]:
-    """The array in a .npy file."""
-    try:
-        # Memory-mapped, so that a damaged header with a huge shape reserves no memory.
-        return np.load(path, mmap_mode="r", allow_pickle=False)
-    except Exception as error:  # a damaged header may raise many types, even tokenize.TokenError
-        raise DataError(f"{path.name}: cannot read it as .npy ({_line(error)})") from None
-
-
 def _find_in_npz(path: Path, split: str) -> list[Found]:
     """The arrays of each part of the split in an .npz file."""
     try:
-        with np.load(path, allow_pickle=False) as npz:
-            found = []
-            for x, y in _npz_keys(path, npz.files, split):
-                found.append((npz[x], npz[y] if y in npz.files else None, f"{path.name}[{x}]"))
+        with path.open("rb") as file:
+            npz, found = Archive(path, file), []
+            for x, y in _npz_keys(path, list(npz.members), split):
+                images, name = npz.read(x), f"{path.name}[{x}]"
+                check_plausible(images.shape, images.dtype.kind == "f", name)
+                found.append((images, npz.read(y) if y in npz.members else None, name))
             return found
     except DataError:
         raise
     except Exception as error:  # zipfile, zlib and NumPy raise a dozen types on a damaged file
-        raise DataError(f"{path.name}: cannot read it as .npz ({_line(error)})") from None
+        raise DataError(f"{path.name}: cannot read it as .npz ({first_line(error)})") from None
 
 
 def _npz_keys(path: Path, keys: list[str], split: str) -> list[tuple[str, str]]:
@@ -210,11 +229,6 @@ def _npz_keys(path: Path, keys: list[str], split: str) -> list[tuple[str, str]]:
     if not pairs:
         expected = " or ".join(x for part in SPLITS[split] for x, _ in NPZ_KEYS[part])
         raise DataError(
-            f"{path.name}: has no {split} images under {expected}; it holds {', '.join(keys)}"
+            f"{path.name}: has no {split} images under {expected}; it holds {listing(keys)}"
         )
     return pairs
-
-
-def _line(error: Exception) -> str:
-    """The first line of an error's message, or its type if it has none."""
-    return str(error).partition("\n")[0] or type(error).__name__

@@ -1,25 +1,38 @@
 """Checkpoints: the state of a training run in one file, written atomically and checked when read.
 
-A checkpoint is an .npz file of plain arrays, and one JSON text under the name "meta". It holds what
-is needed to continue a run with the same bits: weights, their averages, Adam's moments, the states
-of the random generators and the position in the epoch. It does not hold the number of epochs: who
-resumes the run gives that. The same state gives the same bytes.
+A checkpoint is an .npz file of plain arrays, stored without compression, and one JSON text under
+the name "meta". It holds what is needed to continue a run with the same bits: weights, their
+averages, Adam's moments, the states of the random generators and the position in the epoch. It does
+not hold the number of epochs: who resumes the run gives that. The same state gives the same bytes.
+
+The last entry of the JSON text is the SHA-256 of all arrays and of the rest of the text, so that
+members of two checkpoints cannot be mixed. Files from before this entry existed are still read.
 """
 
 from __future__ import annotations
 
+import hashlib
+import io
 import json
+import math
 import os
+import re
+import stat
+import zipfile
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
-from numpy.lib.npyio import NpzFile
+from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from .atomic import atomic_write
 
 FORMAT = 1
+DIGEST = re.compile(r', "sha256": "([0-9a-f]{64})"\}\Z')
+MAX_MEMBERS = 1000
+MAX_REASON = 160  # characters of a reason in a message
 
 AnyArray = NDArray[Any]
 
@@ -38,8 +51,19 @@ class CheckpointError(ValueError):
 def save(path: str | os.PathLike[str], arrays: dict[str, AnyArray], meta: dict[str, Any]) -> None:
     """Write the arrays and `meta`, which JSON must be able to hold, with `atomic_write`."""
     text = json.dumps({**meta, "format": FORMAT})
+    text = f'{text[:-1]}, "sha256": "{digest(arrays, text)}"}}'
     with atomic_write(path) as file:
         np.savez(file, **arrays, meta=np.array(text))  # type: ignore[arg-type]
+
+
+def digest(arrays: Mapping[str, AnyArray], text: str) -> str:
+    """The SHA-256 of all arrays, with their names, types and shapes, and of the JSON text."""
+    found = hashlib.sha256(text.encode("utf-8", "surrogatepass"))
+    for name, array in sorted(arrays.items()):
+        array = np.asarray(array)
+        found.update(f"\0{name} {array.dtype.str} {array.shape} ".encode("utf-8", "surrogatepass"))
+        found.update(array.tobytes())
+    return found.hexdigest()
 
 
 def load(path: str | os.PathLike[str]) -> tuple[dict[str, AnyArray], dict[str, Any]]:
@@ -51,31 +75,95 @@ def load(path: str | os.PathLike[str]) -> tuple[dict[str, AnyArray], dict[str, A
         If the file is missing, damaged, or no checkpoint of npgan.
     """
     path = Path(path)
-    if path.is_dir():
+    if os.path.isdir(path):
         path = path / "checkpoint.npz"
-        if not path.exists():
+        if not os.path.lexists(path):
             raise CheckpointError(
                 f"{path.parent} holds no checkpoint.npz; is it the directory of a run?"
             )
     try:
-        with open(path, "rb") as raw, NpzFile(raw, allow_pickle=False) as file:
-            # NumPy alone would not notice a damaged header that makes its array smaller.
-            if damaged := file.zip.testzip():
-                raise ValueError(f"{damaged} is damaged")
-            arrays = {name: file[name] for name in file.files}
-        if "meta" not in arrays:
-            raise ValueError('it holds no "meta"')
-        meta = json.loads(str(arrays.pop("meta")))
+        if not stat.S_ISREG(os.stat(path).st_mode):  # reading a pipe or a device might never end
+            raise ValueError("it is no regular file")
+        with open(path, "rb") as file:
+            arrays = read_arrays(file)
+        meta = pop_meta(arrays)
     except FileNotFoundError:
         raise CheckpointError(f"{path} does not exist") from None
-    except Exception as error:  # zipfile, zlib and NumPy raise a dozen types on a damaged file
-        reason = str(error).partition("\n")[0] or type(error).__name__
+    except Exception as error:  # zipfile and NumPy raise a dozen types on a damaged file
         raise CheckpointError(
-            f"{path} cannot be read as a checkpoint of npgan ({reason})"
+            f"{path} cannot be read as a checkpoint of npgan ({reason(error)})"
         ) from error
-    if not isinstance(meta, dict) or meta.get("format") != FORMAT:
-        found = meta.get("format") if isinstance(meta, dict) else None
+    found = meta.get("format") if isinstance(meta, dict) else None
+    if type(found) is not int or found != FORMAT:
         raise CheckpointError(
-            f"{path} has checkpoint format {found}; this version of npgan reads {FORMAT}"
+            f"{path} has checkpoint format {reason(found)}; this version of npgan reads {FORMAT}"
         )
     return arrays, meta
+
+
+def read_arrays(file: BinaryIO) -> dict[str, AnyArray]:
+    """The arrays of an .npz file, by name. It reads no more bytes than the file has."""
+    with zipfile.ZipFile(file) as archive:
+        members = archive.infolist()
+        names = [member.filename for member in members]
+        if len(members) > MAX_MEMBERS:
+            raise ValueError(f"it has {len(members)} members")
+        for member, name in zip(members, names, strict=True):
+            stored = member.compress_type == zipfile.ZIP_STORED
+            if not stored or member.file_size != member.compress_size:
+                raise ValueError(f"{name} is compressed; npgan writes no compressed members")
+            if names.count(name) > 1:
+                raise ValueError(f"{name} is in it twice")
+            if not name.endswith(".npy"):
+                raise ValueError(f"{name} is no array")
+        # Members that overlap could together be larger than the file.
+        if sum(member.file_size for member in members) > file.seek(0, os.SEEK_END):
+            raise ValueError("its members are larger than the file")
+        return {name.removesuffix(".npy"): read_array(archive, name) for name in names}
+
+
+def read_array(archive: zipfile.ZipFile, name: str) -> AnyArray:
+    """One array, if its header fits the number of its bytes. zipfile compares the CRC-32."""
+    try:
+        data = archive.read(name)
+    except zipfile.BadZipFile as error:
+        raise ValueError(f"{name} is damaged") from error
+    stream = io.BytesIO(data)
+    if npy.read_magic(stream) != (1, 0):
+        raise ValueError(f"{name} is no array that npgan has written")
+    shape, fortran_order, dtype = npy.read_array_header_1_0(stream)
+    if dtype.hasobject:
+        raise ValueError(f"{name} holds Python objects")
+    size = math.prod(shape) * dtype.itemsize
+    if min(shape, default=0) < 0 or size != len(data) - stream.tell():
+        raise ValueError(f"{name} is damaged: its header and its size disagree")
+    view: AnyArray = np.ndarray(
+        shape, dtype, data, stream.tell(), order="F" if fortran_order else "C"
+    )
+    return view.copy(order="K")
+
+
+def pop_meta(arrays: dict[str, AnyArray]) -> Any:
+    """Take the JSON text out of the arrays, check the digest if there is one, return the rest."""
+    if "meta" not in arrays:
+        raise ValueError('it holds no "meta"')
+    member = arrays.pop("meta")
+    if member.shape != () or member.dtype.kind != "U":
+        raise ValueError('its "meta" is no text')
+    text = str(member)
+    meta = json.loads(text)
+    if isinstance(meta, dict) and "sha256" in meta:
+        found = DIGEST.search(text)
+        if found is None or found[1] != digest(arrays, DIGEST.sub("}", text)):
+            raise ValueError("its parts do not belong together: the SHA-256 is another")
+        del meta["sha256"]
+    return meta
+
+
+def reason(error: object) -> str:
+    """An error, or a value from a file, as a short piece of one printable line."""
+    if isinstance(error, KeyError) and error.args:
+        error = f"{error.args[0]} is missing"
+    text = str(error).partition("\n")[0] or type(error).__name__
+    text = "".join(c if c.isprintable() else "?" for c in text)
+    return text if len(text) <= MAX_REASON else f"{text[: MAX_REASON - 3]}..."

@@ -8,8 +8,10 @@ works.
 
 import logging
 import os
+import sys
+import threading
 from types import FunctionType, ModuleType
-from typing import Literal
+from typing import Any, Literal
 
 log = logging.getLogger("npgan")  # if the user added no handler, a warning is one line on stderr
 
@@ -20,6 +22,7 @@ NAMES = (
 )  # fmt: skip
 active: Literal["compiled", "reference"] | None = None
 threads: int | None = None  # the argument of set_threads; None: one per core
+choosing = threading.RLock()  # held by the thread that chooses a set
 
 
 def use_kernels(
@@ -60,26 +63,10 @@ def use_kernels(
     >>> npgan.use_kernels("reference")
     'reference'
     """
-    global active
     if name not in ("auto", "compiled", "reference"):
         raise ValueError(f'kernels are "auto", "compiled" or "reference", got {name!r}')
-    chosen: Literal["compiled", "reference"] = "reference"
-    if name != "reference":
-        try:
-            chosen_set = compiled_kernels()
-            chosen = "compiled"
-        except Exception as error:  # a broken Numba fails in many ways; the reason is passed on
-            reason = f"the compiled kernels do not work here ({first_line(error)})"
-            if name == "compiled":
-                raise RuntimeError(reason) from error
-            log.warning("npgan: warning: %s; using NumPy's, which are slower", reason)
-    if chosen == "reference":
-        from . import reference as chosen_set
-    elif threads is not None:
-        chosen_set.set_threads(threads)
-    globals().update({kernel: getattr(chosen_set, kernel) for kernel in NAMES})
-    active = chosen
-    return chosen
+    with choosing:
+        return take_kernels(name)
 
 
 def set_threads(n: int | None) -> None:
@@ -89,7 +76,8 @@ def set_threads(n: int | None) -> None:
     ----------
     n : int or None
         The number of threads, 1 or more, the calling thread among them. None, which is the setting
-        at the start, stands for one thread per physical core that this process may use.
+        at the start, stands for one thread per physical core that this process may use. A number
+        above four per core of the computer, and above 64, is lowered to that with a warning.
 
     Raises
     ------
@@ -112,6 +100,10 @@ def set_threads(n: int | None) -> None:
     global threads
     if n is not None and (isinstance(n, bool) or not isinstance(n, int) or n < 1):
         raise ValueError(f"set_threads() needs a whole number of 1 or more, or None; got {n!r}")
+    most = max(64, 4 * (os.cpu_count() or 1))
+    if n is not None and n > most:
+        log.warning("npgan: warning: %d threads are too many here; using %d", n, most)
+        n = most
     threads = n
     if active == "compiled":
         from . import compiled
@@ -126,7 +118,33 @@ def thread_count() -> int:
 
         return compiled.thread_count()
     wanted = os.environ.get("OPENBLAS_NUM_THREADS", "")
-    return int(wanted) if wanted.isdecimal() else os.cpu_count() or 1
+    if wanted.isdecimal() and int(wanted) > 0:
+        return int(wanted)
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def take_kernels(
+    name: Literal["auto", "compiled", "reference"],
+) -> Literal["compiled", "reference"]:
+    """Make the kernels of a set attributes of this module; for "auto", of the one that works."""
+    global active
+    chosen: Literal["compiled", "reference"] = "reference"
+    if name != "reference":
+        try:
+            chosen_set = compiled_kernels()
+            chosen = "compiled"
+        except Exception as error:  # a broken Numba fails in many ways; the reason is passed on
+            reason = f"the compiled kernels do not work here ({first_line(error)})"
+            if name == "compiled":
+                raise RuntimeError(reason) from error
+            log.warning("npgan: warning: %s; using NumPy's, which are slower", reason)
+    if chosen == "reference":
+        from . import reference as chosen_set
+    elif threads is not None:
+        chosen_set.set_threads(threads)
+    globals().update({kernel: getattr(chosen_set, kernel) for kernel in NAMES})
+    active = chosen
+    return chosen
 
 
 def compiled_kernels() -> ModuleType:
@@ -162,5 +180,35 @@ def __getattr__(name: str) -> FunctionType:
     """A kernel, before a set is chosen; afterwards the kernels are attributes of this module."""
     if name not in NAMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    choose()
+    with choosing:
+        if active is None:  # no other thread has chosen meanwhile
+            choose()
     return globals()[name]
+
+
+held: list[Any] = []  # the locks that a fork holds
+
+
+def before_fork() -> None:
+    """Wait until no other thread chooses or compiles kernels.
+
+    A forked child has only the thread that forked, so a lock that another thread held would never
+    be released in it. This concerns the lock of Numba's compiler, and the one that Python holds
+    for each module that is being imported.
+    """
+    choosing.acquire()
+    held.append(choosing)
+    lock = getattr(sys.modules.get("numba.core.compiler_lock"), "global_compiler_lock", None)
+    if lock is not None:
+        lock.acquire()
+        held.append(lock)
+
+
+def after_fork() -> None:
+    """In the parent and in the child: release what before_fork() acquired."""
+    while held:
+        held.pop().release()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=before_fork, after_in_parent=after_fork, after_in_child=after_fork)

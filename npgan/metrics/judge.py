@@ -10,6 +10,7 @@ import hashlib
 import math
 import os
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,8 +18,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..datasets import DataError, to_unit
-from ..datasets.arrays import as_rows
+from ..datasets.arrays import check_numbers, plain_array
 from ..datasets.batching import Seed
+from ..datasets.scales import to_pixels
 from ..files import checkpoint
 from ..files.checkpoint import CheckpointError
 from ..gan import hidden_layers
@@ -103,12 +105,16 @@ class Judge:
         self.crc32 = dict(meta["crc32"])  # of the training and of the test images
         self.reference_scores = dict(meta["bounds"])
         self.classes = sizes[-1]
+        # Checked before the layers are made: sizes that are damaged could need all memory.
+        size = sum((inputs + 1) * outputs for inputs, outputs in pairwise(sizes))
+        if len(sizes) < 2 or min(sizes) < 1 or theta.dtype.kind != "f":
+            raise ValueError(f"sizes {sizes} and weights of type {theta.dtype} make no classifier")
+        if theta.shape != (size,) or not np.isfinite(theta).all():
+            raise ValueError(f"theta is not {size:,} finite numbers")
         *body, last = judge_layers(sizes)
         # The body computes the features, the head the logits.
         self.body, self.head = Network(body), Network([last])
-        split, size = self.body.theta.size, self.body.theta.size + self.head.theta.size
-        if theta.shape != (size,) or not np.isfinite(theta).all():
-            raise ValueError(f"theta is not {size:,} finite numbers")
+        split = self.body.theta.size
         self.body.theta[:], self.head.theta[:] = theta[:split], theta[split:]
         self.sha256 = hashlib.sha256(theta.astype("<f2").tobytes()).hexdigest()
         self.title = f"npgan judge {self.sha256[:8]}"
@@ -137,8 +143,8 @@ class Judge:
         arrays, meta = checkpoint.load(path)
         try:
             judge = cls(arrays["theta"], meta)
-        except (KeyError, TypeError, ValueError) as error:
-            reason = f"{error.args[0]} is missing" if isinstance(error, KeyError) else error
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
+            reason = checkpoint.reason(error)
             raise CheckpointError(
                 f"{path} is no judge's file ({reason}); tools/train_judge.py writes one"
             ) from error
@@ -164,7 +170,9 @@ class Judge:
         DataError
             If the array does not hold images of this judge's shape.
         """
-        x = as_pixels(images, self.shape)
+        # Rows of uint8 come from as_pixels, which has warned already.
+        rows = isinstance(images, np.ndarray) and images.ndim == 2 and images.dtype == np.uint8
+        x = _rows_of_pixels(images, self.shape, "the images", quiet=rows)
         features = np.concatenate(
             [self.body(to_unit(x[i : i + BATCH])) for i in range(0, len(x), BATCH)]
         )
@@ -221,7 +229,8 @@ def as_pixels(
     ----------
     images : (n, h, w), (n, h, w, 1), (n, 1, h, w) or (n, h w) array
         uint8 pixels are taken as they are. Other whole numbers must lie in 0..255. Floats are taken
-        as pixels in [0, 1], else in [-1, 1], else in [0, 255]: the first range that holds them all.
+        as pixels in [0, 1], else in [-1, 1], else in [0, 255]: the first range that holds them all,
+        up to half a pixel. A range that is implausible is taken with a warning.
     shape : (h, w)
         Height and width of an image, in pixels.
     where : str
@@ -238,7 +247,14 @@ def as_pixels(
         If the array has another shape or type, values out of range, NaN, or no images. Also if all
         values are whole numbers 0 and 1: these are probably floats that lost their fractions.
     """
-    x = np.asarray(images)
+    return _rows_of_pixels(images, shape, where, quiet=False)
+
+
+def _rows_of_pixels(
+    images: ArrayLike, shape: tuple[int, ...], where: str, quiet: bool
+) -> NDArray[np.uint8]:
+    """What `as_pixels` returns; `quiet` leaves out the warnings of an implausible scale."""
+    x = plain_array(images, where)
     size = math.prod(shape)
     if x.shape[1:] not in (shape, (*shape, 1), (1, *shape), (size,)):
         h, w = shape
@@ -246,10 +262,13 @@ def as_pixels(
             f"{where}: their shape is {x.shape}; this judge takes (n, {h}, {w}), "
             f"(n, {h}, {w}, 1), (n, 1, {h}, {w}) or (n, {size})"
         )
-    pixels, _ = as_rows(x.reshape(-1, *shape), where)
-    if x.dtype.kind in "iu" and pixels.max() == 1:
+    check_numbers(x, where)
+    if not len(x):
+        raise DataError(f"{where}: holds no images (its shape is {x.shape})")
+    if x.dtype.kind in "iu" and x.max() == 1 and x.min() >= 0:
         raise DataError(
             f"{where}: only the whole numbers 0 and 1, expected 0 to 255. Were they floats? "
             "Keep the floats"
         )
-    return pixels
+    pixels, _ = to_pixels(x, where, quiet)
+    return pixels.reshape(-1, size)

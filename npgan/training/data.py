@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import numpy as np
 import numpy.typing as npt
 
@@ -10,6 +12,7 @@ from ..datasets.arrays import as_dataset
 from ..datasets.fingerprints import matches
 from .conditional import classes_of
 from .protocol import GANLike
+from .settings import EPOCHS
 
 
 def check_data(
@@ -30,6 +33,17 @@ def check_data(
             f"an epoch on {gan.data_['name']} was interrupted; it needs the same {what}"
         )
     return data, classes
+
+
+def check_epochs(epochs: object) -> int:
+    """The number of epochs. Raises ValueError if it is none, such as labels at its position."""
+    if not isinstance(epochs, str) and np.ndim(cast(npt.ArrayLike, epochs)) > 0:
+        raise ValueError(
+            f"epochs must be a whole number of 1 or more; got a {type(epochs).__name__}; "
+            "labels are given as fit(images, labels=labels)"
+        )
+    number: int = EPOCHS.check(epochs)
+    return number
 
 
 def check_size(gan: GANLike, n: int) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +18,12 @@ from ..files import checkpoint
 from ..gan import Discriminator, Generator
 from ..layers import Network
 from ..optim import Adam
-from . import health, notebook, saving
+from . import health, notebook, saving, validation
 from .conditional import join_labels, labels_for, one_hot
-from .data import check_data
+from .data import check_data, check_epochs
 from .loop import Interrupted, State, interruptible, training_loop
 from .run_directory import RunDirectory
-from .settings import COUNT, EPOCHS, Several, complete, validate
+from .settings import COUNT, Several, complete, validate
 from .step import training_step
 from .streams import Stream, generator, key
 
@@ -181,6 +182,8 @@ class GAN:
         """
         c, weights = self.config, self.stream(Stream.WEIGHTS)
         shape = tuple(Several(COUNT).check("shape", shape))
+        if not pixels and len(shape) != 1:
+            raise ValueError(f"points have the shape (features,); got {shape}")
         size = math.prod(shape)
         output = "tanh" if pixels else "linear"
         self.classes_ = [int(label) for label in classes]
@@ -260,7 +263,8 @@ class GAN:
         ValueError
             Data or labels that this GAN cannot be trained on.
         FileExistsError
-            If `out` holds another run.
+            If `out` holds another run or other files of the same names, or another process trains
+            in it.
         FloatingPointError
             At a step whose numbers are not finite; the message names the step and the numbers.
         KeyboardInterrupt
@@ -274,20 +278,21 @@ class GAN:
         same bits. With a later end, the same epoch is a smaller fraction of the run, so the
         learning rate and the noise rise again.
         """
-        epochs = EPOCHS.check(epochs)
+        epochs = check_epochs(epochs)
         data, classes = check_data(self, images, labels)
         last_epoch = self.epoch_ + epochs
         directory = self._begin(data, classes, last_epoch, out)
-        watchers = [*callbacks] if directory is None else [directory.after_epoch, *callbacks]
-        try:
-            self._train(data, epochs, watchers, progress)
-        except Interrupted:
-            if directory is not None:
+        if directory is None:
+            self._train(data, epochs, callbacks, progress)
+            return self
+        with closing(directory):
+            try:
+                self._train(data, epochs, [directory.after_epoch, *callbacks], progress)
+            except Interrupted:
                 directory.save()
                 if self.epoch_ == last_epoch:
                     directory.finish()
-            raise
-        if directory is not None:
+                raise
             with interruptible() as interrupted:
                 directory.finish()
             if interrupted():
@@ -390,6 +395,11 @@ class GAN:
         ----------
         path : path
             The file; an existing one is replaced when the new one is complete.
+
+        Raises
+        ------
+        FloatingPointError
+            If a weight, a moment of Adam or a mean is not finite; the file stays as it was.
         """
         if self.shape_ is None:
             raise RuntimeError("there is nothing to save before the first fit")
@@ -411,13 +421,15 @@ class GAN:
         """
         arrays, meta = checkpoint.load(path)
         try:
-            gan = cls(**complete(meta["config"]))
+            config = complete(meta["config"])
+            gan = cls(**config)
+            validation.check_settings(config, gan.config)
+            validation.check_state(gan.config, arrays, meta)
             gan.start(meta["shape_"], meta["pixels_"], meta.get("classes_", []))
             saving.set_state(gan, arrays, meta)
-        except (KeyError, TypeError, ValueError) as error:
-            reason = f"{error.args[0]} is missing" if isinstance(error, KeyError) else error
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise checkpoint.CheckpointError(
-                f"{Path(path)} is not a complete checkpoint: {reason}"
+                f"{Path(path)} is not a complete checkpoint: {checkpoint.reason(error)}"
             ) from error
         return gan
 

@@ -13,8 +13,11 @@ from __future__ import annotations
 import csv
 import io
 import json
+import logging
 import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -22,8 +25,8 @@ import numpy.typing as npt
 from .. import __version__
 from ..datasets import Images
 from ..files import checkpoint
-from ..files.atomic import write_text
-from ..gan import check_finite
+from ..files.atomic import remove_temporary_files, write_text
+from ..files.lock import DirectoryLock
 from ..losses import LOSSES
 from .loop import State
 from .pictures import displayed_classes, interpolate, save_samples
@@ -32,6 +35,9 @@ from .settings import complete
 from .smoothing import with_smoothing
 from .streams import Stream
 
+log = logging.getLogger("npgan")
+
+MAX_CONFIG = 2**20  # bytes; a larger config.json is no run's
 RESULTS = (
     "samples.png",
     "losses.png",
@@ -45,53 +51,125 @@ RESULTS = (
 class RunDirectory:
     """Writes the files of a run in which `gan` is trained on `data` up to epoch `epochs`.
 
-    Raises FileExistsError if the directory holds another run.
+    It holds a lock on the directory until `close`. If the directory holds this run already, the
+    files that an earlier process could not write are written first. Of a complete run, `epochs` is
+    None, and the data are needed only for points.
+
+    Raises FileExistsError if the directory holds another run, or files that are no run's, or if
+    another process is training in it.
     """
 
     def __init__(
-        self, path: str | os.PathLike[str], gan: GANLike, data: Images, epochs: int
+        self, path: str | os.PathLike[str], gan: GANLike, data: Images | None, epochs: int | None
     ) -> None:
         self.path, self.gan, self.data = Path(path), gan, data
-        self.check_same_run()
-        (self.path / "samples").mkdir(parents=True, exist_ok=True)
-        settings = dict(
-            npgan=__version__, epochs=epochs, data=gan.data_, shape=list(data.shape), gan=gan.config
-        )
-        write_text(self.path / "config.json", json.dumps(settings, indent=2) + "\n")
+        self.warned = False
+        self.path.mkdir(parents=True, exist_ok=True)
+        self.lock = DirectoryLock(self.path)
+        try:
+            continued = self.check_same_run()
+            remove_temporary_files(self.path)
+            remove_temporary_files(self.path / "samples")
+            if data is not None and epochs is not None:
+                settings = dict(
+                    npgan=__version__, epochs=epochs, data=gan.data_, shape=list(data.shape),
+                    gan=gan.config,
+                )  # fmt: skip
+                write_text(self.path / "config.json", json.dumps(settings, indent=2) + "\n")
+            (self.path / "samples").mkdir(exist_ok=True)
+            if continued:
+                self.complete_epochs()
+        except BaseException:
+            self.close()
+            raise
 
-    def check_same_run(self) -> None:
-        """Raise FileExistsError if there is a checkpoint that this GAN does not continue."""
+    def close(self) -> None:
+        """Let other processes write to the directory."""
+        self.lock.release()
+
+    def check_same_run(self) -> bool:
+        """Whether there is a checkpoint, which this GAN continues.
+
+        Raises FileExistsError if the GAN does not continue it, or if there are other files of the
+        names that a run writes.
+        """
         file = self.path / "checkpoint.npz"
-        if not file.exists():
-            return
-        _, meta = checkpoint.load(file)
-        saved = meta.get("epoch_"), meta.get("position_")  # a file of another program has neither
+        if not os.path.lexists(file):
+            names = (*RESULTS, "config.json", "samples")
+            if found := [name for name in names if os.path.lexists(self.path / name)]:
+                samples = self.path / "samples"
+                empty = found == ["samples"] and samples.is_dir() and not any(samples.iterdir())
+                if not empty and not {"npgan", "gan"} <= read_config(self.path).keys():
+                    raise FileExistsError(
+                        f"{self.path / found[0]} would be overwritten, and it is no file of a run; "
+                        "give a new directory"
+                    )
+            return False
+        arrays, meta = checkpoint.load(file)
         gan = self.gan
-        if saved != (gan.epoch_, gan.position_) or complete(meta["config"]) != gan.config:
+        saved = meta.get("epoch_"), meta.get("position_")  # a file of another program has neither
+        if (
+            saved != (gan.epoch_, gan.position_)
+            or complete(meta["config"]) != gan.config
+            or not np.array_equal(arrays["theta_G"], gan.generator_.theta)
+            or not np.array_equal(arrays["theta_D"], gan.discriminator_.theta)
+        ):
             raise FileExistsError(
                 f"{self.path} already holds another run; resume that one, or give a new directory"
             )
+        return True
 
     def after_epoch(self, state: State[object]) -> None:
         """Write the checkpoint first, then the history and the epoch's picture."""
         self.save()
-        table = io.StringIO()
-        writer = csv.writer(table, lineterminator="\n")
-        writer.writerow(self.gan.history_)
-        writer.writerows(zip(*self.gan.history_.values(), strict=True))
-        write_text(self.path / "history.csv", table.getvalue())
-        self.draw(self.path / "samples" / f"epoch_{state.epoch:04d}.png", f"epoch {state.epoch}")
+        write_text(self.path / "history.csv", history_table(self.gan))
+        self.attempt(self.draw, self.epoch_picture(state.epoch), f"epoch {state.epoch}")
 
     def save(self) -> None:
-        """Write the checkpoint. FloatingPointError, and no new file, if weights are not finite."""
-        gan = self.gan
+        """Write the checkpoint. FloatingPointError, and no new file, if a part is not finite."""
+        self.lock.check()
         try:
-            check_finite(weights_of_D=gan.discriminator_.theta, weights_of_G=gan.generator_.theta)
+            self.gan.save(self.path / "checkpoint.npz")
         except FloatingPointError as error:
-            raise FloatingPointError(f"step {gan.adam_G.t}: {error}") from None
-        gan.save(self.path / "checkpoint.npz")
+            raise FloatingPointError(f"step {self.gan.adam_G.t}: {error}") from None
 
-    def draw(self, path: Path, title: str | None) -> None:
+    def complete_epochs(self) -> None:
+        """Write what a process could not write that ended between a checkpoint and a picture.
+
+        The picture of an earlier epoch cannot be drawn again: a warning names it.
+        """
+        file, text = self.path / "history.csv", history_table(self.gan)
+        if self.gan.epoch_ and not (file.is_file() and file.read_text(encoding="utf-8") == text):
+            write_text(file, text)
+        lost = lost_epochs(self.path, self.gan)
+        if lost[-1:] == [self.gan.epoch_] and not self.gan.position_:
+            epoch = lost.pop()
+            self.attempt(self.draw, self.epoch_picture(epoch), f"epoch {epoch}")
+        if lost:
+            numbers = ", ".join(map(str, lost[:5])) + (", ..." if len(lost) > 5 else "")
+            log.warning(
+                "npgan: warning: %s has no picture of epoch %s; only the last epoch can be drawn "
+                "again", self.path / "samples", numbers,
+            )  # fmt: skip
+
+    def epoch_picture(self, epoch: int) -> Path:
+        """The file of an epoch's picture."""
+        return self.path / "samples" / f"epoch_{epoch:04d}.png"
+
+    def attempt(self, draw: Callable[..., None], path: Path, *args: object) -> None:
+        """Draw a picture. A failure does not end the training: the first one logs a warning."""
+        try:
+            draw(path, *args)
+        except Exception as error:  # of matplotlib, of Pillow, of the disk, of the memory
+            if not self.warned:
+                self.warned = True
+                log.warning(
+                    "npgan: warning: %s could not be drawn (%s: %s); training goes on, and "
+                    "npgan train --resume draws the pictures of the whole run again",
+                    path, type(error).__name__, " ".join(str(error).split())[:160],
+                )  # fmt: skip
+
+    def draw(self, path: Path, title: str | None = None) -> None:
         """Write a picture of 64 samples; of 2-D points, 1000 over real ones.
 
         Of a conditional GAN: a column for each class, in order, and each of the 8 rows made from
@@ -103,7 +181,8 @@ class RunDirectory:
             samples = self.gan.generate(z, np.tile(classes, 8))
         else:
             samples = self.gan.generate(self.fixed_latents(n))
-        save_samples(self.gan, samples, path, title, self.data.images[:n], len(classes) or None)
+        real = None if self.data is None else self.data.images[:n]
+        save_samples(self.gan, samples, path, title, real, len(classes) or None)
 
     def fixed_latents(self, n: int) -> npt.NDArray[np.float32]:
         """(n, latent): the vectors z of every picture of this run."""
@@ -112,20 +191,102 @@ class RunDirectory:
 
     def finish(self) -> None:
         """Write the pictures of the whole run."""
+        self.attempt(self.draw, self.path / "samples.png")
+        self.attempt(self.draw_losses, self.path / "losses.png")
+        self.attempt(self.animate, self.path / "training.gif")
+        if self.gan.pixels_:
+            self.attempt(self.draw_interpolation, self.path / "interpolation.png")
+
+    def draw_losses(self, path: Path) -> None:
+        """Write the chart of the history."""
         from .. import plot
 
-        self.draw(self.path / "samples.png", None)
         settings = self.gan.config
         loss = with_smoothing(LOSSES[settings["loss"]], settings["smoothing"])
         figure = plot.losses(
             self.gan.history_, equilibrium=loss.equilibrium, labels=loss.equilibrium_labels
         )
-        plot.save(figure, self.path / "losses.png")
-        frames = sorted((self.path / "samples").glob("epoch_*.png"))
-        if frames:
-            plot.animate(frames, self.path / "training.gif", scale=1)
-        if self.gan.pixels_:
-            plot.save(plot.interpolation(interpolate(self.gan)), self.path / "interpolation.png")
+        plot.save(figure, path)
+
+    def animate(self, path: Path) -> None:
+        """Write the pictures of the epochs, as far as they exist, as an animation."""
+        from .. import plot
+
+        epochs = range(1, self.gan.epoch_ + 1)
+        files = [file for file in map(self.epoch_picture, epochs) if file.exists()]
+        if files:
+            plot.animate(files, path, scale=1)
+
+    def draw_interpolation(self, path: Path) -> None:
+        """Write the images on paths in latent space."""
+        from .. import plot
+
+        plot.save(plot.interpolation(interpolate(self.gan)), path)
+
+
+def history_table(gan: GANLike) -> str:
+    """The history as the text of history.csv."""
+    table = io.StringIO()
+    writer = csv.writer(table, lineterminator="\n")
+    writer.writerow(gan.history_)
+    writer.writerows(zip(*gan.history_.values(), strict=True))
+    return table.getvalue()
+
+
+def has_pictures(gan: GANLike) -> bool:
+    """Whether samples are drawn: images, or points in a plane."""
+    return gan.pixels_ or gan.shape_ == (2,)
+
+
+def lost_epochs(path: Path, gan: GANLike) -> list[int]:
+    """The complete epochs of which a run has no picture."""
+    if not has_pictures(gan):
+        return []
+    epochs = range(1, gan.epoch_ + 1)
+    return [n for n in epochs if not (path / "samples" / f"epoch_{n:04d}.png").exists()]
+
+
+def missing_results(path: Path, gan: GANLike) -> list[str]:
+    """The names of the files that a complete run should have and has not.
+
+    A picture that is older than the checkpoint is of an earlier end of the run, and so missing.
+    """
+    drawn = ["losses.png"]
+    drawn += ["samples.png", "training.gif"] if has_pictures(gan) else []
+    drawn += ["interpolation.png"] if gan.pixels_ else []
+    saved = (path / "checkpoint.npz").stat().st_mtime_ns
+    missing = [
+        name
+        for name in drawn
+        if not (path / name).exists() or (path / name).stat().st_mtime_ns < saved
+    ]
+    table = path / "history.csv"
+    if not table.is_file() or table.read_bytes() != history_table(gan).encode():
+        missing.append(table.name)
+    if gan.epoch_ in lost_epochs(path, gan):
+        missing.append(f"samples/epoch_{gan.epoch_:04d}.png")
+    return missing
+
+
+def redraw(path: Path, gan: GANLike, data: Images | None) -> None:
+    """Write the files that a complete run has lost; data: needed for points only."""
+    directory = RunDirectory(path, gan, data, None)
+    try:
+        directory.finish()
+    finally:
+        directory.close()
+
+
+def read_config(path: Path) -> dict[str, Any]:
+    """What the config.json of a run holds; empty if there is none that can be read."""
+    file = path / "config.json"
+    try:
+        if not file.is_file() or file.stat().st_size > MAX_CONFIG:
+            return {}
+        config = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return config if isinstance(config, dict) else {}
 
 
 def result_files(path: Path) -> list[Path]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 
+from ..gan import check_finite
 from ..layers import Network
 from ..optim import Adam
 from .protocol import GANLike
@@ -14,6 +14,9 @@ from .protocol import GANLike
 # Attributes of a GAN that JSON can hold, in the order of the file.
 BEFORE_TRAINING = ("config", "shape_", "pixels_", "classes_")
 COUNTERS = ("data_", "epoch_", "position_", "sums_", "history_")
+
+PARTS = {"theta_D": "weights of D", "theta_G": "weights of G", "theta_average": "averaged weights"}
+PARTS |= {f"adam_{net}_{slot}": f"Adam's {slot} of {net}" for net in "DG" for slot in "mv"}
 
 
 def networks(gan: GANLike) -> dict[str, Network]:
@@ -27,10 +30,16 @@ def optimisers(gan: GANLike) -> dict[str, Adam]:
 
 
 def get_state(gan: GANLike) -> tuple[dict[str, npt.NDArray[Any]], dict[str, Any]]:
-    """(arrays, meta): the whole state, from which a GAN continues bit for bit."""
+    """(arrays, meta): the whole state, from which a GAN continues bit for bit.
+
+    Raises FloatingPointError, which names the part, if a number is not finite.
+    """
     arrays = {f"theta_{name}": net.theta for name, net in networks(gan).items()}
     for name, adam in optimisers(gan).items():
         arrays |= {f"{name}_{slot}": array for slot, array in adam.state().items()}
+    check_finite(**{words: arrays[part] for part, words in PARTS.items()})
+    check_finite(**{f"the sum of {name}": value for name, value in gan.sums_.items()})
+    check_finite(**{f"the history of {name}": row[-1] for name, row in gan.history_.items() if row})
     meta = {name: getattr(gan, name) for name in (*BEFORE_TRAINING, *COUNTERS)}
     return arrays, {**meta, "noise": gan.z_rng.bit_generator.state}
 
@@ -38,13 +47,10 @@ def get_state(gan: GANLike) -> tuple[dict[str, npt.NDArray[Any]], dict[str, Any]
 def set_state(gan: GANLike, arrays: dict[str, npt.NDArray[Any]], meta: dict[str, Any]) -> None:
     """Put back what `get_state` returned, into a GAN that was started with the same settings.
 
-    Raises KeyError, TypeError or ValueError if a part is missing or does not fit.
+    `validation.check_state` has checked all parts before.
     """
     for name, net in networks(gan).items():
-        theta = arrays[f"theta_{name}"]
-        if theta.shape != net.theta.shape or not np.isfinite(theta).all():
-            raise ValueError(f"theta_{name} is not {net.theta.size:,} finite numbers")
-        net.theta[:] = theta
+        net.theta[:] = arrays[f"theta_{name}"]
     for name, adam in optimisers(gan).items():
         adam.restore({slot: arrays[f"{name}_{slot}"] for slot in ("t", *adam.slots)})
     gan.z_rng.bit_generator.state = meta["noise"]

@@ -56,7 +56,10 @@ class Constraint:
             return self.convert(value)
         except (ValueError, TypeError, OverflowError):
             advice = f"; {hint}" if hint else ""
-            raise ValueError(f"{name} must be {self}; got {value!r}{advice}") from None
+            from ..datasets.base import printable
+
+            got = printable(repr(value), 60)
+            raise ValueError(f"{name} must be {self}; got {got}{advice}") from None
 
 
 @dataclass(frozen=True)

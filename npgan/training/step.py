@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .. import kernels
-from ..gan import discriminator_step, generator_step
+from ..gan import check_finite, discriminator_step, generator_step
 from ..layers import Pull
 from ..losses import LOSSES, Loss
 from ..penalties import Penalty
@@ -52,6 +52,7 @@ def training_step(gan: GANLike, real: Array, labels: Array | None) -> dict[str, 
         last_batch = updates[-1][0]
         values = mean_values([values for _, values in updates], gan.config)
         values |= update_generator(gan, last_batch)
+    check_finite(**values)  # the penalty, too, which only its gradient has been checked for
     update_average(gan)
     return values
 

@@ -53,8 +53,8 @@ def adam_loop(theta, grad, m, v, scalars):
     finite = True
     for i in range(theta.size):
         g = grad[i]
-        finite &= abs(g) < np.inf  # false for NaN too
         v[i] = fma(beta2, v[i], rest2 * g * g)
+        finite &= v[i] < np.inf  # false for NaN too, and where g or its square is not finite
         if beta1 > 0.0:  # else m equals g, and is neither read nor written
             g = m[i] = fma(beta1, m[i], rest1 * g)
         theta[i] -= rate * g / (math.sqrt(v[i] * correction2) + eps)

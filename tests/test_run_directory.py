@@ -1,0 +1,269 @@
+"""A run directory: one process at a time, nothing of a user's overwritten, and what was lost drawn again."""
+
+import json
+import logging
+import os
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from npgan import GAN
+from npgan.cli import main
+from npgan.cli.train import next_free_directory
+from npgan.files import lock
+from npgan.training.run_directory import read_config
+
+IMAGES = np.random.default_rng(0).integers(0, 256, (43, 3, 4), dtype=np.uint8)
+SMALL = dict(latent=3, hidden=(5,), hidden_D=(4,), batch=8)
+OPTIONS = ["--latent", "3", "--hidden", "5", "--hidden-D", "4", "--batch", "8", "--quiet"]
+
+
+def fit(out, epochs=1, gan=None, **more):
+    gan = GAN(**SMALL) if gan is None else gan
+    return gan.fit(IMAGES, epochs=epochs, out=out, progress=False, **more)
+
+
+def contents(out):
+    return {
+        str(path.relative_to(out)): path.read_bytes()
+        for path in sorted(out.rglob("*"))
+        if path.is_file()
+    }
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """images.npy, and a complete run of two epochs in "run"."""
+    folder = tmp_path_factory.mktemp("folder")
+    np.save(folder / "images.npy", IMAGES)
+    train(folder, "--data", str(folder / "images.npy"), "--epochs", "2", *OPTIONS)
+    return folder
+
+
+def train(folder, *options):
+    assert main(["train", "--out", str(folder / "run"), *options]) == 0
+
+
+@pytest.fixture
+def run(folder, tmp_path):
+    """A copy of the run, with the same times."""
+    shutil.copytree(folder / "run", tmp_path / "run")
+    return tmp_path / "run"
+
+
+# ---- one process at a time ----
+
+HOLD = "import sys; from pathlib import Path; from npgan.files.lock import DirectoryLock\n"
+HOLD += "held = DirectoryLock(Path(sys.argv[1])); print('held', flush=True); sys.stdin.read()"
+
+
+def test_another_process_in_the_directory_is_refused(run):
+    before = contents(run)
+    command = [sys.executable, "-c", HOLD, str(run)]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as other:
+        assert other.stdout.readline() == "held\n"
+        with pytest.raises(FileExistsError, match="another training run is writing"):
+            fit(run, gan=GAN.load(run))
+        assert contents(run) == before
+        other.communicate()
+    assert fit(run, gan=GAN.load(run)).epoch_ == 3
+
+
+def test_a_second_run_of_this_process_is_refused_until_the_first_ends(tmp_path):
+    refused = []
+
+    def second(state):
+        with pytest.raises(FileExistsError, match="another training run"):
+            fit(tmp_path, gan=GAN(**SMALL, rng=1))
+        refused.append(state.epoch)
+
+    fit(tmp_path, callbacks=[second])
+    assert refused == [1]
+    fit(tmp_path, gan=GAN.load(tmp_path))
+
+
+def test_the_lock_is_released_after_an_error(tmp_path):
+    with pytest.raises(ZeroDivisionError):
+        fit(tmp_path, callbacks=[lambda _: 1 / 0])
+    fit(tmp_path, gan=GAN.load(tmp_path))
+    with pytest.raises(FileExistsError, match="another run;"):
+        fit(tmp_path)
+    fit(tmp_path, gan=GAN.load(tmp_path))
+
+
+def test_a_file_system_without_locks_does_not_end_a_run(tmp_path, monkeypatch):
+    def refuse(_handle):
+        raise OSError(95, "Operation not supported")
+
+    monkeypatch.setattr(lock, "lock", refuse)
+    assert fit(tmp_path / "run").epoch_ == 1
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows does not move a directory in use")
+@pytest.mark.parametrize("how", ["moved", "replaced"])
+def test_a_directory_that_is_moved_during_training_gets_no_more_files(tmp_path, how):
+    def move(state):
+        (tmp_path / "run").rename(tmp_path / "moved")
+        if how == "replaced":
+            (tmp_path / "run").mkdir()
+
+    with pytest.raises(FileNotFoundError, match="moved or removed"):
+        fit(tmp_path / "run", 2, callbacks=[move])
+    assert not (tmp_path / "run" / "checkpoint.npz").exists()
+    assert GAN.load(tmp_path / "moved").epoch_ == 1
+
+
+def test_a_free_number_is_claimed(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    names = [next_free_directory("digits.npy").name for _ in range(3)]
+    assert names == ["digits-1", "digits-2", "digits-3"]
+
+
+def test_a_claimed_number_is_given_back_if_nothing_was_written(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    np.save("few.npy", IMAGES[:4])
+    assert main(["train", "--data", "few.npy", *OPTIONS]) == 1
+    assert "batch is 8" in capsys.readouterr().err
+    assert list((tmp_path / "runs").iterdir()) == []
+
+
+# ---- nothing of a user's is overwritten ----
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("config.json", '{"mine": 1}'),
+        ("config.json", "[1, 2]"),
+        ("samples.png", "mine"),
+        ("training.gif", "mine"),
+        ("history.csv", "mine"),
+        ("samples/epoch_0001.png", "mine"),
+    ],
+)
+def test_files_that_are_no_runs_are_not_overwritten(tmp_path, name, text):
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    (tmp_path / name).write_text(text)
+    with pytest.raises(FileExistsError, match="no file of a run; give a new directory"):
+        fit(tmp_path)
+    assert contents(tmp_path) == {name: text.encode()}
+
+
+def test_a_run_that_ended_before_its_first_checkpoint_can_begin_again(run):
+    (run / "checkpoint.npz").unlink()
+    (run / "notes.txt").write_text("mine")
+    fit(run)
+    assert (run / "notes.txt").read_text() == "mine"
+    assert GAN.load(run).epoch_ == 1
+
+
+def test_the_same_settings_on_other_images_are_another_run(run):
+    before = contents(run)
+    other = GAN(**SMALL).fit(255 - IMAGES, epochs=2, progress=False)
+    with pytest.raises(FileExistsError, match="another run"):
+        fit(run, gan=other)
+    assert contents(run) == before
+
+
+# ---- what a killed run has lost ----
+
+
+@pytest.mark.parametrize(
+    "lost",
+    [
+        ["samples.png"],
+        ["losses.png", "interpolation.png"],
+        ["training.gif", "samples/epoch_0002.png"],
+        ["history.csv"],
+    ],
+    ids=str,
+)
+def test_resuming_a_complete_run_writes_what_is_missing(run, lost, capsys):
+    before = contents(run)
+    for name in lost:
+        (run / name).unlink()
+    assert main(["train", "--resume", str(run), "--quiet"]) == 0
+    error = capsys.readouterr().err
+    assert all(name in error for name in lost)
+    assert contents(run) == before
+    assert main(["train", "--resume", str(run), "--quiet"]) == 1
+    assert "has completed its 2 epochs" in capsys.readouterr().err
+
+
+def test_pictures_of_an_earlier_end_are_drawn_again(run):
+    """A run made longer, and killed after its last checkpoint, has the pictures of its old end."""
+    before = contents(run)
+    for name in ("samples.png", "training.gif"):
+        (run / name).write_bytes((run / "losses.png").read_bytes())
+        os.utime(run / name, (1, 1))
+    assert main(["train", "--resume", str(run), "--quiet"]) == 0
+    assert contents(run) == before
+
+
+def test_a_history_cut_short_is_written_again_by_the_next_start(run, caplog):
+    before = contents(run)
+    (run / "history.csv").write_text("epoch\n1\n")
+    (run / "samples" / "epoch_0001.png").unlink()
+    (run / "samples" / "epoch_0002.png").unlink()
+    with caplog.at_level(logging.WARNING, "npgan"):
+        fit(run, gan=GAN.load(run))
+    assert "no picture of epoch 1;" in caplog.text
+    after = contents(run)
+    assert after["history.csv"].startswith(before["history.csv"])
+    assert after["samples/epoch_0002.png"] == before["samples/epoch_0002.png"]
+
+
+def test_temporary_files_of_a_killed_run_are_removed(run):
+    for name in (".npgan-abc.tmp", "samples/.npgan-def.tmp", "mine.tmp"):
+        (run / name).write_text("half")
+    fit(run, gan=GAN.load(run))
+    assert [path.name for path in run.rglob("*.tmp")] == ["mine.tmp"]
+
+
+# ---- a picture that cannot be drawn ----
+
+
+@pytest.mark.parametrize("error", [ImportError, MemoryError, OSError, RuntimeError])
+def test_a_failure_to_draw_costs_one_warning_and_no_training(tmp_path, error, monkeypatch, caplog):
+    def fail(*_args, **_kwargs):
+        raise error("no pictures\nhere")
+
+    with monkeypatch.context() as patch, caplog.at_level(logging.WARNING, "npgan"):
+        for name in ("grid", "losses", "interpolation"):
+            patch.setattr(f"npgan.plot.{name}", fail)
+        fit(tmp_path, 2)
+    assert len(caplog.records) == 1
+    assert "could not be drawn" in caplog.text
+    assert contents(tmp_path).keys() == {"config.json", "checkpoint.npz", "history.csv"}
+    gan = GAN.load(tmp_path)
+    assert gan.epoch_ == 2
+
+
+# ---- config.json ----
+
+
+@pytest.mark.parametrize(
+    "text",
+    ['{"epochs": "3"}', '{"epochs": 1e999}', '{"epochs": true}', '{"epochs": -1}', '{"epochs": []}',
+     "[]", "7", "{", "[" * 100_000, "\xff", '{"epochs": 2.5}', "null"],
+)  # fmt: skip
+def test_a_config_of_wrong_types_costs_one_line(run, text, capsys):
+    (run / "config.json").write_bytes(text.encode("latin-1"))
+    assert main(["train", "--resume", str(run), "--quiet"]) == 1
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert "does not say how many epochs" in error
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes with a name here")
+def test_a_config_that_is_a_pipe_or_huge_is_not_read(tmp_path):
+    os.mkfifo(tmp_path / "config.json")
+    assert read_config(tmp_path) == {}
+    (tmp_path / "config.json").unlink()
+    (tmp_path / "config.json").write_text(json.dumps({"npgan": " " * 2**20}))
+    assert read_config(tmp_path) == {}
