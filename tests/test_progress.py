@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from npgan import GAN
+from npgan.cli import main
 from npgan.files.messages import printable, write_line
 from npgan.training.progress import Progress
 
@@ -132,3 +133,15 @@ def test_a_command_trains_to_its_end_without_stderr(how, tmp_path):
     assert done.returncode == 0
     assert "training.gif" in done.stdout
     assert GAN.load(tmp_path / "run").epoch_ == 2
+
+
+def test_the_scale_that_was_taken_is_shown(capsys, tmp_path, monkeypatch):
+    images = np.random.default_rng(0).random((16, 4, 4))
+    small = dict(latent=2, hidden=(3,), hidden_D=(3,), batch=8)
+    GAN(**small).fit(images, epochs=1, progress=True)
+    assert "16 images of 4 x 4, pixels in [0, 1]" in capsys.readouterr().err
+    monkeypatch.chdir(tmp_path)
+    np.save("x.npy", 2 * images - 1)
+    options = "--epochs 1 --latent 2 --hidden 3 --hidden-D 3 --batch 8"
+    assert main(["train", "--data", "x.npy", *options.split()]) == 0
+    assert "pixels in [-1, 1]" in capsys.readouterr().err

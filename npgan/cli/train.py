@@ -145,7 +145,8 @@ def fit(plan: Plan, data: Images, out: Path, quiet: bool) -> None:
     """Train the GAN; if it ends early, print what was saved."""
     gan, saved = plan.gan, out / "checkpoint.npz"
     size = " x ".join(map(str, data.shape))
-    heading = f"{len(data):,} images of {data.name}, {size}; files go to {out}{plan.note}"
+    taken = f" ({data.note})" if data.note else ""  # the scale and shape, where they were guessed
+    heading = f"{len(data):,} images of {data.name}, {size}{taken}; files go to {out}{plan.note}"
     epochs = plan.last_epoch - gan.epoch_
     try:
         gan.fit(data, epochs=epochs, out=out, progress=False if quiet else heading)

@@ -328,6 +328,8 @@ class GAN:
         labels = data.labels if self.classes_ else None
         remarks = health.monitor(data, lambda: self.stream(Stream.HEALTH))
         self._schedule = (self.epoch_ + epochs, len(data.images) // self.images_per_step)
+        if progress is True and data.note:  # which scale and shape were taken
+            progress = data.note
         try:
             training_loop(self, data.images, epochs, callbacks, progress, labels, remarks)
         finally:
