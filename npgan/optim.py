@@ -52,7 +52,8 @@ class Optimiser:
         if self.net is not None:
             self.net.updates[0] += 1
         if not finite:
-            parts = {"the gradient": gradient} | {f"Adam's {n}": x for n, x in self.slots.items()}
+            kind = type(self).__name__
+            parts = {"the gradient": gradient} | {f"{kind}'s {n}": x for n, x in self.slots.items()}
             name, bad = next((n, x) for n, x in parts.items() if not np.isfinite(x).all())
             index, net = int(np.argmin(np.isfinite(bad))), self.net
             where = f"[{index}]" if net is None else f"{type(net).__name__} {net.name_at(index)}"
