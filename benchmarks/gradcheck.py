@@ -1,6 +1,7 @@
 """Gradient checkers side by side: bugs caught, false alarms, cost.
 
     python benchmarks/gradcheck.py run e1 e2 e3 e4 e5 e6 e7     # each writes its results to --out
+    python benchmarks/gradcheck.py run more                     # the second set, npgan.testing alone
     python benchmarks/gradcheck.py table                        # the results, as tables into docs/gradcheck.md
 
 Needs the bench extra (torch 2.13, jax, autograd, scipy). An experiment takes a minute or two on one core.
@@ -16,6 +17,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import gradcheck_more_run
 import gradcheck_mutants
 import numpy as np
 from gradcheck_cases import REGIMES, cases, locked, mnist_layer, planted, scaled
@@ -254,7 +256,7 @@ PIECES: dict[str, Any] = {
     **{f"e1-large-{d}-{s:g}": lambda d=d, s=s: e1(d, s, large=True) for d in DTYPES for s in SCALES},
     **{f"e1-entry-{d}": lambda d=d: e1_one_entry(d) for d in DTYPES},
     **{f"e2-{r.replace(' ', '-')}": lambda r=r: e2(r) for r in REGIMES},
-    "e3": e3, "e4": e4, "e5": e5, "e6": e6, "e7": gradcheck_mutants.run,
+    "e3": e3, "e4": e4, "e5": e5, "e6": e6, "e7": gradcheck_mutants.run, **gradcheck_more_run.PIECES,
 }  # fmt: skip
 
 

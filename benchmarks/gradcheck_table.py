@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
+from gradcheck_more_table import second_set
 
 from npgan.testing import FAIL
 
@@ -28,6 +29,7 @@ def table(pieces: Pieces) -> str:
     """The whole section."""
     sections = (e1, e1_large, e1_one_entry, e2, e3, e4, e5, e6, e7)
     texts = [INTRODUCTION, *(section(pieces) for section in sections)]
+    texts.append(second_set(pieces, grid))
     paragraphs = "\n\n".join(text for text in texts if text).split("\n\n")
     return "\n\n".join(map(wrapped, paragraphs)) + "\n"
 
