@@ -17,7 +17,8 @@ PHRASES = {
     r"transposed|dout\.T|instead of its transpose|transpose instead": "transpose order",
     r"flipped|shifted by|wrong order|off by one|must be reversed": "order stride",
     r"swapped": "swapped order",
-    r"the others are right|only where|right elsewhere|only at the edges|clipped": "part",
+    r"the others are right|only at the edges": "place",
+    r"only where|right elsewhere|clipped": "part",
     r"mask or gate": "local part",
     r"np\.add\.at|adds once for each|overwrit|assigned instead": "repeat",
     r"stride|padding|dilation": "stride",
@@ -57,6 +58,8 @@ def facts(kind: Kind, bug: Edit, k: int) -> set[str]:
         dout = dout_for(kind, args, seed)
         right = [np.asarray(g, float) for g in gradients(kind, kind.grad, dout, args)]
         wrong = np.asarray(gradients(kind, wrong_grad, dout, args)[k], float)
+        if np.shape(dout) == wrong.shape and np.array_equal(dout, wrong):
+            return {"local", "dout"}
         if wrong.shape != right[k].shape or not np.any(right[k]):
             return set()
         now = true_of(wrong, right, k)
@@ -66,7 +69,7 @@ def facts(kind: Kind, bug: Edit, k: int) -> set[str]:
     inside = np.any(places, axis=0)
     assert held is not None
     if inside.ndim and not inside.all() and all(np.any(p) for p in places):
-        held.add("part")
+        held |= {"part", "place"}
     return held
 
 
@@ -99,14 +102,16 @@ def score(kind: Kind, bug: Edit, report: Any) -> tuple[str, str]:
     for cause in bug.causes:
         right |= set(WIDER.get(cause, ()))
     hints = [(None, fault) for fault in report.faults]
-    hints += [(k, row.hint) for k, row in enumerate(report.arguments) if row.verdict == "FAIL"]
+    hints += [(k, row.hints[0]) for k, row in enumerate(report.arguments) if row.hints]
     named = False
-    for k, hint in hints:
-        first = hint.split("; ")[0]
+    for k, first in hints:
         said = claims(first)
+        true = right | (facts(kind, bug, k) if k is not None else {"dout", "stale", "axis"})
+        # Where a gradient is wrong is measured. It is the cause only if it is there at any arguments.
+        named |= "place" in said and bool({"part", "place"} & true)
+        said -= {"place"}
         if not said:
             continue
-        true = right | (facts(kind, bug, k) if k is not None else {"dout", "stale", "axis"})
         if said & true:
             named = True
         elif "could be" not in first:
