@@ -165,6 +165,7 @@ EQUILIBRIUM = kind(
     edit("W.T @ (s * adjoint)", "W.T @ adjoint", "local recursion"),
     edit("< 1e-12 *", "< 0.5 *", "recursion eps"),
     edit("np.outer(d, x)", "np.outer(d, z[:2])", "stale swapped"),
+    without="inputs x 1e3",
 )
 
 
