@@ -21,9 +21,10 @@ import gradcheck_more_run
 import gradcheck_mutants
 import numpy as np
 from gradcheck_cases import REGIMES, cases, locked, mnist_layer, planted, scaled
+from gradcheck_more_table import second_set
 from gradcheck_peers import checkers
 from gradcheck_real import BUGS as REAL
-from gradcheck_table import table
+from gradcheck_table import grid, in_lines, table
 
 from npgan import Discriminator
 from npgan.testing import FAIL, PASS, check_gradients, check_layer
@@ -31,6 +32,7 @@ from npgan.testing import FAIL, PASS, check_gradients, check_layer
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "gradcheck.md"
 BEGIN, END = "<!-- measured: begin", "<!-- measured: end -->"
+BEGIN_MORE, END_MORE = "<!-- second set: begin", "<!-- second set: end -->"
 SCALES = (1.0, 1e-6, 1e6)
 DTYPES = {"float64": 1e-6, "float32": 1e-2}  # the relative size from which every bug must be caught
 
@@ -261,10 +263,16 @@ PIECES: dict[str, Any] = {
 
 
 def write(pieces: dict[str, Any]) -> None:
+    """Write the sections of which something was measured into the page."""
     text = PAGE.read_text(encoding="utf-8")
-    head, rest = text.split(BEGIN)
-    note, tail = rest.split("\n", 1)[0], rest.split(END)[1]
-    PAGE.write_text(f"{head}{BEGIN}{note}\n{table(pieces)}{END}{tail}", encoding="utf-8")
+    second = second_set(pieces, grid)
+    sections = ((BEGIN, END, table(pieces)), (BEGIN_MORE, END_MORE, second and in_lines([second])))
+    for begin, end, section in sections:
+        if section:  # else what stands there stays
+            head, rest = text.split(begin)
+            note, tail = rest.split("\n", 1)[0], rest.split(end)[1]
+            text = f"{head}{begin}{note}\n{section}{end}{tail}"
+    PAGE.write_text(text, encoding="utf-8")
 
 
 def main() -> None:

@@ -16,6 +16,8 @@ def second_set(pieces: dict[str, Any], grid: Grid) -> str:
     head = """\
 ### Second set
 
+Written by `python benchmarks/gradcheck.py run more && python benchmarks/gradcheck.py table`.
+
 A second, independent set: attention, recurrences, dynamic programs, convolutions and pooling with
 overlap, linear algebra, likelihoods, contrastive losses, graphs, simulations. Every right gradient
 agrees with an oracle that is not npgan (`benchmarks/gradcheck_more_oracles.py`); every bug is an
@@ -61,7 +63,7 @@ def right(pieces: dict[str, Any], grid: Grid) -> str:
         return ""
     rows = [
         [
-            name.replace("-", " ").replace("1e 3", "1e-3").replace("1e 6", "1e-6"),
+            regime(name),
             p["count"]["checks"],
             p["count"].get("FAIL", 0) + p["count"].get("raised", 0),
             p["count"].get("below resolution", 0),
@@ -74,13 +76,29 @@ def right(pieces: dict[str, Any], grid: Grid) -> str:
     head = ["regime", "checks", "FAIL", "INCONCLUSIVE, below resolution", "INCONCLUSIVE, avoidable"]
     lists = [f"* FAIL: {text}" for p in found.values() for text in p["alarms"]]
     lists += [f"* avoidable: {text}" for p in found.values() for text in p["avoidable"]]
+    reasons = [
+        f"* INCONCLUSIVE in {regime(name)}: {', '.join(map(reason, p['below resolution']))}"
+        for name, p in found.items()
+        if p["below resolution"]
+    ]
     text = f"""\
 **Right gradients**: {alarms} of {checks:,} are called wrong. *Below resolution*: the largest effect of the
-inconclusive argument is within {LIMIT} times the rounding of the output, or the output is not finite."""
-    return "\n\n".join([text, grid(head, rows), *bullets(lists)])
+inconclusive argument is within 1,000 times the rounding of the output, or the output is not finite."""
+    return "\n\n".join([text, grid(head, rows), *bullets(lists), *bullets(reasons)])
 
 
-LIMIT = "1,000"
+def regime(name: str) -> str:
+    """ "inputs-x-1e-3" -> "inputs x 1e-3": the piece's name has a dash for every space."""
+    return name.replace("-", " ").replace("1e 3", "1e-3").replace("1e 6", "1e-6")
+
+
+def reason(text: str) -> str:
+    """ "kind: what the report says [why]" -> "kind (why)", in few words."""
+    name, why = text.split(": ", 1)[0], text.rsplit("[", 1)[1].rstrip("]")
+    if "finite" in why:
+        return f"{name} ({why})"
+    arguments = ", ".join(part.split(":")[0] for part in why.split("; "))
+    return f"{name} (no slope by {arguments})"
 
 
 def bounds(pieces: dict[str, Any], grid: Grid) -> str:
