@@ -56,6 +56,7 @@ class Kind(NamedTuple):
     style: str
     oracle: str  # "autograd", "complex" or "extended": what its gradient is verified with
     without: tuple[str, ...]  # regimes that leave its domain
+    precision: float  # of the right gradient itself, in units of its largest entry
 
     def args(self, seed: int = 0, dtype: Any = np.float64) -> tuple[Any, ...]:
         """The arguments; floats are rounded to the dtype, and computed with in it."""
@@ -96,9 +97,10 @@ def kind(
     style: str = "dout",
     oracle: str = "autograd",
     without: str = "",
+    precision: float = 1e-14,
 ) -> Kind:
     """A kind; `without` names regimes, separated by commas."""
-    return Kind(name, func, grad, make, edits, style, oracle, tuple(without.split(",")))
+    return Kind(name, func, grad, make, edits, style, oracle, tuple(without.split(",")), precision)
 
 
 def planted(function: Callable[..., Any], bug: Edit) -> Callable[..., Any]:

@@ -152,7 +152,7 @@ def bounds(regime: str, seed: int = 0, every: int = 1) -> Summary:
             known = np.isfinite(g) & np.isfinite(b) & np.isfinite(exact)
             entries += g.size
             unmeasured += int(np.sum(~known))
-            own_rounding = 1e-14 * float(np.max(np.abs(exact), initial=0))
+            own_rounding = kind.precision * float(np.max(np.abs(exact), initial=0))
             wrong = known & (np.abs(g - exact) > b + own_rounding)
             for i in np.argwhere(wrong)[:2]:
                 j = tuple(int(n) for n in i)
