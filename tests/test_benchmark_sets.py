@@ -84,8 +84,8 @@ def test_the_experiments_find_bugs_and_spare_right_gradients_and_the_tables_say_
     with np.errstate(all="ignore"):
         pieces = {
             "more-bugs-float64-1": gradcheck_more_run.bugs("float64", every=60),
-            "more-right-normal": gradcheck_more_run.right("normal", every=12),
-            "more-bounds-normal": gradcheck_more_run.bounds("normal", every=12),
+            "more-right-normal": gradcheck_more_run.right("normal", every=10),
+            "more-bounds-normal": gradcheck_more_run.bounds("normal", every=10),
         }
     count = pieces["more-bugs-float64-1"]["count"]
     assert count["FAIL"] == count["bugs"] > 5
