@@ -189,6 +189,28 @@ def bench(sub: argparse.ArgumentParser) -> None:
     )
 
 
+def exercises(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument(
+        "action",
+        choices=("init", "run", "watch", "hint", "list", "reset", "solution"),
+        help="init: write the exercises into a folder; run: judge the next one, or NAME; watch: "
+        "judge each time the file is saved; hint: a hint; list: all of them; reset: write the file "
+        "again as it was; solution: the explanation and a solution of a solved one",
+    )
+    sub.add_argument(
+        "name",
+        nargs="?",
+        metavar="NAME",
+        help="number or name of an exercise; for init, the folder (default: npgan-exercises)",
+    )
+    sub.add_argument(
+        "--dir",
+        type=Path,
+        metavar="DIR",
+        help="folder of the exercises (default: this one, or npgan-exercises in it)",
+    )
+
+
 def info(sub: argparse.ArgumentParser) -> None:
     pass
 
@@ -211,6 +233,10 @@ COMMANDS: dict[str, tuple[str, Callable[[argparse.ArgumentParser], None]]] = {
     "bench": (
         "time the training step of classic networks, in comparison with other installed libraries",
         bench,
+    ),
+    "exercises": (
+        "write backward passes and repair GANs, with a judge that names the mistake",
+        exercises,
     ),
     "info": ("show versions, CPU features, kernels, threads and BLAS in use", info),
 }

@@ -32,6 +32,7 @@ MODULES = {  # command: the module with the function of this name
     "noise": "commands",
     "gradcheck": "commands",
     "bench": "commands",
+    "exercises": "exercises",
     "info": "commands",
 }
 
