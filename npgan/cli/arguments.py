@@ -189,6 +189,25 @@ def bench(sub: argparse.ArgumentParser) -> None:
     )
 
 
+def export(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument(
+        "run", type=Path, metavar="RUN", help="directory of a run, or its checkpoint.npz"
+    )
+    sub.add_argument(
+        "--html",
+        type=Path,
+        metavar="FILE.html",
+        help="a page with sliders that computes the generator in a browser, without a network",
+    )
+    sub.add_argument(
+        "--onnx",
+        type=Path,
+        metavar="FILE.onnx",
+        help='the generator for other programs (needs pip install "npgan[onnx]")',
+    )
+    sub.add_argument("--name", metavar="TEXT", help="heading of the page")
+
+
 def exercises(sub: argparse.ArgumentParser) -> None:
     sub.add_argument(
         "action",
@@ -224,6 +243,10 @@ COMMANDS: dict[str, tuple[str, Callable[[argparse.ArgumentParser], None]]] = {
     "evaluate": (
         "score a run's samples, or images in a .npy file, in comparison with real images and noise",
         evaluate,
+    ),
+    "export": (
+        "write a run's generator as a page with sliders, or as an ONNX file",
+        export,
     ),
     "noise": ("draw random images, which is what an untrained GAN draws", noise),
     "gradcheck": (

@@ -29,6 +29,7 @@ MODULES = {  # command: the module with the function of this name
     "train": "train",
     "sample": "commands",
     "evaluate": "evaluate",
+    "export": "export",
     "noise": "commands",
     "gradcheck": "commands",
     "bench": "commands",
