@@ -1,11 +1,15 @@
 """The page and the ONNX file of a generator compute what npgan computes."""
 
 import base64
+import itertools
 import json
 import re
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
+from test_docs import blocks
 
 from npgan import GAN, export
 from npgan.cli import main
@@ -265,3 +269,75 @@ def test_the_command_says_what_to_install(gans, tmp_path, capsys, monkeypatch):
     argv = ["export", str(tmp_path / "checkpoint.npz"), "--onnx", str(tmp_path / "g.onnx")]
     assert main(argv) == 1
     assert 'pip install "npgan[onnx]"' in capsys.readouterr().err
+
+
+# ---- what docs/export.md shows ----
+
+
+class Recorder:
+    """Stands for the package of a tool that receives curves, and keeps what it got."""
+
+    def __init__(self):
+        self.got = []
+
+    def __getattr__(self, name):
+        return lambda *args, **options: self.got.append((name, args, options)) or self
+
+
+def snippet(word):
+    """The source of the block of docs/export.md that contains this word."""
+    page = Path(__file__).parents[1] / "docs" / "export.md"
+    (text,) = [b.text for b in blocks(page) if b.info == "python" and word in b.text]
+    return text
+
+
+@pytest.mark.parametrize("kind", ["grey", "colour"])
+def test_the_checkpoint_loads_into_pytorch_as_the_page_says(kind, gans, tmp_path, monkeypatch):
+    torch = pytest.importorskip("torch")
+    monkeypatch.chdir(tmp_path)
+    gan = gans[kind]
+    gan.save("checkpoint.npz")
+    names = {}
+    exec(snippet("from torch import nn"), names)
+    z = inputs_of(gan)[0].astype(np.float32)
+    found = names["generator"](torch.tensor(z)).detach().numpy()
+    np.testing.assert_allclose(found, gan.average_(z), rtol=0, atol=1e-5)
+
+
+def test_the_checkpoint_is_laid_out_as_the_page_says(gans, tmp_path):
+    """The snippet's loop without PyTorch."""
+    gan = gans["grey"]
+    gan.save(tmp_path / "checkpoint.npz")
+    with np.load(tmp_path / "checkpoint.npz") as file:
+        meta, theta = json.loads(str(file["meta"])), file["theta_average"]
+    widths = [meta["config"]["latent"], *meta["config"]["hidden"], int(np.prod(meta["shape_"]))]
+    x, start = inputs_of(gan)[0].astype(np.float32), 0
+    z = x
+    for i, (inputs, outputs) in enumerate(itertools.pairwise(widths)):
+        W = theta[start : start + inputs * outputs].reshape(inputs, outputs)
+        b = theta[start + W.size : start + W.size + outputs]
+        start += W.size + b.size
+        x = x @ W + b
+        x = np.tanh(x) if i == len(widths) - 2 else np.where(x > 0, x, 0.2 * x)
+    assert start == theta.size
+    np.testing.assert_allclose(x, gan.average_(z), rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("word", "module", "names", "epochs"),
+    [
+        ("SummaryWriter", "torch.utils.tensorboard", ["add_scalar", "add_images"], 2),
+        ("wandb", "wandb", ["log"], 2),
+    ],
+)
+def test_the_callbacks_of_the_page_send_every_epoch(word, module, names, epochs, monkeypatch):
+    tool = Recorder()
+    tool.SummaryWriter = tool.init = lambda *args, **options: tool
+    for part in ("torch", "torch.utils", "torch.utils.tensorboard", "wandb"):
+        monkeypatch.setitem(sys.modules, part, tool)
+    gan = GAN(**SMALL)
+    text = snippet(word).replace("epochs=8", f"epochs={epochs}")
+    exec(text, {"gan": gan, "images": images((6, 5)).images.reshape(-1, 6, 5)})
+    called = [name for name, *_ in tool.got]
+    for name in names:
+        assert called.count(name) in (epochs, epochs * len(gan.history_))
