@@ -250,42 +250,6 @@ def test_a_process_that_is_stopped_goes_on(zoo, tmp_path, injected):
     assert contents(out) == contents(zoo / "run")
 
 
-# ---- signals from outside, at times that nothing chooses ----
-
-UP = """
-import sys
-try:
-    print("up", flush=True)  # before, Python itself is starting
-    from npgan.cli import main
-except KeyboardInterrupt:
-    sys.exit(130)
-sys.exit(main(sys.argv[1:]))
-"""
-DELAYS = [0.02, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.5, 0.6, 0.8]
-OUTSIDE = [(name, delay) for delay in DELAYS for name in ("SIGINT", "SIGTERM")]
-OUTSIDE += [("SIGQUIT", 0.3), ("SIGQUIT", 0.5)]
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("fault", OUTSIDE, ids=lambda f: f"{f[0]}-{f[1]}")
-def test_a_signal_from_outside(fault, zoo, tmp_path, injected):
-    injected("F6")
-    name, delay = fault
-    number, out = int(getattr(signal, name)), tmp_path / "out"
-    process = children.start(
-        "-c", UP, "train", "--data", zoo / "x.npy", *SMALL, "--epochs", 2, "--out", out,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
-        env={"NPGAN_KERNELS": "reference"},
-    )  # fmt: skip
-    assert process.stdout.readline() == "up\n"
-    time.sleep(delay)
-    process.send_signal(number)
-    done = finish(process)
-    assert done.code in (0, 128 + number, -number), done.err
-    assert_quiet(done)
-    assert_resumes(out, zoo)
-
-
 # ---- the other commands ----
 
 CALLS = {
