@@ -20,6 +20,7 @@ from .output import (
     CommandError,
     as_table,
     describe,
+    open_closed_streams,
     print_error,
     print_result,
     warnings_as_messages,
@@ -40,6 +41,7 @@ MODULES = {  # command: the module with the function of this name
 
 def run(argv: Sequence[str] | None = None) -> int:
     """Run one command, as `main` describes."""
+    open_closed_streams()
     args = make_parser().parse_args(argv)
     if args.threads:
         set_threads(args.threads)
