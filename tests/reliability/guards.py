@@ -6,6 +6,8 @@ that the named tests fail.
 
 from typing import NamedTuple
 
+import guards_runs
+
 
 class Guard(NamedTuple):
     """`text` occurs once in `file`; with `without` in its place a test of `tests` must fail."""
@@ -16,4 +18,4 @@ class Guard(NamedTuple):
     tests: str
 
 
-GUARDS: list[Guard] = []
+GUARDS: list[Guard] = [Guard(*row) for part in (guards_runs,) for row in part.GUARDS]
