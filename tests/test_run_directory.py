@@ -15,7 +15,7 @@ import pytest
 from npgan import GAN
 from npgan.cli import main
 from npgan.cli.train import next_free_directory
-from npgan.files import lock
+from npgan.files import checkpoint, lock
 from npgan.files.atomic import atomic_write, remove_temporary_files
 from npgan.training.run_directory import RunDirectory, read_config
 
@@ -285,6 +285,15 @@ def test_a_run_that_was_continued_since_it_was_read_is_not_overwritten(run):
     before = contents(run)
     with pytest.raises(FileExistsError, match="another program has continued"):
         fit(run, gan=late)
+    assert contents(run) == before
+
+
+def test_a_checkpoint_of_another_program_is_not_overwritten(run):
+    gan = GAN.load(run)
+    checkpoint.save(run / "checkpoint.npz", {"theta_G": np.zeros(3)}, {"kind": "another"})
+    before = contents(run)
+    with pytest.raises(FileExistsError, match="another run;"):
+        fit(run, gan=gan)
     assert contents(run) == before
 
 

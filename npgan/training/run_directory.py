@@ -112,7 +112,8 @@ class RunDirectory:
         gan = self.gan
         saved = meta.get("epoch_"), meta.get("position_")  # a file of another program has neither
         now = gan.epoch_, gan.position_
-        if saved != now and any(now) and complete(meta["config"]) == gan.config:
+        continued = None not in saved and saved != now and any(now)
+        if continued and complete(meta["config"]) == gan.config:
             raise FileExistsError(
                 f"another program has continued the run in {self.path} since it was read; "
                 "load it again, or give a new directory"

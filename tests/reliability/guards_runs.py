@@ -42,7 +42,7 @@ GUARDS = [  # the fields of a Guard: file, text, without, tests
     (RUN, "            or not np.array_equal(arrays[\"theta_G\"], gan.generator_.theta)\n"
           "            or not np.array_equal(arrays[\"theta_D\"], gan.discriminator_.theta)\n", "",
      f"{OF_RUN} -k same_settings"),
-    (RUN, "        if saved != now and any(now) and", "        if False and",
+    (RUN, "        if continued and complete(", "        if False and complete(",
      f"{OF_RUN} -k continued_since"),
     (RUN, "                if not empty and not {", "                if False and not {",
      f"{OF_RUN} -k no_runs"),
