@@ -221,6 +221,15 @@ def test_a_history_cut_short_is_written_again_by_the_next_start(run, caplog):
     assert after["samples/epoch_0002.png"] == before["samples/epoch_0002.png"]
 
 
+def test_a_history_that_was_lost_is_written_again_before_the_first_step(run, monkeypatch):
+    before = (run / "history.csv").read_bytes()
+    (run / "history.csv").unlink()
+    monkeypatch.setattr(GAN, "step", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        fit(run, gan=GAN.load(run))
+    assert (run / "history.csv").read_bytes() == before
+
+
 def test_temporary_files_of_a_killed_run_are_removed(run):
     for name in (".npgan-abc.tmp", "samples/.npgan-def.tmp", "mine.tmp"):
         (run / name).write_text("half")

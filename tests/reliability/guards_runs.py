@@ -50,7 +50,7 @@ GUARDS = [  # the fields of a Guard: file, text, without, tests
      "    except (OSError, ValueError, RecursionError):", f"{OF_RUN} -k cannot_be_read"),
     (RUN, " or found.st_size > MAX_CONFIG", "", f"{OF_RUN} -k pipe_or_huge"),
     (RUN, "        if self.gan.epoch_ and not (file.is_file()",
-     "        if False and not (file.is_file()", f"{OF_RUN} -k cut_short"),
+     "        if False and not (file.is_file()", f"{OF_RUN} -k before_the_first_step"),
     (RUN, "            self.draw_epochs(lost.pop())", "            lost.pop()",
      f"{OF_RUN} -k resuming_a_complete"),
     (RUN, "        if lost:\n", "        if False:\n", f"{OF_RUN} -k lost_is_named"),
