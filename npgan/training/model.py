@@ -292,6 +292,8 @@ class GAN:
                 directory.save()
                 if self.epoch_ == last_epoch:
                     directory.finish()
+                else:
+                    directory.draw_epochs()
                 raise
             with interruptible() as interrupted:
                 directory.finish()

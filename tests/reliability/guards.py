@@ -6,6 +6,7 @@ that the named tests fail.
 
 from typing import NamedTuple
 
+import guards_runs
 import guards_system
 
 
@@ -18,4 +19,4 @@ class Guard(NamedTuple):
     tests: str
 
 
-GUARDS: list[Guard] = [*map(Guard._make, guards_system.GUARDS)]
+GUARDS = [Guard(*row) for part in (guards_runs, guards_system) for row in part.GUARDS]
