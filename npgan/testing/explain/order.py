@@ -1,0 +1,201 @@
+"""Causes that move entries: transposed, flipped, shifted, swapped, not symmetrised."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from itertools import combinations, permutations
+
+import numpy as np
+
+from .evidence import Evidence, Hint
+
+Move = Callable[[np.ndarray], np.ndarray]
+SWAPPED_BLOCKS = (2, 3, 4)  # gates of recurrent layers lie side by side
+
+
+def moved(e: Evidence) -> Iterator[Hint]:
+    """The right numbers at the wrong indices."""
+    shape = e.first.x.shape
+    for text, move in moves(shape):
+        if e.holds(lambda t, move=move: move(t.analytic)):
+            yield 2, text
+            return
+
+
+def moved_dout(e: Evidence) -> Iterator[Hint]:
+    """The gradient would be right if dout were moved first."""
+    out = e.first.where.out
+    if out is None or out.size < 2:
+        return
+    for text, move in moves(out.shape):
+        if e.holds(lambda t, move=move: None if t.dout is None else t.with_dout(move(t.dout))):
+            yield 3, f"dout is used in the wrong order, or the output's index is: {text}"
+            return
+
+
+def moves(shape: tuple[int, ...]) -> Iterator[tuple[str, Move]]:
+    """Rearrangements of an array of this shape that keep its shape."""
+    axes = range(len(shape))
+    if len(shape) == 2 and shape[0] == shape[1] > 1:
+        yield "transposed: numeric = analytic.T", lambda a: a.T
+    elif len(shape) > 2:
+        for order in permutations(axes):
+            if tuple(shape[i] for i in order) == shape and order != tuple(axes):
+                moving = " and ".join(str(i) for i in axes if order[i] != i)
+                yield f"transposed: axes {moving} are exchanged", turn(order)
+    for axis in axes:
+        if shape[axis] > 1:
+            yield f"flipped along axis {axis}", flip((axis,))
+    for n in range(2, len(shape) + 1):
+        for some in combinations(axes, n):
+            if all(shape[i] > 1 for i in some):
+                which = "every axis" if n == len(shape) else "axes " + " and ".join(map(str, some))
+                yield f"flipped along {which} (convolution for correlation?)", flip(some)
+    for axis in axes:
+        for by in (1, -1):
+            if shape[axis] > 2:
+                text = f"shifted by one along axis {axis}: an index is off by one"
+                yield text, roll(by, axis)
+                yield text, shift(by, axis)
+    if len(shape) > 1:
+        for order in permutations(axes):
+            turned = tuple(shape[i] for i in order)
+            if turned != shape:
+                yield (
+                    "laid out as the transposed matrix, then reshaped: transpose instead of reshape",
+                    relay(order, shape),
+                )
+    for axis in axes:
+        for count in SWAPPED_BLOCKS:
+            length = shape[axis] // count
+            if shape[axis] % count or length < 1 or count == shape[axis] == 2:
+                continue
+            for order in permutations(range(count)):
+                if order != tuple(range(count)):
+                    which = " and ".join(str(i) for i in range(count) if order[i] != i)
+                    yield (
+                        f"blocks {which} of {count} along axis {axis} are swapped",
+                        reorder(order, length, axis),
+                    )
+
+
+def turn(order: tuple[int, ...]) -> Move:
+    """A transpose."""
+    return lambda a: a.transpose(order)
+
+
+def flip(axes: tuple[int, ...]) -> Move:
+    """The reverse order."""
+    return lambda a: np.flip(a, axes)
+
+
+def roll(by: int, axis: int) -> Move:
+    """A shift in which what leaves at one end enters at the other."""
+    return lambda a: np.roll(a, by, axis)
+
+
+def shift(by: int, axis: int) -> Move:
+    """A shift in which zeros enter."""
+
+    def move(a: np.ndarray) -> np.ndarray:
+        moved = np.roll(a, by, axis)
+        moved[(slice(None),) * axis + (0 if by > 0 else -1,)] = 0.0
+        return moved
+
+    return move
+
+
+def relay(order: tuple[int, ...], shape: tuple[int, ...]) -> Move:
+    """Numbers laid out for the transposed shape."""
+    turned = tuple(shape[i] for i in order)
+    back = tuple(int(i) for i in np.argsort(order))
+    return lambda a: a.reshape(turned).transpose(back)
+
+
+def reorder(order: tuple[int, ...], length: int, axis: int) -> Move:
+    """Blocks of an axis in another order."""
+    index = np.concatenate([np.arange(i * length, (i + 1) * length) for i in order])
+    return lambda a: np.take(a, index, axis)
+
+
+def swapped(e: Evidence) -> Iterator[Hint]:
+    """The gradient of another argument."""
+    for i, (name, other) in enumerate(e.first.others):
+        if math.prod(other.shape) != e.first.x.size or e.first.x.size < 1:
+            continue
+        for how, put in (
+            ("", lambda g, shape: g if g.shape == shape else None),
+            (" (transposed)", lambda g, shape: g.T if g.ndim > 1 and g.T.shape == shape else None),
+        ):
+            if e.holds(lambda t, i=i, put=put: put(t.others[i][1], t.x.shape)):
+                yield (
+                    2,
+                    f"this is where the gradient of {name}{how} belongs: two gradients are swapped",
+                )
+                return
+
+
+def lost_signs(e: Evidence) -> Iterator[Hint]:
+    """The absolute value of the right gradient."""
+
+    def absolute(t: np.ndarray) -> bool:
+        return bool(t.min(initial=0.0) < 0)
+
+    negative = [t for t in e.trials if absolute(t.numeric[t.known])]
+    if not negative or any((t.analytic < 0).any() for t in e.trials):
+        return
+    if e.holds(lambda t: np.copysign(t.analytic, np.where(t.known, t.numeric, 1.0))):
+        yield 2, "the signs are lost: analytic = |numeric|"
+
+
+def symmetric(e: Evidence) -> Iterator[Hint]:
+    """The gradient by a square matrix, or of a function of a product with itself."""
+    shape = e.first.x.shape
+    if len(shape) >= 2 and shape[-1] == shape[-2] > 1:
+        both = lambda a: a + np.swapaxes(a, -1, -2)
+        diagonal = np.eye(shape[-1])
+        for text, change in (
+            ("numeric = analytic + analytic.T: the second path, through the transpose, is missing", both),
+            ("numeric = (analytic + analytic.T) / 2: the gradient is not symmetrised", lambda a: both(a) / 2),
+            ("numeric = the lower triangle of analytic + analytic.T: func reads only one triangle", lambda a: np.tril(both(a)) - diagonal * a),
+            ("numeric = the upper triangle of analytic + analytic.T: func reads only one triangle", lambda a: np.triu(both(a)) - diagonal * a),
+            ("only the lower triangle of analytic belongs here: func reads only this one", np.tril),
+            ("only the upper triangle of analytic belongs here: func reads only this one", np.triu),
+            ("the off-diagonal entries are twice what they should be: each belongs to one entry, not to two", lambda a: (a + diagonal * a) / 2),
+            ("the off-diagonal entries are half of what they should be: each stands for two", lambda a: 2 * a - diagonal * a),
+        ):  # fmt: skip
+            if e.holds(lambda t, change=change: change(t.analytic)):
+                yield 2, text
+                return
+        if all(t.is_full for t in e.trials) and is_symmetrised(e):
+            yield 2, "symmetrised: analytic = (numeric + numeric.T) / 2, but func reads each entry"
+            return
+    out = e.first.where.out
+    if out is not None and out.ndim >= 2 and out.shape[-1] == out.shape[-2] > 1:
+        for text, sign in (("+", 1), ("-", -1)):
+            if e.holds(
+                lambda t, s=sign: (
+                    None
+                    if t.dout is None
+                    else t.with_dout(t.dout) + s * t.with_dout(np.swapaxes(t.dout, -1, -2))
+                )
+            ):
+                yield (
+                    2,
+                    f"right with dout {text} dout.T instead of dout: the argument is used twice, and "
+                    "the second path, through the transpose, is missing",
+                )
+                return
+
+
+def is_symmetrised(e: Evidence) -> bool:
+    """Whether backward returned the symmetric part of the right gradient."""
+    return all(
+        bool(
+            np.all(
+                np.abs((t.numeric + np.swapaxes(t.numeric, -1, -2)) / 2 - t.analytic) <= t.allowed
+            )
+        )
+        for t in e.trials
+    )

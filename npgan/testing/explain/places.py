@@ -1,0 +1,270 @@
+"""Causes that are wrong at some entries only: one entry, row, block, border, triangle or region."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+import numpy as np
+
+from .evidence import Evidence, Hint
+from .quantities import output_name
+from .trial import Trial
+
+CERTAIN = 4.0  # decades by which a split must be rarer than chance
+
+
+def one_part(e: Evidence) -> Iterator[Hint]:
+    """Wrong at the same entries in every trial: one index, a range, a border or a triangle."""
+    shape = e.first.x.shape
+    if e.first.x.size < 2:
+        return
+    wrong = np.logical_or.reduce([t.wrong for t in e.trials])
+    known = np.logical_and.reduce([t.known for t in e.trials])
+    right = known & ~wrong
+    if not wrong.any() or not right.any():
+        return
+    for text, mask, rank in parts(shape, wrong):
+        inside = wrong & mask
+        # All that is wrong lies in the part, and most of what is known of the part is wrong.
+        if (wrong & ~mask).any() or not e.confined(mask) or (~mask & known).sum() < 1:
+            continue
+        if 2 * inside.sum() <= (known & mask).sum():
+            continue
+        yield rank, f"only {text} {how(e, mask)}; the others are right"
+        return
+
+
+def parts(shape: tuple[int, ...], wrong: np.ndarray) -> Iterator[tuple[str, np.ndarray, int]]:
+    """(name, mask, rank) of the parts in which everything that is wrong may lie, small ones first."""
+    indices = np.argwhere(wrong)
+    low, high = indices.min(axis=0), indices.max(axis=0)
+    count = sum(1 for n in shape if n > 1)
+    fixed = [axis for axis, n in enumerate(shape) if low[axis] == high[axis] and n > 1]
+    if len(fixed) == count:
+        yield f"the entry {[int(i) for i in low]}", wrong, 2
+        return
+    for axis in fixed:
+        i = int(low[axis])
+        edge = " (an edge)" if i in (0, shape[axis] - 1) else ""
+        yield f"{axis_name(axis, shape)} {i}{edge}", slab(shape, axis, i, i), 3
+    for axis, n in enumerate(shape):
+        first, last = int(low[axis]), int(high[axis])
+        if n > 2 and last - first < n - 1 and axis not in fixed:
+            yield (
+                f"{axis_names(axis, shape)} {first} to {last}",
+                slab(shape, axis, first, last),
+                3,
+            )
+    yield from patterns(shape)
+
+
+def patterns(shape: tuple[int, ...]) -> Iterator[tuple[str, np.ndarray, int]]:
+    """Every second index, the border, the inner part, the diagonal, the triangles."""
+    grid = np.indices(shape)
+    for axis, n in enumerate(shape):
+        for step in (2, 3):
+            for phase in range(step):
+                if n > 2 * step:
+                    text = f"every {'second' if step == 2 else 'third'} index along axis {axis}"
+                    yield f"{text}, from {phase} on,", grid[axis] % step == phase, 3
+    border = np.ones(shape, bool)
+    border[tuple(slice(1, -1) if n > 2 else slice(None) for n in shape)] = False
+    if border.any() and not border.all():
+        yield "the edges", border, 3
+    for axis, n in enumerate(shape):
+        if n > 3:
+            edges = (grid[axis] == 0) | (grid[axis] == n - 1)
+            yield f"the two edges along axis {axis}", edges, 3
+            yield f"what lies between the two edges along axis {axis}", ~edges, 3
+    if len(shape) >= 2 and shape[-1] == shape[-2] > 1:
+        i, j = grid[-2], grid[-1]
+        for text, mask in (
+            ("the diagonal", i == j),
+            ("the lower triangle", i > j),
+            ("the upper triangle", i < j),
+            ("the off-diagonal part", i != j),
+            ("the lower triangle with the diagonal", i >= j),
+            ("the upper triangle with the diagonal", i <= j),
+        ):
+            yield text, mask, 3
+
+
+def slab(shape: tuple[int, ...], axis: int, first: int, last: int) -> np.ndarray:
+    """The mask of a range of indices along an axis."""
+    mask = np.zeros(shape, bool)
+    mask[(slice(None),) * axis + (slice(first, last + 1),)] = True
+    return mask
+
+
+def axis_name(axis: int, shape: tuple[int, ...]) -> str:
+    """What one index along an axis is called."""
+    return {0: "row", 1: "column"}[axis] if len(shape) == 2 else f"axis {axis}, index"
+
+
+def axis_names(axis: int, shape: tuple[int, ...]) -> str:
+    """What several indices along an axis are called."""
+    return {0: "rows", 1: "columns"}[axis] if len(shape) == 2 else f"axis {axis}, indices"
+
+
+def how(e: Evidence, mask: np.ndarray) -> str:
+    """What is wrong inside a mask that is the same in every trial."""
+    return how_in(e, [mask] * len(e.trials))
+
+
+def how_in(e: Evidence, masks: list[np.ndarray]) -> str:
+    """What is wrong inside masks, one per trial: zero, a factor, or just wrong."""
+    analytic = np.concatenate(
+        [t.analytic[m & t.known] for t, m in zip(e.trials, masks, strict=True)]
+    )
+    numeric = np.concatenate([t.numeric[m & t.known] for t, m in zip(e.trials, masks, strict=True)])
+    allowed = np.concatenate([t.allowed[m & t.known] for t, m in zip(e.trials, masks, strict=True)])
+    if not np.any(analytic):
+        return "is zero"
+    if np.all(np.abs(numeric) <= allowed):
+        return "should be zero"
+    if analytic.size > 2:
+        for k, text in ((-1, "has the wrong sign"), (2, "is half of what it should be"), (0.5, "is twice what it should be")):  # fmt: skip
+            if np.all(np.abs(k * analytic - numeric) <= allowed):
+                return text
+        c = float(np.vdot(analytic, numeric) / np.vdot(analytic, analytic))
+        if np.all(np.abs(c * analytic - numeric) <= allowed) and analytic.size > 3:
+            return f"is wrong by a factor {c:.4g}"
+    return "is wrong"
+
+
+def repeated_index(e: Evidence) -> Iterator[Hint]:
+    """Rows that an array of indices names more than once."""
+    shape = e.first.x.shape
+    for name, ids in e.first.where.fixed:
+        if ids.dtype.kind not in "iu" or ids.size < 2 or not shape:
+            continue
+        for axis, n in enumerate(shape):
+            if ids.min() < -n or ids.max() >= n:
+                continue
+            counts = np.bincount(ids.ravel() % n, minlength=n)
+            if not (counts > 1).any() or (counts > 0).sum() < 2:
+                continue
+            lost = counts > 1
+            wrong = np.array(
+                [any(np.take(t.wrong, i, axis).any() for t in e.trials) for i in range(n)]
+            )
+            if np.array_equal(wrong, lost) and (counts == 1).any():
+                yield (
+                    2,
+                    f"only at the indices that {name} repeats: `d[{name}] += ...` adds once for each "
+                    "index; use np.add.at",
+                )
+                return
+
+
+def region(e: Evidence) -> Iterator[Hint]:
+    """Wrong where a quantity has one sign, or lies on one side of a limit."""
+    names = [name for name, _ in variables(e.first)]
+    for i, name in enumerate(names):
+        values = [list(variables(t))[i][1] for t in e.trials]
+        for side in ("<", ">"):
+            text = one_side(e, name, values, side)
+            if text:
+                yield text
+                return
+
+
+def one_side(e: Evidence, name: str, values: list[np.ndarray], side: str) -> Hint | None:
+    """The hint where everything that is wrong has a quantity on one side of a limit."""
+    sign = 1.0 if side == ">" else -1.0
+    counted = list(zip(e.trials, values, strict=True))
+    for trials, rank in ((counted, 5), (counted[:1], 6)):
+        wrong = np.concatenate([sign * v[t.wrong] for t, v in trials])
+        told = [t.told() & ~t.wrong for t, _ in trials]
+        right = np.concatenate([sign * v[m] for (_, v), m in zip(trials, told, strict=True)])
+        if wrong.size < 2 or right.size < 2 or not wrong.min() > right.max():
+            continue
+        if log_choices(wrong.size + right.size, wrong.size) < CERTAIN:
+            continue
+        low, high = sorted((sign * wrong.min(), sign * right.max()))
+        limit = 0.0 if low <= 0 <= high else round_between(low, high)
+        masks = [(sign * v > sign * limit) & t.known for t, v in trials]
+        some = e._replace(trials=[t for t, _ in trials])
+        what = how_in(some, masks).replace(
+            "should be zero", "should be zero there: a mask or gate is missing"
+        )
+        what = {"is zero": "it is zero there", "is wrong": "it is wrong there"}.get(
+            what, f"it {what}"
+        )
+        if all(np.isin(v, (0, 1)).all() for v in values):
+            where = f"{name} is {'true' if side == '>' else 'false'}"
+        else:
+            where = f"{name} {side} {limit:.4g}"
+        return rank, f"only where {where}: {what}, and right elsewhere"
+    return None
+
+
+def variables(trial: Trial) -> Iterator[tuple[str, np.ndarray]]:
+    """The quantities on whose sign or size the branch of a function usually depends."""
+    shape, y = trial.x.shape, output_name(trial)
+    yield trial.name, trial.x
+    yield f"|{trial.name}|", np.abs(trial.x)
+    if trial.where.out is not None and trial.where.out.shape == shape:
+        yield y, trial.where.out
+    for i, (name, w) in enumerate(zip(trial.where.names, trial.where.values, strict=True)):
+        if i != trial.leaf and w.shape == shape and shape:
+            yield f"({trial.name} - {name})", trial.x - w
+            yield f"|{trial.name} - {name}|", np.abs(trial.x - w)
+            yield name, w
+        elif i != trial.leaf and w.ndim and fits(w, shape):
+            yield name, np.broadcast_to(w, shape)
+    for name, w in trial.where.fixed:
+        if w.ndim and fits(w, shape):
+            yield name, np.broadcast_to(w.astype(np.float64), shape)
+    if trial.dout is not None and trial.dout.shape == shape:
+        yield "dout", trial.dout
+    for axis, n in enumerate(shape):
+        if n > 2:
+            largest = trial.x == trial.x.max(axis=axis, keepdims=True)
+            yield f"({trial.name} is the largest along axis {axis})", largest * 1.0
+
+
+def fits(w: np.ndarray, shape: tuple[int, ...]) -> bool:
+    """Whether an array can be broadcast to a shape."""
+    try:
+        return np.broadcast_shapes(w.shape, shape) == shape
+    except ValueError:
+        return False
+
+
+def log_choices(n: int, k: int) -> float:
+    """log10 of the number of ways to choose k of n."""
+    return (math.lgamma(n + 1) - math.lgamma(k + 1) - math.lgamma(n - k + 1)) / math.log(10)
+
+
+def round_between(low: float, high: float) -> float:
+    """The number with the fewest digits between two numbers."""
+    for digits in range(-3, 12):
+        middle = round((low + high) / 2, digits)
+        if low <= middle <= high:
+            return middle
+    return (low + high) / 2
+
+
+def clipped(e: Evidence) -> Iterator[Hint]:
+    """Right up to a limit, and the limit where the right gradient exceeds it."""
+    limits, seen = [], 0
+    for t in e.trials:
+        wrong = t.wrong
+        if not wrong.any():
+            continue
+        limit = float(np.max(np.abs(t.analytic[wrong])))
+        small = 1e-6 * limit
+        is_clipped = (
+            np.all(np.abs(np.abs(t.analytic[wrong]) - limit) < small)
+            and np.all(np.sign(t.analytic[wrong]) == np.sign(t.numeric[wrong]))
+            and np.all(np.abs(t.numeric[wrong]) > limit)
+            and np.all(np.abs(t.analytic[t.known]) <= limit + small)
+        )
+        if not is_clipped or limit == 0:
+            return
+        seen += int(wrong.sum())
+        limits.append(limit)
+    if seen >= 3:
+        yield 3, f"clipped at {limits[0]:.4g}: the right gradient is larger there"

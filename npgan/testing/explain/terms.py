@@ -1,0 +1,191 @@
+"""Causes that add: a term that is missing or added, a path through a sum, mean or norm."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import islice
+
+import numpy as np
+
+from .evidence import Evidence, Hint, least_squares
+from .quantities import Quantity, fitting, of_argument, output_name, quantities
+from .trial import Trial
+
+MANY = 8
+
+
+def constant_term(e: Evidence) -> Iterator[Hint]:
+    """The same number is added to every entry, whatever dout is."""
+    known = e.first.known
+    if known.sum() < 2:
+        return
+    c = float(np.median(e.first.error[known]))
+    if c and e.holds(lambda t: t.analytic - c):
+        yield 3, f"a constant, {c:.6g}, is added to every entry"
+
+
+def added_term(e: Evidence) -> Iterator[Hint]:
+    """The error is a constant times one quantity."""
+    for i, (text, f) in enumerate(terms(e.first)):
+        known = e.first.known
+        if not np.isfinite(f).all():
+            continue
+        c = least_squares(f[known], e.first.error[known])
+        if not np.isfinite(c) or c == 0 or not e.first.explains(e.first.analytic - c * f):
+            continue
+
+        def candidate(trial: Trial, i: int = i, c: float = c) -> np.ndarray | None:
+            found = next(islice(terms(trial), i, None), None)
+            return None if found is None else trial.analytic - c * found[1]
+
+        nice = any(abs(abs(c) - k) < 2e-3 * k for k in (1, 2, 0.5))
+        if not e.holds(candidate, enough=4 if nice else MANY):
+            continue
+        if abs(abs(c) - 1) < 2e-3:
+            term = text
+        else:
+            term = f"{abs(c):.6g} x {text}"
+        missing = c < 0
+        decay = text == e.first.name and not missing
+        why = (
+            "weight decay, or a product rule"
+            if decay or text == e.first.name
+            else "a path or a term of the sum"
+        )
+        yield (4 if nice else 5), f"{term} is {'missing' if missing else 'added'}: {why}"
+        return
+
+
+def terms(trial: Trial) -> Iterator[Quantity]:
+    """Quantities that may be terms of a gradient, all of the argument's shape."""
+    shape = trial.x.shape
+    yield trial.name, trial.x
+    yield f"sign({trial.name})", np.sign(trial.x)
+    for name, other in trial.others:
+        if other.shape == shape:
+            yield f"the gradient of {name}", other
+    if trial.dout is not None:
+        for text, f in of_dout(trial, trial.dout):
+            for _, fitted in fitting(iter([(text, f)]), shape):
+                yield text, fitted
+    yield from quantities(trial, shape)
+
+
+def of_dout(trial: Trial, dout: np.ndarray) -> Iterator[Quantity]:
+    """dout itself, its sums, and its products with what it meets."""
+    yield "dout", dout
+    y = output_name(trial)
+    out = trial.out
+    assert out is not None
+    for axis in range(dout.ndim):
+        yield f"dout summed over axis {axis}", dout.sum(axis=axis)
+        yield f"(dout {y}) summed over axis {axis}", (dout * out).sum(axis=axis)
+    for text, f in quantities(trial, dout.shape):
+        yield f"dout {text}", dout * f
+        for axis in range(dout.ndim):
+            if dout.ndim - 1 == trial.x.ndim:
+                yield f"(dout {text}) summed over axis {axis}", (dout * f).sum(axis=axis)
+
+
+def dropped_along_axis(e: Evidence) -> Iterator[Hint]:
+    """Along one axis the error is one number times 1, x or y: a path through one number is lost."""
+    if not all(t.is_full for t in e.trials) or not e.first.x.ndim:
+        return
+    shape, name = e.first.x.shape, e.first.name
+    for axis in range(len(shape)):
+        if shape[axis] < 3:
+            continue
+        if proportional(e, axis, lambda t: np.ones(shape), 1):
+            yield (
+                5,
+                f"a term is dropped or added, the same along axis {axis}: "
+                "the path through a mean or sum over it",
+            )
+            return
+        y = output_name(e.first)
+        if e.first.out is not None and e.first.out.shape == shape:
+            if proportional(e, axis, lambda t: t.out, 1):
+                yield (
+                    5,
+                    f"a term proportional to {y} along axis {axis} is dropped or wrong: the path "
+                    "through a sum or norm over it",
+                )
+                return
+        found = [t for t, _ in of_argument(e.first.x, name)]
+        for i in range(len(found)):
+            if proportional(e, axis, lambda t, i=i: list(of_argument(t.x, name))[i][1], 1):
+                yield (
+                    5,
+                    f"a term proportional to {found[i]} along axis {axis} is dropped or wrong: the "
+                    "path through a sum, norm or variance over it",
+                )
+                return
+        if proportional(e, axis, lambda t, a=axis: t.x - t.x.mean(axis=a, keepdims=True), 1):
+            yield (
+                5,
+                f"a term proportional to {name} minus its mean along axis {axis} is dropped or "
+                "wrong: the path through the variance",
+            )
+            return
+        if shape[axis] > 3 and linear_along(e, axis):
+            yield (
+                6,
+                f"terms linear in {name} along axis {axis} are dropped: "
+                "the path through its mean or variance",
+            )
+            return
+    if e.first.x.size > 3 and len(shape) > 1:
+        flat = [(t.error.ravel(), t.x.ravel()) for t in e.trials]
+        if all(np.ptp(error) < 1e-3 * np.max(np.abs(error)) for error, _ in flat):
+            yield 5, "the same number is missing at every entry: the path through a mean or sum"
+
+
+def proportional(e: Evidence, axis: int, of: object, free: int) -> bool:
+    """Whether the error is a number per slice times a quantity, in every trial."""
+    seen = 0
+    for t in e.trials:
+        q = of(t)  # type: ignore[operator]
+        if q is None or not np.isfinite(q).all():
+            return False
+        squares = (q**2).sum(axis=axis, keepdims=True)
+        if not np.all(squares > 0):
+            return False
+        number = (t.error * q).sum(axis=axis, keepdims=True) / squares
+        rest = np.abs(t.error - number * q)
+        if np.any(rest > t.allowed) or np.any(rest > 1e-2 * np.max(np.abs(t.error))):
+            return False
+        large = np.abs(number * q) > 4 * t.allowed
+        seen += int(large.sum() - free * large.any(axis=axis).sum())
+    return seen >= MANY
+
+
+def linear_along(e: Evidence, axis: int) -> bool:
+    """Whether the error is a + b x along an axis, with numbers a and b per slice."""
+    seen = 0
+    for t in e.trials:
+        centred = t.x - t.x.mean(axis=axis, keepdims=True)
+        squares = (centred**2).sum(axis=axis, keepdims=True)
+        if not np.all(squares > 0):
+            return False
+        slope = (t.error * centred).sum(axis=axis, keepdims=True) / squares
+        rest = t.error - t.error.mean(axis=axis, keepdims=True) - slope * centred
+        if np.max(np.abs(rest)) > 1e-3 * np.max(np.abs(t.error)):
+            return False
+        seen += rest.size - 2 * slope.size
+    return seen >= MANY
+
+
+def averaged(e: Evidence) -> Iterator[Hint]:
+    """The right gradient, averaged or summed over an axis that belongs to it."""
+    if not all(t.is_full for t in e.trials):
+        return
+    for axis, n in enumerate(e.first.x.shape):
+        if n < 2:
+            continue
+        for text, of in (("averaged", np.mean), ("summed", np.sum)):
+            if all(
+                np.all(np.abs(of(t.numeric, axis=axis, keepdims=True) - t.analytic) <= t.allowed)
+                for t in e.trials
+            ):
+                yield 3, f"{text} over axis {axis}, which must be kept"
+                return
