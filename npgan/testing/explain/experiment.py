@@ -47,7 +47,7 @@ def make_trials(points: Points, leaf: int, attempt: int, wrong: np.ndarray) -> l
         few = chosen_entries(points, leaf, wrong, MOST_ENTRIES_ELSEWHERE)
         for is_shuffled in (True, False):
             values = other_values(points, is_shuffled)
-            elsewhere = point_at(points, [v.astype(dtype) for v in values])
+            elsewhere = point_at(points, [np.asarray(v, dtype) for v in values])
             if elsewhere is not None:
                 trial = trial_at(points, leaf, elsewhere, second, few)
                 trials += [trial] if trial is not None else []
@@ -148,7 +148,12 @@ def make(
     has_one_array = len(shapes) == 1 and shapes[0] != () and problem.style != "loss"
 
     def backward(other: np.ndarray) -> np.ndarray:
-        found = gradients_at(points, point.values, other)[leaf]
+        try:
+            found = gradients_at(points, point.values, other)[leaf]
+        except BudgetError:
+            raise
+        except Exception:  # whatever backward raises for a dout that it does not expect
+            found = None
         return np.full(problem.values[leaf].shape, np.nan) if found is None else found
 
     where = Where(

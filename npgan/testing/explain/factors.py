@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from itertools import islice
 
 import numpy as np
 
@@ -136,7 +135,7 @@ def matching_quantity(
                 continue
 
             def candidate(trial: Trial, i: int = i, power: int = power) -> np.ndarray | None:
-                _, f = next(islice(quantities(trial, shape(trial)), i, None))
+                f = quantities(trial, shape(trial))[i][1]
                 return scaled(trial, f if power > 0 else 1 / f)
 
             first = candidate(e.first)
@@ -152,6 +151,9 @@ def matching_quantity(
                 lambda t, k=k, c=candidate: k * c(t), enough=4 if nice else MANY
             ):
                 continue
+            if power > 0 and np.isin(f, (0, 1)).all():
+                yield 4, f"a mask or gate is forgotten{where}: numeric = analytic x {text}"
+                return
             front = "" if k == 1 else "-" if k == -1 else f"{k:.4g} "
             if power > 0:
                 yield (
@@ -206,7 +208,7 @@ def relative_error(e: Evidence) -> Iterator[Hint]:
                 continue
 
             def term(trial: Trial, i: int = i, power: int = power) -> np.ndarray:
-                _, f = next(islice(quantities(trial, trial.x.shape), i, None))
+                f = quantities(trial, trial.x.shape)[i][1]
                 return trial.analytic * (f if power > 0 else 1 / f)
 
             known = e.first.known
@@ -216,6 +218,6 @@ def relative_error(e: Evidence) -> Iterator[Hint]:
             if e.holds(lambda t, k=k, term=term: t.analytic + k * term(t), enough=MANY):
                 yield (
                     7,
-                    f"the relative error is proportional to {name}: numeric = analytic x (1 + {k:.3g} {name})",
+                    f"the relative error is proportional to {name}: numeric = analytic x (1 {'+' if k > 0 else '-'} {abs(k):.3g} {name})",
                 )
                 return

@@ -21,16 +21,21 @@ RULES = (
     order.moved,
     order.swapped,
     order.lost_signs,
+    places.labelled,
     order.symmetric,
     places.one_part,
     places.repeated_index,
     places.clipped,
-    terms.constant_term,
-    terms.averaged,
+    order.shifted,
     paths.transposed_jacobian,
+    order.flipped_kernel,
+    order.permuted,
+    terms.constant_term,
     paths.ignored_outputs,
     order.moved_dout,
     places.region,
+    places.masked,
+    terms.averaged,
     factors.local_derivative,
     factors.derivative_of_output,
     terms.added_term,
@@ -48,8 +53,8 @@ def hints(e: Evidence) -> list[str]:
     with np.errstate(all="ignore"), suppress(BudgetError):
         for rule in RULES if e.trials else ():
             found += rule(e)
-            if any(rank < 2 for rank, _ in found):
-                break
+            if any(rank <= 2 for rank, _ in found):
+                break  # certain and simple: what comes later fits by coincidence or says the same
     found.sort(key=lambda hint: hint[0])
     return [text for _, text in found] or [no_pattern(e)]
 

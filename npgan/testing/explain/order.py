@@ -9,6 +9,7 @@ from itertools import combinations, permutations
 import numpy as np
 
 from .evidence import Evidence, Hint
+from .trial import Trial
 
 Move = Callable[[np.ndarray], np.ndarray]
 SWAPPED_BLOCKS = (2, 3, 4)  # gates of recurrent layers lie side by side
@@ -21,6 +22,68 @@ def moved(e: Evidence) -> Iterator[Hint]:
         if e.holds(lambda t, move=move: move(t.analytic)):
             yield 2, text
             return
+
+
+def shifted(e: Evidence) -> Iterator[Hint]:
+    """Shifted by one, two or three, with unknown numbers at the edge."""
+    for axis, n in enumerate(e.first.x.shape):
+        for by in (1, -1, 2, -2, 3, -3):
+            if n < abs(by) + 2:
+                continue
+            edge = slice(0, by) if by > 0 else slice(n + by, n)
+            at_edge = (slice(None),) * axis + (edge,)
+
+            def candidate(
+                t: Trial, axis: int = axis, by: int = by, at_edge: tuple[slice, ...] = at_edge
+            ) -> np.ndarray:
+                moved = np.roll(t.analytic, by, axis)
+                numeric = np.where(t.known, t.numeric, 0.0)
+                moved[at_edge] = numeric[at_edge]  # what left the array is not known
+                return moved
+
+            if e.holds(candidate, enough=6):
+                count = {1: "one", 2: "two", 3: "three"}[abs(by)]
+                yield (
+                    2,
+                    f"shifted by {count} along axis {axis}: an index, a slice or a padding is off "
+                    f"by {count}",
+                )
+                return
+
+
+def flipped_kernel(e: Evidence) -> Iterator[Hint]:
+    """Right where both dout and the gradient are flipped: the kernel between them is."""
+    out = e.first.where.out
+    if out is None:
+        return
+    for p in range(out.ndim):
+        for q in range(e.first.x.ndim):
+            if out.shape[p] < 2 or e.first.x.shape[q] < 2:
+                continue
+
+            def candidate(t: Trial, p: int = p, q: int = q) -> np.ndarray | None:
+                return None if t.dout is None else np.flip(t.with_dout(np.flip(t.dout, p)), q)
+
+            if e.holds(candidate):
+                yield (
+                    2,
+                    f"what multiplies dout is flipped along axis {q}: a convolution for a "
+                    "correlation, or the reverse",
+                )
+                return
+
+
+def permuted(e: Evidence) -> Iterator[Hint]:
+    """The right numbers in another order, another one at other arguments."""
+    if not all(t.is_full for t in e.trials) or e.first.x.size < 4:
+        return
+    for t in e.trials:
+        a, b = np.sort(t.analytic, axis=None), np.sort(t.numeric, axis=None)
+        if np.any(np.abs(a - b) > t.allowed.max()):
+            return
+        if np.count_nonzero(np.diff(b) > 10 * t.allowed.max()) < 3:
+            return
+    yield 3, "the right numbers in the wrong order: the indices of a sort or gather are not undone"
 
 
 def moved_dout(e: Evidence) -> Iterator[Hint]:

@@ -11,8 +11,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from .evidence import Evidence, Hint
-from .places import parts
-from .trial import Trial
+from .places import is_plural, plural, smallest_part
 
 MANY = 6
 
@@ -45,7 +44,7 @@ def transposed_jacobian(e: Evidence) -> Iterator[Hint]:
         yield (
             2,
             "the forward map is applied to dout instead of its transpose: "
-            "the order of indices, or the direction of a sum, must be reversed",
+            "a matrix, a kernel, the order of indices or the direction of a sum must be reversed",
         )
 
 
@@ -65,33 +64,39 @@ def ignored_outputs(e: Evidence) -> Iterator[Hint]:
         return
     shape = out.shape
     lost = all(np.all(np.abs(own[wrong]) <= allowed) for own, _, allowed in pairs)
-    what = "is not used" if lost else "is used wrongly"
-    for text, mask, _ in parts(shape, right_rows.reshape(shape)):
-        flat = mask.ravel()
-        if not (right_rows & ~flat).any() and not (wrong & flat).any():
-            if lost:
-                yield 3, f"only {text} of dout is used; the rest of it is ignored"
-            else:
-                yield 4, f"right for {text} of dout only: {cut_off(e)}"
-            return
-    for text, mask, _ in parts(shape, wrong.reshape(shape)):
-        flat = mask.ravel()
-        if not (wrong & ~flat).any() and not (right_rows & flat).any():
-            yield (3 if lost else 4), f"{text} of dout {what}; the rest of it is right"
-            return
-
-
-def cut_off(e: Evidence) -> str:
-    """What a part of the outputs that is wrong may mean."""
-    return "could be a recursion that is cut off, or a path that later outputs take"
+    right_part = smallest_part(shape, right_rows.reshape(shape), told.reshape(shape))
+    wrong_part = smallest_part(shape, wrong.reshape(shape), told.reshape(shape))
+    few_wrong = wrong.sum() <= right_rows.sum()
+    if (
+        wrong_part
+        and (few_wrong or not right_part)
+        and not (wrong_part[1].ravel() & right_rows).any()
+    ):
+        text = wrong_part[0]
+        what = "is not used" if lost else "is used wrongly"
+        what = plural(what) if is_plural(text) else what
+        is_tail = not lost and any(f" to {n - 1}" in text or f" {n - 1} (an" in text for n in shape)
+        why = ": could be a recursion that is cut off" if is_tail else ""
+        yield (3 if lost else 4), f"{text} of dout {what}; the rest of it is right{why}"
+    elif right_part and not (right_part[1].ravel() & wrong).any():
+        text = right_part[0]
+        are = "are" if is_plural(text) else "is"
+        if lost:
+            yield 3, f"only {text} of dout {are} used; the rest of it is ignored"
+        else:
+            yield (
+                4,
+                f"right for {text} of dout only: could be a recursion that is cut off, a wrong "
+                "stride, or a path that is dropped",
+            )
 
 
 def dropped_paths(e: Evidence) -> Iterator[Hint]:
     """Where backward's Jacobian is wrong it is zero; or only its diagonal is wrong."""
     pairs, out = rows(e), e.first.where.out
-    if not pairs or out is None:
-        return
     x = e.first.x
+    if not pairs or out is None or not x.ndim:
+        return
     entries = e.first.entries
     if any(own.shape != pairs[0][0].shape for own, _, _ in pairs):
         pairs = pairs[:1]
@@ -102,9 +107,8 @@ def dropped_paths(e: Evidence) -> Iterator[Hint]:
         lost &= np.abs(own) <= allowed
         real |= np.abs(right) > allowed
     right = real & ~wrong
-    if wrong.sum() < MANY or right.sum() < MANY:
-        if wrong.sum() < MANY:
-            return
+    if wrong.sum() < MANY:
+        return
     at_out = np.array(np.unravel_index(np.arange(out.size), out.shape))
     at_in = np.array(np.unravel_index(entries, x.shape))
     all_lost = bool(np.all(lost[wrong]))
@@ -126,12 +130,12 @@ def dropped_paths(e: Evidence) -> Iterator[Hint]:
             if wrong_lags == {0} and 0 not in right_lags:
                 how = "is dropped" if all_lost else "is wrong"
                 yield (
-                    3,
+                    4,
                     f"the effect of each index of axis {q} on its own output {how} (the term with "
                     "the Kronecker delta); that on the others is right",
                 )
                 return
-            steps = {abs(k) for k in right_lags}
+            steps = {abs(int(k)) for k in right_lags}
             if all_lost and min(steps) == 0 and max(steps) < min(abs(k) for k in wrong_lags):
                 yield (
                     3,
@@ -173,18 +177,11 @@ def through_one_number(e: Evidence) -> Iterator[Hint]:
         if not ranks:
             continue
         if max(ranks) <= 2 and min(full) >= max(ranks) + 2:
-            rest = [a for a in range(x.ndim) if a not in axes]
-            over = "all entries" if not axes else "axis " + " and ".join(map(str, rest))
+            per = " for each index of axis " + " and ".join(map(str, axes)) if axes else ""
             if max(ranks) == 1:
-                yield (
-                    6,
-                    f"the path through one number (a sum, mean, norm or maximum over {over}) is dropped or wrong",
-                )
+                yield 6, f"the path through one number{per} (a sum, mean, norm or maximum) is wrong"
             else:
-                yield (
-                    6,
-                    f"the path through two numbers (such as mean and variance over {over}) is dropped or wrong",
-                )
+                yield 6, f"the path through two numbers{per} (such as mean and variance) is wrong"
             return
 
 

@@ -24,42 +24,54 @@ def one_part(e: Evidence) -> Iterator[Hint]:
     right = known & ~wrong
     if not wrong.any() or not right.any():
         return
-    for text, mask, rank in parts(shape, wrong):
-        inside = wrong & mask
-        # All that is wrong lies in the part, and most of what is known of the part is wrong.
-        if (wrong & ~mask).any() or not e.confined(mask) or (~mask & known).sum() < 1:
-            continue
-        if 2 * inside.sum() <= (known & mask).sum():
-            continue
-        yield rank, f"only {text} {how(e, mask)}; the others are right"
+    part = smallest_part(shape, wrong, known)
+    if part is None or not e.confined(part[1]):
         return
+    text, mask = part
+    # A part that is nearly everything may be wrong for a reason that is not its place.
+    rank = (
+        2 if text.startswith("the entry") else 3 if 2 * (mask & known).sum() <= known.sum() else 6
+    )
+    yield rank, f"only {text} {how(e, mask, text)}; the others are right"
 
 
-def parts(shape: tuple[int, ...], wrong: np.ndarray) -> Iterator[tuple[str, np.ndarray, int]]:
-    """(name, mask, rank) of the parts in which everything that is wrong may lie, small ones first."""
+def smallest_part(
+    shape: tuple[int, ...], wrong: np.ndarray, known: np.ndarray
+) -> tuple[str, np.ndarray] | None:
+    """(name, mask) of the smallest part that holds all that is wrong, if it is mostly wrong."""
+    best: tuple[str, np.ndarray] | None = None
+    size = 2 * int(wrong.sum())  # at least half of the part must be wrong
+    for text, mask in parts(shape, wrong):
+        n = int((mask & known).sum())
+        if n < size and not (wrong & ~mask).any() and (known & ~mask).any():
+            best, size = (text, mask), n
+    return best
+
+
+def parts(shape: tuple[int, ...], wrong: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
+    """(name, mask) of the parts in which everything that is wrong may lie."""
     indices = np.argwhere(wrong)
     low, high = indices.min(axis=0), indices.max(axis=0)
     count = sum(1 for n in shape if n > 1)
     fixed = [axis for axis, n in enumerate(shape) if low[axis] == high[axis] and n > 1]
     if len(fixed) == count:
-        yield f"the entry {[int(i) for i in low]}", wrong, 2
+        yield f"the entry {[int(i) for i in low]}", wrong
         return
     for axis in fixed:
         i = int(low[axis])
         edge = " (an edge)" if i in (0, shape[axis] - 1) else ""
-        yield f"{axis_name(axis, shape)} {i}{edge}", slab(shape, axis, i, i), 3
+        yield f"{axis_name(axis, shape)} {i}{edge}", slab(shape, axis, i, i)
     for axis, n in enumerate(shape):
         first, last = int(low[axis]), int(high[axis])
         if n > 2 and last - first < n - 1 and axis not in fixed:
             yield (
                 f"{axis_names(axis, shape)} {first} to {last}",
                 slab(shape, axis, first, last),
-                3,
             )
     yield from patterns(shape)
 
 
-def patterns(shape: tuple[int, ...]) -> Iterator[tuple[str, np.ndarray, int]]:
+def patterns(shape: tuple[int, ...]) -> Iterator[tuple[str, np.ndarray]]:
     """Every second index, the border, the inner part, the diagonal, the triangles."""
     grid = np.indices(shape)
     for axis, n in enumerate(shape):
@@ -67,16 +79,16 @@ def patterns(shape: tuple[int, ...]) -> Iterator[tuple[str, np.ndarray, int]]:
             for phase in range(step):
                 if n > 2 * step:
                     text = f"every {'second' if step == 2 else 'third'} index along axis {axis}"
-                    yield f"{text}, from {phase} on,", grid[axis] % step == phase, 3
+                    yield f"{text}, from {phase} on,", grid[axis] % step == phase
     border = np.ones(shape, bool)
     border[tuple(slice(1, -1) if n > 2 else slice(None) for n in shape)] = False
     if border.any() and not border.all():
-        yield "the edges", border, 3
+        yield "the edges", border
     for axis, n in enumerate(shape):
         if n > 3:
             edges = (grid[axis] == 0) | (grid[axis] == n - 1)
-            yield f"the two edges along axis {axis}", edges, 3
-            yield f"what lies between the two edges along axis {axis}", ~edges, 3
+            yield f"the two edges along axis {axis}", edges
+            yield f"what lies between the two edges along axis {axis}", ~edges
     if len(shape) >= 2 and shape[-1] == shape[-2] > 1:
         i, j = grid[-2], grid[-1]
         for text, mask in (
@@ -87,7 +99,7 @@ def patterns(shape: tuple[int, ...]) -> Iterator[tuple[str, np.ndarray, int]]:
             ("the lower triangle with the diagonal", i >= j),
             ("the upper triangle with the diagonal", i <= j),
         ):
-            yield text, mask, 3
+            yield text, mask
 
 
 def slab(shape: tuple[int, ...], axis: int, first: int, last: int) -> np.ndarray:
@@ -107,9 +119,20 @@ def axis_names(axis: int, shape: tuple[int, ...]) -> str:
     return {0: "rows", 1: "columns"}[axis] if len(shape) == 2 else f"axis {axis}, indices"
 
 
-def how(e: Evidence, mask: np.ndarray) -> str:
+def how(e: Evidence, mask: np.ndarray, text: str) -> str:
     """What is wrong inside a mask that is the same in every trial."""
-    return how_in(e, [mask] * len(e.trials))
+    found = how_in(e, [mask] * len(e.trials))
+    return plural(found) if is_plural(text) else found
+
+
+def is_plural(text: str) -> bool:
+    """Whether a part's name is a plural."""
+    return text.startswith(("rows", "columns", "the edges", "the two")) or "indices" in text
+
+
+def plural(text: str) -> str:
+    """A predicate of several parts."""
+    return text.replace("is ", "are ", 1).replace("has ", "have ", 1)
 
 
 def how_in(e: Evidence, masks: list[np.ndarray]) -> str:
@@ -158,6 +181,56 @@ def repeated_index(e: Evidence) -> Iterator[Hint]:
                 return
 
 
+def labelled(e: Evidence) -> Iterator[Hint]:
+    """Wrong at the entries that an array of labels names, or at these and their neighbours."""
+    shape = e.first.x.shape
+    for name, ids in e.first.where.fixed:
+        for axis, n in enumerate(shape):
+            rest = shape[:axis] + shape[axis + 1 :]
+            if ids.dtype.kind not in "iu" or ids.shape != rest or ids.min() < 0 or ids.max() >= n:
+                continue
+            if not ids.ndim or np.ptp(ids) == 0:
+                continue
+
+            def at(shift: int, ids: np.ndarray = ids, axis: int = axis, n: int = n) -> np.ndarray:
+                index = np.expand_dims((ids + shift) % n, axis)
+                return np.arange(n).reshape((n,) + (1,) * (len(shape) - axis - 1)) == index
+
+            for shift in (0, 1, -1):
+                mask = at(0) | at(shift)
+                if all(np.array_equal(t.wrong, mask & t.known) for t in e.trials):
+                    if shift:
+                        yield (
+                            2,
+                            f"only at the entries that {name} names and next to them: {name} is off by one",
+                        )
+                    else:
+                        found = how(e, mask, "")
+                        yield (
+                            2,
+                            f"only the entries that {name} names {plural(found)}; the others are right",
+                        )
+                    return
+
+
+def masked(e: Evidence) -> Iterator[Hint]:
+    """Where backward is wrong, it should be zero, or it is zero; elsewhere it is right."""
+    if not any((t.told() & ~t.wrong).any() for t in e.trials):
+        return
+    seen = sum(int(t.wrong.sum()) for t in e.trials)
+    if seen < 6:
+        return
+    zero = [np.abs(t.numeric[t.wrong]) <= t.allowed[t.wrong] for t in e.trials]
+    if all(z.all() for z in zero):
+        yield (
+            6,
+            "where it is wrong it should be zero, elsewhere it is right: a mask or gate (of a "
+            "maximum, a ReLU, dropout, padding) is missing",
+        )
+    elif not any(np.any(t.analytic[t.wrong]) for t in e.trials):
+        yield 6, "where it is wrong it is zero, elsewhere it is right: a mask or gate is too narrow"
+
+
 def region(e: Evidence) -> Iterator[Hint]:
     """Wrong where a quantity has one sign, or lies on one side of a limit."""
     names = [name for name, _ in variables(e.first)]
@@ -182,9 +255,16 @@ def one_side(e: Evidence, name: str, values: list[np.ndarray], side: str) -> Hin
             continue
         if log_choices(wrong.size + right.size, wrong.size) < CERTAIN:
             continue
+        is_mask = all(np.isin(v, (0, 1)).all() for v in values)
+        errors = np.concatenate([np.abs(t.error[t.wrong]) for t, _ in trials])
+        nearest = errors[np.argsort(wrong)[:3]]
+        # An error that is proportional to the quantity is small where it is small: no limit.
+        jumps = nearest.max() > 0.25 * np.median(errors)
+        if not (is_mask or jumps or right.size > 0.25 * (wrong.size + right.size)):
+            continue
         low, high = sorted((sign * wrong.min(), sign * right.max()))
         limit = 0.0 if low <= 0 <= high else round_between(low, high)
-        masks = [(sign * v > sign * limit) & t.known for t, v in trials]
+        masks = [(sign * v >= wrong.min()) & t.known for t, v in trials]
         some = e._replace(trials=[t for t, _ in trials])
         what = how_in(some, masks).replace(
             "should be zero", "should be zero there: a mask or gate is missing"
@@ -192,7 +272,7 @@ def one_side(e: Evidence, name: str, values: list[np.ndarray], side: str) -> Hin
         what = {"is zero": "it is zero there", "is wrong": "it is wrong there"}.get(
             what, f"it {what}"
         )
-        if all(np.isin(v, (0, 1)).all() for v in values):
+        if is_mask:
             where = f"{name} is {'true' if side == '>' else 'false'}"
         else:
             where = f"{name} {side} {limit:.4g}"

@@ -16,8 +16,15 @@ from .trial import Trial
 Quantity = tuple[str, np.ndarray]
 
 
-def quantities(trial: Trial, shape: tuple[int, ...]) -> Iterator[Quantity]:
+def quantities(trial: Trial, shape: tuple[int, ...]) -> list[Quantity]:
     """Every quantity that can be broadcast to this shape."""
+    if shape not in trial.kept:
+        trial.kept[shape] = list(all_quantities(trial, shape))
+    return trial.kept[shape]
+
+
+def all_quantities(trial: Trial, shape: tuple[int, ...]) -> Iterator[Quantity]:
+    """The quantities, each made once."""
     y = output_name(trial)
     if trial.out is not None:
         yield from fitting(of_output(trial.out, y), shape)
@@ -75,6 +82,12 @@ def of_argument(x: np.ndarray, name: str) -> Iterator[Quantity]:
     yield f"(1 + exp(-{name}))", 1 + np.exp(-x)
     yield f"(1 - tanh({name})²)", 1 - np.tanh(x) ** 2
     yield f"tanh({name})", np.tanh(x)
+    logistic = 1 / (1 + np.exp(-x))
+    yield f"sigmoid({name})", logistic
+    yield f"sigmoid({name}) (1 - sigmoid({name}))", logistic * (1 - logistic)
+    yield f"{name} sigmoid({name}) (1 - sigmoid({name}))", x * logistic * (1 - logistic)
+    yield f"{name} (1 - tanh({name})²)", x * (1 - np.tanh(x) ** 2)
+    yield f"{name} exp(-{name}²/2)", x * np.exp(-(x**2) / 2)
     yield f"log({name})", np.log(x)
     yield f"cos({name})", np.cos(x)
     yield f"sin({name})", np.sin(x)
@@ -109,8 +122,7 @@ def along_axes(x: np.ndarray, name: str) -> Iterator[Quantity]:
     """Sums, means, norms and standard deviations along each axis and of everything."""
     axes: list[int | None] = [None] if x.ndim == 1 else [*range(x.ndim), None]
     for axis in axes if x.ndim else []:
-        where = f"of all of {name}" if axis is None else f"of {name} along axis {axis}"
-        # "sum_of" keeps the axis, so that the result can be broadcast to x.
+        where = f"of all of {name})" if axis is None else f"of {name} along axis {axis})"
         for what, value in (
             ("the standard deviation", x.std(axis=axis, keepdims=True)),
             ("the variance", x.var(axis=axis, keepdims=True)),
@@ -122,10 +134,12 @@ def along_axes(x: np.ndarray, name: str) -> Iterator[Quantity]:
             ("the sum of exp", np.exp(x).sum(axis=axis, keepdims=True)),
             ("the root mean square", np.sqrt((x**2).mean(axis=axis, keepdims=True))),
         ):
-            yield f"{what} {where}", value
+            yield f"({what} {where}", value
         if axis is not None or x.ndim == 1:
             centred = x - x.mean(axis=axis, keepdims=True)
-            yield f"{name} minus its mean along axis {axis or 0}", centred
+            yield f"({name} minus its mean along axis {axis or 0})", centred
+            standardised = centred / x.std(axis=axis, keepdims=True)
+            yield f"({name} normalised along axis {axis or 0})", standardised
 
 
 def fitting(found: Iterator[Quantity], shape: tuple[int, ...]) -> Iterator[Quantity]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import islice
 
 import numpy as np
 
@@ -22,42 +21,54 @@ def constant_term(e: Evidence) -> Iterator[Hint]:
     c = float(np.median(e.first.error[known]))
     if c and e.holds(lambda t: t.analytic - c):
         yield 3, f"a constant, {c:.6g}, is added to every entry"
+    elif c and e.holds(lambda t: t.analytic - np.median(t.error[t.known]), MANY):
+        yield (
+            4,
+            f"the same number, {c:.6g} here, is added to every entry: a constant, or the path "
+            "through a mean or sum over all of them",
+        )
 
 
 def added_term(e: Evidence) -> Iterator[Hint]:
-    """The error is a constant times one quantity."""
-    for i, (text, f) in enumerate(terms(e.first)):
-        known = e.first.known
+    """The error is a constant times one quantity; or, of the argument, a multiple of it."""
+    known, first = e.first.known, e.first
+    for i, (text, f) in enumerate(terms(first)):
         if not np.isfinite(f).all():
             continue
-        c = least_squares(f[known], e.first.error[known])
-        if not np.isfinite(c) or c == 0 or not e.first.explains(e.first.analytic - c * f):
+        c = least_squares(f[known], first.error[known])
+        if not np.isfinite(c) or c == 0 or not first.explains(first.analytic - c * f):
             continue
 
         def candidate(trial: Trial, i: int = i, c: float = c) -> np.ndarray | None:
-            found = next(islice(terms(trial), i, None), None)
-            return None if found is None else trial.analytic - c * found[1]
+            found = terms(trial)
+            return trial.analytic - c * found[i][1] if i < len(found) else None
+
+        def rescaled(trial: Trial) -> np.ndarray:
+            k = least_squares(trial.x[trial.known], trial.error[trial.known])
+            return trial.analytic - k * trial.x
 
         nice = any(abs(abs(c) - k) < 2e-3 * k for k in (1, 2, 0.5))
-        if not e.holds(candidate, enough=4 if nice else MANY):
-            continue
-        if abs(abs(c) - 1) < 2e-3:
-            term = text
+        is_own = text == first.name
+        if e.holds(candidate, enough=4 if nice else MANY):
+            term = text if abs(abs(c) - 1) < 2e-3 else f"{abs(c):.6g} x {text}"
+        elif is_own and e.holds(rescaled, enough=MANY):
+            term = f"a multiple of {text} ({abs(c):.4g} x {text} here)"
         else:
-            term = f"{abs(c):.6g} x {text}"
-        missing = c < 0
-        decay = text == e.first.name and not missing
-        why = (
-            "weight decay, or a product rule"
-            if decay or text == e.first.name
-            else "a path or a term of the sum"
-        )
-        yield (4 if nice else 5), f"{term} is {'missing' if missing else 'added'}: {why}"
+            continue
+        why = "weight decay, or a product rule" if is_own else "a path or a term of the sum"
+        yield (4 if nice else 5), f"{term} is {'missing' if c < 0 else 'added'}: {why}"
         return
 
 
-def terms(trial: Trial) -> Iterator[Quantity]:
+def terms(trial: Trial) -> list[Quantity]:
     """Quantities that may be terms of a gradient, all of the argument's shape."""
+    if "terms" not in trial.kept:
+        trial.kept["terms"] = list(all_terms(trial))
+    return trial.kept["terms"]
+
+
+def all_terms(trial: Trial) -> Iterator[Quantity]:
+    """The terms, each made once."""
     shape = trial.x.shape
     yield trial.name, trial.x
     yield f"sign({trial.name})", np.sign(trial.x)
@@ -103,14 +114,14 @@ def dropped_along_axis(e: Evidence) -> Iterator[Hint]:
             )
             return
         y = output_name(e.first)
-        if e.first.out is not None and e.first.out.shape == shape:
-            if proportional(e, axis, lambda t: t.out, 1):
-                yield (
-                    5,
-                    f"a term proportional to {y} along axis {axis} is dropped or wrong: the path "
-                    "through a sum or norm over it",
-                )
-                return
+        has_output = e.first.out is not None and e.first.out.shape == shape
+        if has_output and proportional(e, axis, lambda t: t.out, 1):
+            yield (
+                5,
+                f"a term proportional to {y} along axis {axis} is dropped or wrong: the path "
+                "through a sum or norm over it",
+            )
+            return
         found = [t for t, _ in of_argument(e.first.x, name)]
         for i in range(len(found)):
             if proportional(e, axis, lambda t, i=i: list(of_argument(t.x, name))[i][1], 1):
@@ -134,10 +145,6 @@ def dropped_along_axis(e: Evidence) -> Iterator[Hint]:
                 "the path through its mean or variance",
             )
             return
-    if e.first.x.size > 3 and len(shape) > 1:
-        flat = [(t.error.ravel(), t.x.ravel()) for t in e.trials]
-        if all(np.ptp(error) < 1e-3 * np.max(np.abs(error)) for error, _ in flat):
-            yield 5, "the same number is missing at every entry: the path through a mean or sum"
 
 
 def proportional(e: Evidence, axis: int, of: object, free: int) -> bool:
@@ -187,5 +194,9 @@ def averaged(e: Evidence) -> Iterator[Hint]:
                 np.all(np.abs(of(t.numeric, axis=axis, keepdims=True) - t.analytic) <= t.allowed)
                 for t in e.trials
             ):
-                yield 3, f"{text} over axis {axis}, which must be kept"
+                yield (
+                    5,
+                    f"the same for every index along axis {axis}: {text} over it, or its weights "
+                    "(a softmax, the largest entry) are forgotten",
+                )
                 return

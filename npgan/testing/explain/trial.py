@@ -55,6 +55,7 @@ class Trial:
         self.jacobian, self.uncertainty = jacobian, error
         self.dout = dout.reshape(where.out.shape) if where.out is not None else None
         self.backward, self.precision = backward, precision
+        self.kept: dict[object, list[tuple[str, np.ndarray]]] = {}  # quantities, by shape
         self.measure(dout @ jacobian, np.abs(dout) @ error)
 
     def measure(self, slopes: np.ndarray, bounds: np.ndarray) -> None:
