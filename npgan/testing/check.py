@@ -271,7 +271,7 @@ def check_leaf(
         if mode == "elements" or (mode == "auto" and is_small(points.problem, leaf)):
             found = compare_entries(points, leaf)
             row = row_of_entries(points, leaf, found)
-            evidence = partial(evidence_of_entries, points, leaf, found, row.index)
+            evidence = partial(evidence_of_entries, points, leaf, found)
         else:
             projections = ProjectionComparison(points, leaf, n_directions)
             found = projections.run()

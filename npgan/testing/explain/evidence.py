@@ -29,7 +29,6 @@ class Evidence(NamedTuple):
 
     trials: Sequence[Trial]
     sizes: Sizes
-    index: tuple[int, ...] | None  # of the worst entry
     # Would this gradient predict the slopes along the directions of projections?
     predicts: Callable[[np.ndarray], bool]
     confined: Callable[[np.ndarray], bool]  # is everything outside this mask right?
@@ -81,9 +80,7 @@ def least_squares(candidate: np.ndarray, numeric: np.ndarray) -> float:
     return float(np.vdot(unit, numeric / size)) / float(np.vdot(unit, unit))
 
 
-def evidence_of_entries(
-    points: Points, leaf: int, found: Comparison, index: tuple[int, ...] | None
-) -> Evidence:
+def evidence_of_entries(points: Points, leaf: int, found: Comparison) -> Evidence:
     """From a comparison entry by entry, to which other points and other douts are added."""
     attempt = 0 if not found.kinks else first_attempt(points, leaf)
     trials = make_trials(points, leaf, attempt, np.flatnonzero(found.wrong))
@@ -98,7 +95,6 @@ def evidence_of_entries(
     return Evidence(
         trials=usable(trials),
         sizes=sizes_of(points.problem),
-        index=index,
         predicts=lambda candidate: True,
         confined=confined,
         powers=lambda factor: powers_of_lengths(points, leaf, factor),
@@ -135,7 +131,6 @@ def evidence_of_projections(
     return Evidence(
         trials=usable(make_trials(points, leaf, attempt, np.array(wrong, int))),
         sizes=sizes_of(points.problem),
-        index=index,
         predicts=predicts,
         confined=confined,
         powers=lambda factor: powers_of_lengths(points, leaf, factor),

@@ -64,13 +64,13 @@ def chosen_entries(points: Points, leaf: int, wrong: np.ndarray, most: int) -> n
     problem = points.problem
     shape, n = problem.values[leaf].shape, problem.values[leaf].size
     numbers = problem.out_size + sum(v.size for v in problem.values)
-    most = int(np.clip(MUCH_WORK / (8 * numbers), 16, most))
+    most = max(16, min(int(MUCH_WORK / (8 * numbers)), most))
     if n <= most:
         return np.arange(n)
     rng = generator(points.seed, Stream.EXPLANATIONS, leaf)
     chosen = set(wrong[: most // 4].tolist())
     if wrong.size:
-        index = np.unravel_index(int(wrong[0]), shape)
+        index = [int(i) for i in np.unravel_index(int(wrong[0]), shape)]
         for axis, length in enumerate(shape):
             picks = rng.choice(length, min(length, most // (4 * len(shape))), replace=False)
             for i in [0, length - 1, *picks]:

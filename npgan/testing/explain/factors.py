@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from .evidence import Evidence, Hint, least_squares
+from .evidence import Candidate, Evidence, Hint, least_squares
 from .quantities import quantities
 from .trial import Trial
 
@@ -53,14 +53,16 @@ def name_of_factor(c: float, e: Evidence) -> str:
     if near(0.5):
         return "twice what it should be: a factor 1/2 is missing, or the gradient was added twice"
     for n, names in e.sizes.items():
-        what, is_same = " and ".join(names[:2]), n in powers
+        what, is_same = names[0], n in powers
+        also = f"; {n} is {names[1]}, too" if len(names) > 1 else ""
         if is_same and n < 5:
             continue  # a small factor that does not depend on this size
-        rest = f"; or a constant {n}, since with other sizes it stays {n}" if is_same else ""
+        rest = f"; or a constant {n}: with other sizes it stays {n}" if is_same else also
+        gone = f"(1/{n} is missing)"
         for value, text in (
             (n, f"{n} times too small, and {n} is {what}: {MEAN_FOR_SUM}{rest}"),
             (-n, f"{n} times too small with the wrong sign, and {n} is {what}{rest}"),
-            (1 / n, f"{n} times too large, and {n} is {what}: {SUM_FOR_MEAN} (1/{n} is missing){rest}"),
+            (1 / n, f"{n} times too large, and {n} is {what}: {SUM_FOR_MEAN} {gone}{rest}"),
             (-1 / n, f"{n} times too large with the wrong sign, and {n} is {what}{rest}"),
         ):  # fmt: skip
             if near(value):
@@ -88,7 +90,7 @@ def sized(c: float, product: float, powers: dict[int, float], e: Evidence) -> st
         names = [e.sizes[n][0] for n, p in powers.items() if p and n in e.sizes]
     else:
         written = str(n)
-    what = " and ".join(names[:2]) or "a length"
+    what = names[0] if names else "a length"
     times = "" if abs(abs(rest) - 1) < 2e-3 else f" and a factor {abs(rest):.4g}"
     sign = " with the wrong sign" if rest < 0 else ""
     if product > 1:
@@ -148,7 +150,7 @@ def matching_quantity(
             nice = [n for n in NICE if abs(k / n - 1) < 2e-3]
             k = nice[0] if nice else k
             if not varies(e, candidate) or not e.holds(
-                lambda t, k=k, c=candidate: k * c(t), enough=4 if nice else MANY
+                times(k, candidate), enough=4 if nice else MANY
             ):
                 continue
             if power > 0 and np.isin(f, (0, 1)).all():
@@ -167,6 +169,21 @@ def matching_quantity(
                     f"a factor {text} too many{where}: numeric = analytic / {text}{back}",
                 )
             return
+
+
+def times(k: float, candidate: Candidate) -> Candidate:
+    """A multiple of a candidate."""
+
+    def corrected(t: Trial) -> np.ndarray | None:
+        found = candidate(t)
+        return None if found is None else k * found
+
+    return corrected
+
+
+def plus(k: float, term: Callable[[Trial], np.ndarray]) -> Candidate:
+    """What backward returned, with a multiple of a term."""
+    return lambda t: t.analytic + k * term(t)
 
 
 def varies(e: Evidence, candidate: Callable[[Trial], np.ndarray | None]) -> bool:
@@ -215,9 +232,10 @@ def relative_error(e: Evidence) -> Iterator[Hint]:
             k = least_squares(term(e.first)[known], -e.first.error[known])
             if not np.isfinite(k) or k == 0:
                 continue
-            if e.holds(lambda t, k=k, term=term: t.analytic + k * term(t), enough=MANY):
+            if e.holds(plus(k, term), enough=MANY):
                 yield (
                     7,
-                    f"the relative error is proportional to {name}: numeric = analytic x (1 {'+' if k > 0 else '-'} {abs(k):.3g} {name})",
+                    f"the relative error is proportional to {name}: numeric = analytic x "
+                    f"(1 {'+' if k > 0 else '-'} {abs(k):.3g} {name})",
                 )
                 return

@@ -12,7 +12,7 @@ from contextlib import suppress
 import numpy as np
 
 from ..problem.errors import BudgetError
-from . import factors, order, paths, places, terms
+from . import factors, order, paths, places, symmetry, terms
 from .evidence import Evidence, Hint
 
 RULES = (
@@ -22,7 +22,8 @@ RULES = (
     order.swapped,
     order.lost_signs,
     places.labelled,
-    order.symmetric,
+    symmetry.symmetric,
+    symmetry.used_twice,
     places.one_part,
     places.repeated_index,
     places.clipped,

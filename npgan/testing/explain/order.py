@@ -1,4 +1,4 @@
-"""Causes that move entries: transposed, flipped, shifted, swapped, not symmetrised."""
+"""Causes that move entries: transposed, flipped, shifted, swapped, permuted."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from itertools import combinations, permutations
 
 import numpy as np
 
-from .evidence import Evidence, Hint
+from .evidence import Candidate, Evidence, Hint
 from .trial import Trial
 
 Move = Callable[[np.ndarray], np.ndarray]
@@ -19,7 +19,7 @@ def moved(e: Evidence) -> Iterator[Hint]:
     """The right numbers at the wrong indices."""
     shape = e.first.x.shape
     for text, move in moves(shape):
-        if e.holds(lambda t, move=move: move(t.analytic)):
+        if e.holds(on_gradient(move)):
             yield 2, text
             return
 
@@ -92,7 +92,7 @@ def moved_dout(e: Evidence) -> Iterator[Hint]:
     if out is None or out.size < 2:
         return
     for text, move in moves(out.shape):
-        if e.holds(lambda t, move=move: None if t.dout is None else t.with_dout(move(t.dout))):
+        if e.holds(on_dout(move)):
             yield 3, f"dout is used in the wrong order, or the output's index is: {text}"
             return
 
@@ -126,7 +126,8 @@ def moves(shape: tuple[int, ...]) -> Iterator[tuple[str, Move]]:
             turned = tuple(shape[i] for i in order)
             if turned != shape:
                 yield (
-                    "laid out as the transposed matrix, then reshaped: transpose instead of reshape",
+                    "laid out as the transposed matrix, then reshaped: "
+                    "transpose instead of reshape",
                     relay(order, shape),
                 )
     for axis in axes:
@@ -141,6 +142,16 @@ def moves(shape: tuple[int, ...]) -> Iterator[tuple[str, Move]]:
                         f"blocks {which} of {count} along axis {axis} are swapped",
                         reorder(order, length, axis),
                     )
+
+
+def on_gradient(move: Move) -> Candidate:
+    """The moved gradient."""
+    return lambda t: move(t.analytic)
+
+
+def on_dout(move: Move) -> Candidate:
+    """The gradient for a moved dout."""
+    return lambda t: None if t.dout is None else t.with_dout(move(t.dout))
 
 
 def turn(order: tuple[int, ...]) -> Move:
@@ -191,7 +202,13 @@ def swapped(e: Evidence) -> Iterator[Hint]:
             ("", lambda g, shape: g if g.shape == shape else None),
             (" (transposed)", lambda g, shape: g.T if g.ndim > 1 and g.T.shape == shape else None),
         ):
-            if e.holds(lambda t, i=i, put=put: put(t.others[i][1], t.x.shape)):
+
+            def candidate(
+                t: Trial, i: int = i, put: Callable[..., np.ndarray | None] = put
+            ) -> np.ndarray | None:
+                return put(t.others[i][1], t.x.shape)
+
+            if e.holds(candidate):
                 yield (
                     2,
                     f"this is where the gradient of {name}{how} belongs: two gradients are swapped",
@@ -210,55 +227,3 @@ def lost_signs(e: Evidence) -> Iterator[Hint]:
         return
     if e.holds(lambda t: np.copysign(t.analytic, np.where(t.known, t.numeric, 1.0))):
         yield 2, "the signs are lost: analytic = |numeric|"
-
-
-def symmetric(e: Evidence) -> Iterator[Hint]:
-    """The gradient by a square matrix, or of a function of a product with itself."""
-    shape = e.first.x.shape
-    if len(shape) >= 2 and shape[-1] == shape[-2] > 1:
-        both = lambda a: a + np.swapaxes(a, -1, -2)
-        diagonal = np.eye(shape[-1])
-        for text, change in (
-            ("numeric = analytic + analytic.T: the second path, through the transpose, is missing", both),
-            ("numeric = (analytic + analytic.T) / 2: the gradient is not symmetrised", lambda a: both(a) / 2),
-            ("numeric = the lower triangle of analytic + analytic.T: func reads only one triangle", lambda a: np.tril(both(a)) - diagonal * a),
-            ("numeric = the upper triangle of analytic + analytic.T: func reads only one triangle", lambda a: np.triu(both(a)) - diagonal * a),
-            ("only the lower triangle of analytic belongs here: func reads only this one", np.tril),
-            ("only the upper triangle of analytic belongs here: func reads only this one", np.triu),
-            ("the off-diagonal entries are twice what they should be: each belongs to one entry, not to two", lambda a: (a + diagonal * a) / 2),
-            ("the off-diagonal entries are half of what they should be: each stands for two", lambda a: 2 * a - diagonal * a),
-        ):  # fmt: skip
-            if e.holds(lambda t, change=change: change(t.analytic)):
-                yield 2, text
-                return
-        if all(t.is_full for t in e.trials) and is_symmetrised(e):
-            yield 2, "symmetrised: analytic = (numeric + numeric.T) / 2, but func reads each entry"
-            return
-    out = e.first.where.out
-    if out is not None and out.ndim >= 2 and out.shape[-1] == out.shape[-2] > 1:
-        for text, sign in (("+", 1), ("-", -1)):
-            if e.holds(
-                lambda t, s=sign: (
-                    None
-                    if t.dout is None
-                    else t.with_dout(t.dout) + s * t.with_dout(np.swapaxes(t.dout, -1, -2))
-                )
-            ):
-                yield (
-                    2,
-                    f"right with dout {text} dout.T instead of dout: the argument is used twice, and "
-                    "the second path, through the transpose, is missing",
-                )
-                return
-
-
-def is_symmetrised(e: Evidence) -> bool:
-    """Whether backward returned the symmetric part of the right gradient."""
-    return all(
-        bool(
-            np.all(
-                np.abs((t.numeric + np.swapaxes(t.numeric, -1, -2)) / 2 - t.analytic) <= t.allowed
-            )
-        )
-        for t in e.trials
-    )

@@ -18,7 +18,7 @@ MANY = 6
 
 def rows(e: Evidence) -> list[tuple[np.ndarray, np.ndarray, float]]:
     """(backward's Jacobian, the measured one, what it may be off) of trials at different points."""
-    found = []
+    found: list[tuple[np.ndarray, np.ndarray, float]] = []
     for t in e.trials:
         if found and t.jacobian is e.first.jacobian:
             continue  # the same point with another dout
@@ -124,7 +124,7 @@ def dropped_paths(e: Evidence) -> Iterator[Hint]:
                 yield (
                     3,
                     f"the effects across axis {q} are dropped: each index gets the gradient of its "
-                    f"own output only, not that through a sum, mean, norm, maximum or recursion over axis {q}",
+                    f"own output only, not that through a sum, mean, norm, maximum or recursion",
                 )
                 return
             if wrong_lags == {0} and 0 not in right_lags:
@@ -158,7 +158,7 @@ def dropped_paths(e: Evidence) -> Iterator[Hint]:
 
 
 def through_one_number(e: Evidence) -> Iterator[Hint]:
-    """The error's Jacobian has rank 1 or 2 per slice: a path through a mean, sum, norm or maximum."""
+    """The error's Jacobian has rank 1 or 2 per slice: a path through a mean, norm or maximum."""
     pairs, out, x = rows(e), e.first.where.out, e.first.x
     if not pairs or out is None or e.first.entries.size != x.size or x.size < 4:
         return

@@ -11,6 +11,11 @@ from .evidence import Evidence, Hint
 from .quantities import output_name
 from .trial import Trial
 
+FACTORS = (
+    (-1.0, "has the wrong sign"),
+    (2.0, "is half of what it should be"),
+    (0.5, "is twice what it should be"),
+)
 CERTAIN = 4.0  # decades by which a split must be rarer than chance
 
 
@@ -147,7 +152,7 @@ def how_in(e: Evidence, masks: list[np.ndarray]) -> str:
     if np.all(np.abs(numeric) <= allowed):
         return "should be zero"
     if analytic.size > 2:
-        for k, text in ((-1, "has the wrong sign"), (2, "is half of what it should be"), (0.5, "is twice what it should be")):  # fmt: skip
+        for k, text in FACTORS:
             if np.all(np.abs(k * analytic - numeric) <= allowed):
                 return text
         c = float(np.vdot(analytic, numeric) / np.vdot(analytic, analytic))
@@ -169,14 +174,14 @@ def repeated_index(e: Evidence) -> Iterator[Hint]:
             if not (counts > 1).any() or (counts > 0).sum() < 2:
                 continue
             lost = counts > 1
-            wrong = np.array(
-                [any(np.take(t.wrong, i, axis).any() for t in e.trials) for i in range(n)]
-            )
-            if np.array_equal(wrong, lost) and (counts == 1).any():
+            rest = tuple(a for a in range(len(shape)) if a != axis)
+            wrong = np.logical_or.reduce([t.wrong.any(axis=rest) for t in e.trials])
+            seen = np.logical_or.reduce([t.told().any(axis=rest) for t in e.trials])
+            if np.array_equal(wrong[seen], lost[seen]) and (seen & (counts == 1)).any():
                 yield (
                     2,
-                    f"only at the indices that {name} repeats: `d[{name}] += ...` adds once for each "
-                    "index; use np.add.at",
+                    f"only at the indices that {name} repeats: `d[{name}] += ...` adds once "
+                    "for each index; use np.add.at",
                 )
                 return
 
@@ -202,13 +207,15 @@ def labelled(e: Evidence) -> Iterator[Hint]:
                     if shift:
                         yield (
                             2,
-                            f"only at the entries that {name} names and next to them: {name} is off by one",
+                            f"only at the entries that {name} names and next to them: "
+                            f"{name} is off by one",
                         )
                     else:
                         found = how(e, mask, "")
                         yield (
                             2,
-                            f"only the entries that {name} names {plural(found)}; the others are right",
+                            f"only the entries that {name} names {plural(found)}; "
+                            "the others are right",
                         )
                     return
 

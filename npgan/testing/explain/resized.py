@@ -30,7 +30,7 @@ def powers_of_lengths(points: Points, leaf: int, factor: float) -> dict[int, flo
             other = factor_with(points, leaf, n)
         except BudgetError:
             break
-        except Exception:  # noqa: S112  whatever func raises for sizes that do not fit
+        except Exception:  # whatever func raises for sizes that do not fit
             continue
         if other is not None and other / factor > 0:
             power = math.log(other / factor) / math.log((n - 1) / n)

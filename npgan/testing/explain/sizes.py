@@ -28,9 +28,9 @@ def sizes_of(problem: Problem) -> Sizes:
         shapes.append(("the output", problem.out_shapes[0]))
     for name, shape in shapes:
         for axis, n in enumerate(shape):
-            if len(shape) > 1:
+            if len(shape) > 1 and not (axis == 0 and first and n == first[0]):
                 add(n, f"the length of {name} along axis {axis}")
-        if shape:
+        if shape and (len(shape) > 1 or shape != first[:1]):
             add(math.prod(shape), f"the size of {name}")
     for name, shape in shapes:
         for axes in ((0, 1), (1, 2), (2, 3), (0, 2), (1, 2, 3), (0, 2, 3), (0, 1, 2)):

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from .evidence import Evidence, Hint, least_squares
+from .evidence import Candidate, Evidence, Hint, least_squares
 from .quantities import Quantity, fitting, of_argument, output_name, quantities
 from .trial import Trial
 
@@ -49,13 +49,18 @@ def added_term(e: Evidence) -> Iterator[Hint]:
 
         nice = any(abs(abs(c) - k) < 2e-3 * k for k in (1, 2, 0.5))
         is_own = text == first.name
-        if e.holds(candidate, enough=4 if nice else MANY):
+        constant = e.holds(candidate, enough=4 if nice else MANY)
+        if constant:
             term = text if abs(abs(c) - 1) < 2e-3 else f"{abs(c):.6g} x {text}"
         elif is_own and e.holds(rescaled, enough=MANY):
             term = f"a multiple of {text} ({abs(c):.4g} x {text} here)"
         else:
             continue
-        why = "weight decay, or a product rule" if is_own else "a path or a term of the sum"
+        why = "a path or a term of the sum"
+        if is_own:
+            why = (
+                "weight decay, or a product rule" if constant else "the path through a norm or sum"
+            )
         yield (4 if nice else 5), f"{term} is {'missing' if c < 0 else 'added'}: {why}"
         return
 
@@ -100,13 +105,11 @@ def of_dout(trial: Trial, dout: np.ndarray) -> Iterator[Quantity]:
 
 def dropped_along_axis(e: Evidence) -> Iterator[Hint]:
     """Along one axis the error is one number times 1, x or y: a path through one number is lost."""
-    if not all(t.is_full for t in e.trials) or not e.first.x.ndim:
-        return
     shape, name = e.first.x.shape, e.first.name
     for axis in range(len(shape)):
         if shape[axis] < 3:
             continue
-        if proportional(e, axis, lambda t: np.ones(shape), 1):
+        if proportional(e, axis, lambda t: np.ones(shape)):
             yield (
                 5,
                 f"a term is dropped or added, the same along axis {axis}: "
@@ -115,7 +118,7 @@ def dropped_along_axis(e: Evidence) -> Iterator[Hint]:
             return
         y = output_name(e.first)
         has_output = e.first.out is not None and e.first.out.shape == shape
-        if has_output and proportional(e, axis, lambda t: t.out, 1):
+        if has_output and proportional(e, axis, lambda t: t.out):
             yield (
                 5,
                 f"a term proportional to {y} along axis {axis} is dropped or wrong: the path "
@@ -124,14 +127,14 @@ def dropped_along_axis(e: Evidence) -> Iterator[Hint]:
             return
         found = [t for t, _ in of_argument(e.first.x, name)]
         for i in range(len(found)):
-            if proportional(e, axis, lambda t, i=i: list(of_argument(t.x, name))[i][1], 1):
+            if proportional(e, axis, own_quantity(i)):
                 yield (
                     5,
                     f"a term proportional to {found[i]} along axis {axis} is dropped or wrong: the "
                     "path through a sum, norm or variance over it",
                 )
                 return
-        if proportional(e, axis, lambda t, a=axis: t.x - t.x.mean(axis=a, keepdims=True), 1):
+        if proportional(e, axis, centred_along(axis)):
             yield (
                 5,
                 f"a term proportional to {name} minus its mean along axis {axis} is dropped or "
@@ -147,22 +150,30 @@ def dropped_along_axis(e: Evidence) -> Iterator[Hint]:
             return
 
 
-def proportional(e: Evidence, axis: int, of: object, free: int) -> bool:
+def own_quantity(i: int) -> Candidate:
+    """The i-th function of the argument."""
+    return lambda t: list(of_argument(t.x, t.name))[i][1]
+
+
+def centred_along(axis: int) -> Candidate:
+    """The argument minus its mean."""
+    return lambda t: t.x - t.x.mean(axis=axis, keepdims=True)
+
+
+def proportional(e: Evidence, axis: int, of: Candidate) -> bool:
     """Whether the error is a number per slice times a quantity, in every trial."""
     seen = 0
     for t in e.trials:
-        q = of(t)  # type: ignore[operator]
-        if q is None or not np.isfinite(q).all():
+        quantity = of(t)
+        if quantity is None or not np.isfinite(quantity).all():
             return False
+        q = np.where(t.known, quantity, 0.0)
         squares = (q**2).sum(axis=axis, keepdims=True)
-        if not np.all(squares > 0):
-            return False
-        number = (t.error * q).sum(axis=axis, keepdims=True) / squares
-        rest = np.abs(t.error - number * q)
-        if np.any(rest > t.allowed) or np.any(rest > 1e-2 * np.max(np.abs(t.error))):
+        number = (t.error * q).sum(axis=axis, keepdims=True) / np.where(squares, squares, 1.0)
+        if not is_small(t, t.error - number * q):
             return False
         large = np.abs(number * q) > 4 * t.allowed
-        seen += int(large.sum() - free * large.any(axis=axis).sum())
+        seen += int(large.sum() - large.any(axis=axis).sum())
     return seen >= MANY
 
 
@@ -170,16 +181,22 @@ def linear_along(e: Evidence, axis: int) -> bool:
     """Whether the error is a + b x along an axis, with numbers a and b per slice."""
     seen = 0
     for t in e.trials:
-        centred = t.x - t.x.mean(axis=axis, keepdims=True)
+        count = np.maximum(t.known.sum(axis=axis, keepdims=True), 1)
+        mean_x = (t.x * t.known).sum(axis=axis, keepdims=True) / count
+        mean_error = t.error.sum(axis=axis, keepdims=True) / count
+        centred = (t.x - mean_x) * t.known
         squares = (centred**2).sum(axis=axis, keepdims=True)
-        if not np.all(squares > 0):
+        slope = (t.error * centred).sum(axis=axis, keepdims=True) / np.where(squares, squares, 1.0)
+        if not is_small(t, t.error - (mean_error + slope * centred)):
             return False
-        slope = (t.error * centred).sum(axis=axis, keepdims=True) / squares
-        rest = t.error - t.error.mean(axis=axis, keepdims=True) - slope * centred
-        if np.max(np.abs(rest)) > 1e-3 * np.max(np.abs(t.error)):
-            return False
-        seen += rest.size - 2 * slope.size
+        seen += int(np.maximum(t.known.sum(axis=axis) - 2, 0).sum())
     return seen >= MANY
+
+
+def is_small(t: Trial, rest: np.ndarray) -> bool:
+    """Whether what an explanation leaves of the error is within rounding, where it is known."""
+    limit = np.minimum(t.allowed, 1e-2 * np.max(np.abs(t.error)))
+    return bool(np.all((np.abs(rest) <= limit)[t.known]))
 
 
 def averaged(e: Evidence) -> Iterator[Hint]:

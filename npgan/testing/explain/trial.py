@@ -25,7 +25,7 @@ class Where(NamedTuple):
 class Trial:
     """What backward says for one argument, and the slopes of some or all of its entries.
 
-    jacobian[:, k] is the slope of all outputs by the entry entries[k], uncertainty what it may be off.
+    jacobian[:, k] is the slope of all outputs by the entry entries[k], uncertainty its error.
     """
 
     def __init__(
