@@ -87,7 +87,7 @@ def other_values(points: Points, is_shuffled: bool) -> list[np.ndarray]:
         rng = generator(points.seed, Stream.EXPLANATIONS, i, int(is_shuffled))
         x = v.astype(np.float64)
         if x.ndim == 2 and x.shape[0] == x.shape[1] > 1 and np.array_equal(x, x.T):
-            factor = rng.uniform(0.8, 1.25, x.shape[0])
+            factor = np.asarray(rng.uniform(0.8, 1.25, x.shape[0]))
             values.append(x * factor[:, None] * factor)  # positive definite if x is
             continue
         is_sorted = x.ndim == 1 and x.size > 3 and bool(np.all(np.diff(x) > 0))

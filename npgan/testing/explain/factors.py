@@ -26,7 +26,9 @@ def zero(e: Evidence) -> Iterator[Hint]:
 def factor(e: Evidence) -> Iterator[Hint]:
     """The same constant factor in every trial, which may be a size of the problem."""
     c = e.best_factor(lambda t: t.analytic)
-    if not np.isfinite(c) or not e.holds(lambda t: c * t.analytic, enough=1):
+    # Few numbers fit any factor; but there may be few.
+    enough = max(1, min(6, sum(int(t.known.sum()) for t in e.trials) // 2))
+    if not np.isfinite(c) or not e.holds(lambda t: c * t.analytic, enough):
         return
     if len(e.trials) == 1 and np.count_nonzero(e.first.known) == 1:
         yield 1, f"numeric = {c:.6g} x analytic, at this one number"
@@ -67,9 +69,7 @@ def name_of_factor(c: float, e: Evidence) -> str:
         ):  # fmt: skip
             if near(value):
                 return text
-    for n, names in e.sizes.items():
-        if n in powers:
-            continue
+    for n, names in e.sizes.items() if not powers else ():
         for value, text in ((n**0.5, f"sqrt({n})"), (n**-0.5, f"1/sqrt({n})")):
             if near(value):
                 return f"{constant}, which could be {text}; {n} is {names[0]}"
@@ -107,7 +107,15 @@ def local_derivative(e: Evidence) -> Iterator[Hint]:
     def scaled(trial: Trial, f: np.ndarray) -> np.ndarray:
         return trial.analytic * f
 
-    yield from matching_quantity(e, lambda t: t.x.shape, scaled, "")
+    for rank, text in matching_quantity(e, lambda t: t.x.shape, scaled, ""):
+        yield rank, text
+        if all(t.dout is not None and returns_dout(t, t.dout) for t in e.trials):
+            yield rank, "dout is passed through unchanged: the local derivative is forgotten"
+
+
+def returns_dout(t: Trial, dout: np.ndarray) -> bool:
+    """Whether backward returned its dout."""
+    return t.analytic.shape == dout.shape and np.allclose(t.analytic, dout, rtol=1e-6)
 
 
 def derivative_of_output(e: Evidence) -> Iterator[Hint]:

@@ -57,7 +57,11 @@ def hints(e: Evidence) -> list[str]:
             if any(rank <= 2 for rank, _ in found):
                 break  # certain and simple: what comes later fits by coincidence or says the same
     found.sort(key=lambda hint: hint[0])
-    return [text for _, text in found] or [no_pattern(e)]
+    simple = [text for rank, text in found if rank <= found[0][0] + 1]
+    same = {text.replace(" at the output", "") for text in simple if " at the output" in text}
+    if same & set(simple):  # the same factor, said twice
+        simple = [text for text in simple if " at the output" not in text]
+    return simple or [no_pattern(e)]
 
 
 def no_pattern(e: Evidence) -> str:

@@ -267,7 +267,8 @@ def one_side(e: Evidence, name: str, values: list[np.ndarray], side: str) -> Hin
         nearest = errors[np.argsort(wrong)[:3]]
         # An error that is proportional to the quantity is small where it is small: no limit.
         jumps = nearest.max() > 0.25 * np.median(errors)
-        if not (is_mask or jumps or right.size > 0.25 * (wrong.size + right.size)):
+        is_fine = e.first.precision < 1e-3 and right.size > 0.25 * (wrong.size + right.size)
+        if not (is_mask or jumps or is_fine):
             continue
         low, high = sorted((sign * wrong.min(), sign * right.max()))
         limit = 0.0 if low <= 0 <= high else round_between(low, high)

@@ -116,6 +116,13 @@ def dropped_along_axis(e: Evidence) -> Iterator[Hint]:
                 "the path through a mean or sum over it",
             )
             return
+        if proportional(e, axis, centred_along(axis)):
+            yield (
+                5,
+                f"a term proportional to {name} minus its mean along axis {axis} is dropped or "
+                "wrong: the path through the variance",
+            )
+            return
         y = output_name(e.first)
         has_output = e.first.out is not None and e.first.out.shape == shape
         if has_output and proportional(e, axis, lambda t: t.out):
@@ -134,13 +141,6 @@ def dropped_along_axis(e: Evidence) -> Iterator[Hint]:
                     "path through a sum, norm or variance over it",
                 )
                 return
-        if proportional(e, axis, centred_along(axis)):
-            yield (
-                5,
-                f"a term proportional to {name} minus its mean along axis {axis} is dropped or "
-                "wrong: the path through the variance",
-            )
-            return
         if shape[axis] > 3 and linear_along(e, axis):
             yield (
                 6,
