@@ -248,3 +248,93 @@ def test_what_only_looks_like_it_is_not_named(name):
 
 def test_every_rule_has_a_case():
     assert {case.rule for case in RIGHT.values()} == set(hints.RULES)
+
+
+def counter():
+    calls = [0]
+
+    def func(x):
+        calls[0] += 1
+        return x * calls[0]
+
+    return func
+
+
+def running_mean():
+    kept = [0.0]
+
+    def func(x):
+        kept[0] = 0.9 * kept[0] + 0.1 * x.mean(axis=0)
+        return x - kept[0]
+
+    return func
+
+
+def toggle():
+    calls = [0]
+
+    def func(x):
+        calls[0] += 1
+        return x * (calls[0] % 2)
+
+    return func
+
+
+def noisy():
+    numbers = np.random.default_rng(0)
+    return lambda x: x + numbers.standard_normal(x.shape)
+
+
+def noisy_loss():
+    numbers = np.random.default_rng(0)
+    return lambda x: float(np.sum(x)) * numbers.random()
+
+
+@pytest.mark.parametrize(
+    ("make", "style", "is_state"),
+    [
+        (counter, "dout", True),
+        (running_mean, "dout", True),
+        (toggle, "dout", True),
+        (noisy, "dout", False),
+        (noisy_loss, "loss", False),
+    ],
+)
+def test_state_and_random_numbers_are_told_apart(make, style, is_state):
+    grad = (lambda x: x) if style == "loss" else (lambda d, x: d)
+    fault = check_gradients(make(), grad, (X,), style=style).faults[0]
+    assert ("keeps state between calls" in fault) == is_state
+    assert ("seed its random numbers" in fault) != is_state
+
+
+def test_gradients_that_add_up_are_named():
+    buffer, numbers = np.zeros_like(X), np.random.default_rng(0)
+
+    def adding(d, x):
+        buffer.__iadd__(d)
+        return buffer.copy()
+
+    fault = check_gradients(np.sin, adding, (X,), style="dout").faults[0]
+    assert "the calls add up" in fault
+    noisy = lambda d, x: d * numbers.random()
+    assert "the calls add up" not in check_gradients(np.sin, noisy, (X,), style="dout").faults[0]
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_hints_of_large_arrays_that_are_compared_along_directions():
+    x, W = draw(20, 30), draw(30, 25) * 0.2
+    for change, words in (
+        (lambda g, W: g[::-1], "flipped along axis 0"),
+        (lambda g, W: without(g, 3), "only row 3 is zero"),
+        (lambda g, W: g * (W > 0), "only where W < 0"),
+        (lambda g, W: g - g.mean(axis=0), "the same along axis 0"),
+    ):
+        report = check_gradients(layer, spoilt(change, 1), (x, W), mode="projections")
+        assert words in report["W"].hint
+
+
+def test_a_wrong_argument_leaves_the_budget_to_those_behind_it():
+    calls = check_gradients(layer, d_layer, (X, W)).evaluations
+    report = check_gradients(layer, spoilt(lambda g, x: 1.5 * g), (X, W), max_evals=2 * calls)
+    assert (report["x"].verdict, report["W"].verdict) == ("FAIL", "PASS")
+    assert report.evaluations <= 2 * calls + 1

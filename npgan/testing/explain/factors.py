@@ -93,6 +93,13 @@ def sized(c: float, product: float, powers: dict[int, float], e: Evidence) -> st
     what = names[0] if names else "a length"
     times = "" if abs(abs(rest) - 1) < 2e-3 else f" and a factor {abs(rest):.4g}"
     sign = " with the wrong sign" if rest < 0 else ""
+    if not written.isdigit():
+        size = "small" if product > 1 else "large"
+        missing = written if product > 1 else f"1/({written})"
+        lengths = ", ".join(
+            f"{n} is {e.sizes[n][0]}" for n, p in powers.items() if p and n in e.sizes
+        )
+        return f"{written} times too {size}{sign}: {missing} is missing{times}; {lengths}"
     if product > 1:
         return f"{written} times too small{sign}, and {written} is {what}: {MEAN_FOR_SUM}{times}"
     return (
@@ -217,6 +224,11 @@ def one_factor_per_call(e: Evidence) -> Iterator[Hint]:
         if np.count_nonzero(trial.known & (np.abs(trial.numeric) > 1e-2 * trial.size)) < 3:
             return
         factors.append(c)
+    at_point = {id(t.jacobian): c for t, c in zip(e.trials, factors, strict=True)}
+    if any(
+        abs(c / at_point[id(t.jacobian)] - 1) > 1e-2 for t, c in zip(e.trials, factors, strict=True)
+    ):
+        return  # another factor for another dout: no function of the arguments
     if len(factors) > 1 and np.ptp(factors) > 1e-3 * np.max(np.abs(factors)):
         yield (
             6,
