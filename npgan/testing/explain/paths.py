@@ -147,7 +147,7 @@ def dropped_paths(e: Evidence) -> Iterator[Hint]:
                 yield (
                     4,
                     f"right for effects over at most {max(steps)} steps along axis {q}, wrong for "
-                    "longer ones: the recursion is truncated or wrong",
+                    "longer ones: could be a recursion that is cut off, or a dropped path",
                 )
                 return
     if all_lost and right.sum() >= MANY and wrong.sum() >= MANY:

@@ -350,7 +350,7 @@ def clipped(e: Evidence) -> Iterator[Hint]:
             and np.all(np.abs(t.numeric[wrong]) > limit)
             and np.all(np.abs(t.analytic[t.known]) <= limit + small)
         )
-        if not is_clipped or limit == 0:
+        if not is_clipped or limit == 0 or not (t.told() & ~wrong).any():
             return
         seen += int(wrong.sum())
         limits.append(limit)
