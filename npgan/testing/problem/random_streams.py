@@ -23,6 +23,7 @@ class Stream(IntEnum):
     LOSSES = 11
     STEPS = 12
     PENALTIES = 13
+    EXPLANATIONS = 14
 
 
 def generator(seed: int, stream: Stream, *index: int) -> np.random.Generator:
