@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -19,12 +20,13 @@ from .slopes.noise import Noise
 from .slopes.points import Points, Settings
 from .slopes.precision import widen
 from .verdict.bisection import locate_wrong_entry
-from .verdict.common_shift import check_common_shift
 from .verdict.entries import compare_entries
 from .verdict.native_dtype import compare_native_dtype
 from .verdict.preconditions import check_backward, check_function
 from .verdict.projections import ProjectionComparison
 from .verdict.rows import fault_row, row_of_entries, row_of_projections, unfinished_row
+from .verdict.special_entries import check_special_entries
+from .verdict.ties import check_ties, check_ties_between
 
 __tracebackhide__ = True  # pytest shows a failure at the user's line, not at ours
 
@@ -252,6 +254,8 @@ def check_leaves(
             if leaf in faults:
                 row.verdict, row.hints = FAIL, [faults[leaf], *row.hints]
                 row.hint = "; ".join(row.hints[:2])
+    with suppress(BudgetError):
+        check_ties_between(points, rows)
     return rows
 
 
@@ -271,11 +275,19 @@ def check_leaf(points: Points, leaf: int, mode: str, n_directions: int) -> Argum
             if row.verdict == FAIL:
                 evidence = evidence_of_projections(points, leaf, projections, row.index)
                 row.set_hints(*hints(evidence))
-        if row.kinks and row.verdict != FAIL:
-            check_common_shift(points, leaf, row)
+        if row.verdict != FAIL:
+            check_user_point(points, leaf, row)
         return row
     except BudgetError:
         return unfinished_row(points, leaf)
+
+
+def check_user_point(points: Points, leaf: int, row: ArgumentReport) -> None:
+    """What a comparison at points nearby cannot see: a wrong rule for the user's very point."""
+    if row.kinks and row.mode == "projections":
+        check_special_entries(points, leaf, row)
+    if row.verdict != FAIL and (row.kinks or row.mode == "elements"):
+        check_ties(points, leaf, row)
 
 
 def is_small(problem: Problem, leaf: int) -> bool:
