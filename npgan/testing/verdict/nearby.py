@@ -62,7 +62,9 @@ def at_kink(points: Points, leaf: int, i: int, estimate: Estimate, limit: float)
     gap = abs(estimate.gap)
     if gap <= limit or points.problem.grad is None:
         return limit
-    around = np.sort(gradients_nearby(points, leaf).reshape(-1, points.at(0).values[leaf].size)[:, i])
+    around = np.sort(
+        gradients_nearby(points, leaf).reshape(-1, points.at(0).values[leaf].size)[:, i]
+    )
     if not around.size:
         return limit
     analytic = estimate.slope - estimate.gap

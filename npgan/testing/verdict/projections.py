@@ -1,8 +1,9 @@
 """Large arrays: the gradient against slopes along random directions.
 
 The weights of a direction are of either sign and between 0.25 and 1.75. A single wrong entry shows
-in every projection, two cannot cancel in all of them, and many add up like a random walk. Each argument has projections of its own: if they were
-pooled, the rounding error of the largest gradient would hide an error in the smallest one.
+in every projection, two cannot cancel in all of them, and many add up like a random walk. Each
+argument has projections of its own: if they were pooled, the rounding error of the largest gradient
+would hide an error in the smallest one.
 """
 
 from __future__ import annotations

@@ -70,7 +70,9 @@ def check_ties_between(points: Points, rows: dict[int, ArgumentReport]) -> None:
     size = max(row.size for row in rows.values())
     wrong, is_checked = wrong_direction(points, joint, 0, joint.gradient(0), size, None)
     for leaf, row in rows.items():
-        is_zero = not points.at(0).gradient(leaf).any() and row.unjudged <= 0.1 * math.prod(row.shape)
+        is_zero = not points.at(0).gradient(leaf).any() and row.unjudged <= 0.1 * math.prod(
+            row.shape
+        )
         if row.kinks and wrong:
             set_fail(row, *wrong)
         elif row.kinks and is_checked and row.verdict == INCONCLUSIVE and is_zero:
@@ -90,9 +92,7 @@ def wrong_direction(
             noise = point.gradient_noise[leaf]
             rounding = 0.0 if noise is None else float(np.linalg.norm(noise * v))
             rounding += 4e-16 * float(np.linalg.norm(gradient * v))
-            limit = tolerance(
-                points.settings, estimate.error, estimate.slope, analytic, rounding
-            )
+            limit = tolerance(points.settings, estimate.error, estimate.slope, analytic, rounding)
             limit += SMALLEST_ERROR * max(size, abs(estimate.slope) * RESOLUTION)
             found.append((estimate, limit))
             if estimate.kinks or not abs(estimate.gap) > limit:
