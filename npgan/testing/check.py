@@ -254,7 +254,10 @@ def check_leaves(
             if leaf in faults:
                 row.verdict, row.hints = FAIL, [faults[leaf], *row.hints]
                 row.hint = "; ".join(row.hints[:2])
-    with suppress(BudgetError):
+    with suppress(BudgetError):  # what follows looks for more, after all leaves had their share
+        for leaf, row in rows.items():
+            if row.mode == "elements" and not row.kinks and row.verdict != FAIL:
+                check_ties(points, leaf, row)
         check_ties_between(points, rows)
     return rows
 
@@ -275,7 +278,7 @@ def check_leaf(points: Points, leaf: int, mode: str, n_directions: int) -> Argum
             if row.verdict == FAIL:
                 evidence = evidence_of_projections(points, leaf, projections, row.index)
                 row.set_hints(*hints(evidence))
-        if row.verdict != FAIL:
+        if row.kinks and row.verdict != FAIL:
             check_user_point(points, leaf, row)
         return row
     except BudgetError:
@@ -284,9 +287,9 @@ def check_leaf(points: Points, leaf: int, mode: str, n_directions: int) -> Argum
 
 def check_user_point(points: Points, leaf: int, row: ArgumentReport) -> None:
     """What a comparison at points nearby cannot see: a wrong rule for the user's very point."""
-    if row.kinks and row.mode == "projections":
+    if row.mode == "projections":
         check_special_entries(points, leaf, row)
-    if row.verdict != FAIL and (row.kinks or row.mode == "elements"):
+    if row.verdict != FAIL:
         check_ties(points, leaf, row)
 
 

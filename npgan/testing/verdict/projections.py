@@ -99,7 +99,10 @@ class ProjectionComparison:
             else:
                 estimate, limit = self.measure(point, v, self.steps, self.entry)
             if not abs(estimate.gap) <= limit:
+                cheap = estimate.gap
                 estimate, limit = self.measure_twice(point, v)
+                if np.isfinite(cheap - estimate.gap):  # by so much the few steps are wrong
+                    self.truncation = max(self.truncation, abs(cheap - estimate.gap))
             if estimate.kinks and estimate.kink_size > 0.25 * limit:
                 self.kinks = max(self.kinks, estimate.kinks)
                 left.append(d)

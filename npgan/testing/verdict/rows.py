@@ -21,8 +21,9 @@ def row_of_entries(points: Points, leaf: int, found: Comparison) -> ArgumentRepo
     """The row of a leaf that was compared entry by entry; hints of a FAIL come later."""
     row = empty_row(points, leaf)
     row.mode, row.method, row.kinks = "elements", found.method, found.kinks
-    given = points.at(0).gradient(leaf)  # at a kink found.analytic is that at a point nearby
-    row.size = max(max_abs(found.numeric[found.known]), max_abs(found.analytic), max_abs(given))
+    row.size = max(max_abs(found.numeric[found.known]), max_abs(found.analytic))
+    if not row.size:  # at a kink found.analytic is the gradient at a point nearby
+        row.size = max_abs(points.at(0).gradient(leaf))
     gap = found.gap
     resolved = found.known & (found.bound <= resolution(points) * row.size) & (row.size > 0)
     row.index = index_of(found.worst, gap.shape)

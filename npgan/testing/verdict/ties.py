@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from ..problem.arrays import typical_size
+from ..problem.arrays import norm, typical_size
 from ..problem.random_streams import Stream, generator
 from ..report import FAIL, INCONCLUSIVE, PASS, ArgumentReport
 from ..slopes.joint_point import JointPoint
@@ -50,6 +50,8 @@ def check_ties(points: Points, leaf: int, row: ArgumentReport) -> None:
     Without a kink only one direction is tried: it finds the kinks that no single entry shows.
     """
     point = points.at(0)
+    if point.values[leaf].size < 2:
+        return
     most = None if row.kinks else 1
     if wrong := wrong_direction(points, point, leaf, point.gradient(leaf), row.size, most)[0]:
         set_fail(row, *wrong)
@@ -90,8 +92,8 @@ def wrong_direction(
             estimate = measure_slope(point, leaf, v, gradient, scale, steps)
             analytic = estimate.slope - estimate.gap
             noise = point.gradient_noise[leaf]
-            rounding = 0.0 if noise is None else float(np.linalg.norm(noise * v))
-            rounding += 4e-16 * float(np.linalg.norm(gradient * v))
+            rounding = 0.0 if noise is None else norm(noise * v)
+            rounding += 4e-16 * norm(gradient * v)
             limit = tolerance(points.settings, estimate.error, estimate.slope, analytic, rounding)
             limit += SMALLEST_ERROR * max(size, abs(estimate.slope) * RESOLUTION)
             found.append((estimate, limit))
