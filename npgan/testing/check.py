@@ -278,19 +278,13 @@ def check_leaf(points: Points, leaf: int, mode: str, n_directions: int) -> Argum
             if row.verdict == FAIL:
                 evidence = evidence_of_projections(points, leaf, projections, row.index)
                 row.set_hints(*hints(evidence))
+            if projections.has_moved and row.verdict != FAIL:
+                check_special_entries(points, leaf, row)
         if row.kinks and row.verdict != FAIL:
-            check_user_point(points, leaf, row)
+            check_ties(points, leaf, row)
         return row
     except BudgetError:
         return unfinished_row(points, leaf)
-
-
-def check_user_point(points: Points, leaf: int, row: ArgumentReport) -> None:
-    """What a comparison at points nearby cannot see: a wrong rule for the user's very point."""
-    if row.mode == "projections":
-        check_special_entries(points, leaf, row)
-    if row.verdict != FAIL:
-        check_ties(points, leaf, row)
 
 
 def is_small(problem: Problem, leaf: int) -> bool:

@@ -59,6 +59,7 @@ class ProjectionComparison:
         self.found: dict[int, Projection] = {}  # by direction
         self.gradient_errors: dict[int, float] = {}  # by id of the point
         self.kinks = 0
+        self.has_moved = False  # whether points near the user's were needed
         self.method = "differences"
         # Which steps serve best, found by `calibrate`.
         self.steps, self.entry, self.truncation = "short", (0, 0), 0.0
@@ -74,6 +75,7 @@ class ProjectionComparison:
             for attempt in range(1, JITTER_ATTEMPTS + 1 if jitter else 1):
                 if not left:
                     break
+                self.has_moved = True
                 left = self.compare_at(attempt, left)
             if self.kinks and jitter:  # a direction that seems wrong may have met one, too
                 doubtful = {d: self.found.pop(d) for d in self.wrong_directions()}

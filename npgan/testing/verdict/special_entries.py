@@ -1,8 +1,8 @@
-"""At a kink, in projections: entries whose gradient is special at the user's very point.
+"""In projections: entries whose gradient is special at the user's very point.
 
-On a kink projections are compared at points nearby, which says nothing about a wrong rule for the
-point itself (x == 0). There the gradient jumps. Entries at which it leaves the range of the
-gradients around the point are compared one by one.
+On a kink, or where F is sharp, projections are compared at points nearby, which says nothing about
+a wrong rule for the point itself (x == 0). There the gradient jumps. Entries at which it leaves the
+range of the gradients around the point are compared one by one.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ def check_special_entries(points: Points, leaf: int, row: ArgumentReport) -> Non
         row.index, row.analytic = index_of(i, gradient.shape), float(gradient.flat[i])
         row.numeric, row.error_bound = found
         row.set_hints(
-            f"only at this very point, which lies on a kink, is the entry {list(row.index)} wrong: "
-            f"it is {row.analytic:.6g}, while the slopes on the two sides allow "
+            f"only at this very point is the entry {list(row.index)} wrong: it is "
+            f"{row.analytic:.6g}, while the slopes on the two sides allow "
             f"{row.numeric:.6g} ± {row.error_bound:.2g}"
         )
         return
