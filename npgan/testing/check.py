@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -21,12 +22,13 @@ from .slopes.noise import Noise
 from .slopes.points import Points, Settings
 from .slopes.precision import widen
 from .verdict.bisection import locate_wrong_entry
-from .verdict.common_shift import check_common_shift
 from .verdict.entries import compare_entries
 from .verdict.native_dtype import compare_native_dtype
 from .verdict.preconditions import check_backward, check_function
 from .verdict.projections import ProjectionComparison
 from .verdict.rows import fault_row, row_of_entries, row_of_projections, unfinished_row
+from .verdict.special_entries import check_special_entries
+from .verdict.ties import check_ties, check_ties_between
 
 __tracebackhide__ = True  # pytest shows a failure at the user's line, not at ours
 
@@ -251,15 +253,21 @@ def check_leaves(
             notes.append(f"{name} is not checked: backward returned no gradient for it")
         elif problem.values[leaf].size:
             rows[leaf] = check_leaf(points, leaf, mode, n_directions)
+    found = {leaf: row for leaf, (row, _) in rows.items()}
+    with suppress(BudgetError):  # what follows looks for more, after all leaves had their share
+        for leaf, row in found.items():
+            if row.mode == "elements" and not row.kinks and row.verdict != FAIL:
+                check_ties(points, leaf, row)
+        check_ties_between(points, found)
     # Explanations cost calls; they come when every argument has its verdict.
     for leaf, (row, evidence) in rows.items():
-        found = hints(evidence()) if evidence else []
+        causes = hints(evidence()) if evidence else []
         if leaf in faults and gradients[leaf] is not None:
-            row.verdict, row.hints = FAIL, [faults[leaf], *found]
+            row.verdict, row.hints = FAIL, [faults[leaf], *causes]
             row.hint = "; ".join(row.hints[:2])
-        elif found:
-            row.set_hints(*found)
-    return {leaf: row for leaf, (row, _) in rows.items()}
+        elif causes:
+            row.set_hints(*causes)
+    return found
 
 
 def check_leaf(
@@ -278,10 +286,13 @@ def check_leaf(
             wrong_entry = locate_wrong_entry(projections) if found.wrong.any() else None
             row = row_of_projections(points, leaf, found, wrong_entry)
             evidence = partial(evidence_of_projections, points, leaf, projections, row.index)
+            if projections.has_moved and row.verdict != FAIL:
+                evidence = None
+                check_special_entries(points, leaf, row)
         if row.verdict == FAIL:
             return row, evidence
         if row.kinks:
-            check_common_shift(points, leaf, row)
+            check_ties(points, leaf, row)
         return row, None
     except BudgetError:
         return unfinished_row(points, leaf), None

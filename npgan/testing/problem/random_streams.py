@@ -24,6 +24,9 @@ class Stream(IntEnum):
     STEPS = 12
     PENALTIES = 13
     EXPLANATIONS = 14
+    HIDDEN_KINKS = 15
+    NEARBY = 16
+    TIES = 17
 
 
 def generator(seed: int, stream: Stream, *index: int) -> np.random.Generator:
