@@ -57,7 +57,10 @@ def split(leaf: Any) -> list[np.ndarray]:
     if is_complex(leaf):
         z = np.array(leaf)
         return [z.real.copy(), z.imag.copy()]
-    return [np.array(leaf, dtype=np.float64 if is_object_array(leaf) else None)]
+    value = np.array(leaf, dtype=np.float64 if is_object_array(leaf) else None)
+    if isinstance(leaf, np.ma.MaskedArray):
+        value[np.ma.getmaskarray(leaf) & ~np.isfinite(value)] = 0  # no function may read it
+    return [value]
 
 
 def join(leaf: Any, parts: Sequence[np.ndarray]) -> Any:
