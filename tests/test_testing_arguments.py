@@ -178,6 +178,26 @@ def test_right_passes_and_wrong_fails(kind):
     assert all(row.verdict == FAIL or not row.size for row in wrong.arguments), str(wrong)
 
 
+def test_func_is_given_the_numbers_of_the_user():
+    """In a copy of the container, which is neither empty nor added to."""
+    given = [
+        collections.Counter(a=X),
+        collections.OrderedDict(a=X),
+        collections.defaultdict(int, a=X),
+    ]
+    for p in [*given, Bag(a=X), {"a": X}]:
+        seen = []
+
+        def func(p, seen=seen):
+            seen.append((type(p), p["a"]))
+            return np.sum(p["a"] ** 2)
+
+        assert check_gradients(func, lambda p: {"a": 2 * p["a"]}, (p,)).passed
+        assert {kind for kind, _ in seen} == {type(p)}
+        assert np.array_equal(seen[0][1], X)
+        assert p["a"] is X
+
+
 def test_each_gradient_that_is_wrong_by_itself_is_found():
     """In particular that of the argument which is no float array."""
     for args, wrong in (((INTS, W), 0), ((INTS, W), 1), ((Z, Z[::-1]), 0), ((X > 0, W[:, :2]), 0)):

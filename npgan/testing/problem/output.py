@@ -79,8 +79,6 @@ class Output:
             start += size
             if is_complex:
                 part = complex_of(part[..., 0], part[..., 1])
-            if isinstance(leaf, np.ma.MaskedArray):
-                part[np.ma.getmaskarray(leaf)] = 0
             if isinstance(leaf, (np.ma.MaskedArray, np.matrix)):
                 part = like(leaf, part)
             parts.append(part if part.shape else part[()])
