@@ -123,6 +123,9 @@ def test_outputs_and_caches_are_told_apart():
         report = check_gradients(func, wrong, (X,))
         assert report.verdict == FAIL
     assert 'style="cache" if it is (out, cache)' in str(report)
+    pair = lambda x, y: Out(x * y, x + y)
+    d_pair = lambda *given: (given[0].y * given[2] + given[0].z, given[0].y * given[1] + given[0].z)
+    assert check_gradients(pair, d_pair, (X, X + 1)).passed
     both = lambda x, y: (mse(x, y), (x, y))
     report = check_gradients(both, lambda a, b: [a * g for g in d_mse(*b)], (X, X + 1))
     assert report.verdict == PASS, str(report)  # the pair is the cache, under any name
