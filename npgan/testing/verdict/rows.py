@@ -89,6 +89,13 @@ def unfinished_row(points: Points, leaf: int) -> ArgumentReport:
     return row
 
 
+def unsupported_row(name: str, why: str) -> ArgumentReport:
+    """A leaf with a gradient that cannot be differentiated by."""
+    row = ArgumentReport(name, (), "", INCONCLUSIVE, unsupported=True)
+    row.reason = f"UNSUPPORTED, {why}"
+    return row
+
+
 def budget_reason(points: Points) -> str:
     """That max_evals is too small."""
     return f"max_evals={points.native.max_evals:,} was used up; allow more, or mode='projections'"
