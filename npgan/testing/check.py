@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ import numpy as np
 from .explain.evidence import evidence_of_entries, evidence_of_projections
 from .explain.hints import hints
 from .problem.analytic import AnalyticGradients
+from .problem.arrays import max_abs, norm
 from .problem.errors import BudgetError, StyleError
 from .problem.options import check_choice, check_tolerance, check_whole
 from .problem.problem import Problem
@@ -20,7 +22,9 @@ from .slopes.points import Points, Settings
 from .slopes.precision import widen
 from .verdict.bisection import locate_wrong_entry
 from .verdict.common_shift import check_common_shift
+from .verdict.comparison import Comparison
 from .verdict.entries import compare_entries
+from .verdict.linearity import is_visible
 from .verdict.native_dtype import compare_native_dtype
 from .verdict.preconditions import check_backward, check_function
 from .verdict.projections import ProjectionComparison
@@ -241,6 +245,7 @@ def check_leaves(
     """A row for every leaf that has a gradient, and a note on those that have none."""
     problem, gradients = points.problem, points.analytic.values
     faults = {leaf: fault for leaf, fault in points.analytic.faults if leaf is not None}
+    doubts = {one.leaf: one for one in points.analytic.nonlinear}
     rows = {}
     for leaf, name in enumerate(problem.names):
         if gradients[leaf] is None and leaf in faults:
@@ -248,15 +253,23 @@ def check_leaves(
         elif gradients[leaf] is None:
             notes.append(f"{name} is not checked: backward returned no gradient for it")
         elif problem.values[leaf].size:
-            row = rows[leaf] = check_leaf(points, leaf, mode, n_directions)
-            if leaf in faults:
-                row.verdict, row.hints = FAIL, [faults[leaf], *row.hints]
+            row, found = check_leaf(points, leaf, mode, n_directions)
+            if is_explained_by_rounding(points, leaf, found, row.mode):
+                row, found = check_leaf(points, leaf, mode, n_directions)
+            rows[leaf] = row
+            if leaf in doubts and is_visible(
+                doubts[leaf], points.analytic.noise[leaf], found, row.mode
+            ):
+                row.verdict, row.hints = FAIL, [doubts[leaf].fault, *row.hints]
                 row.hint = "; ".join(row.hints[:2])
     return rows
 
 
-def check_leaf(points: Points, leaf: int, mode: str, n_directions: int) -> ArgumentReport:
-    """The row of one leaf, with hints where it fails."""
+def check_leaf(
+    points: Points, leaf: int, mode: str, n_directions: int
+) -> tuple[ArgumentReport, Comparison | None]:
+    """The row of one leaf, with hints where it fails, and the comparison behind it."""
+    found = None
     try:
         if mode == "elements" or (mode == "auto" and is_small(points.problem, leaf)):
             found = compare_entries(points, leaf)
@@ -273,9 +286,24 @@ def check_leaf(points: Points, leaf: int, mode: str, n_directions: int) -> Argum
                 row.set_hints(*hints(evidence))
         if row.kinks and row.verdict != FAIL:
             check_common_shift(points, leaf, row)
-        return row
+        return row, found
     except BudgetError:
-        return unfinished_row(points, leaf)
+        return unfinished_row(points, leaf), found
+
+
+def is_explained_by_rounding(
+    points: Points, leaf: int, found: Comparison | None, mode: str
+) -> bool:
+    """Whether a gradient seems wrong only because its rounding error was taken for too small."""
+    if found is None or not found.wrong.any():
+        return False
+    with suppress(BudgetError):
+        noise = points.rounding(leaf)
+        size = 30 * (max_abs(noise) if mode == "elements" else norm(noise))
+        if np.all(found.gap[found.wrong] <= found.bound[found.wrong] + size):
+            points.admit_rounding(leaf)
+            return True
+    return False
 
 
 def is_small(problem: Problem, leaf: int) -> bool:

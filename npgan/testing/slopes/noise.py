@@ -13,12 +13,13 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 
 from ..problem.analytic import as_arrays
-from ..problem.arrays import rms, typical_size
-from ..problem.errors import DOMAIN_ERRORS
+from ..problem.arrays import max_abs, rms, typical_size
 from ..problem.problem import Problem
 
 __tracebackhide__ = True  # pytest shows a failure at the user's line, not at ours
 SAMPLES = 5
+# By how much rounding errors at two points may differ.
+ROUNDING_MARGIN = 30.0
 
 
 class Noise:
@@ -103,18 +104,32 @@ def measure_noise(
 
 
 def measure_gradient_noise(
-    problem: Problem, dout: np.ndarray, rng: np.random.Generator, is_coarse: bool
+    problem: Problem,
+    dout: np.ndarray,
+    rng: np.random.Generator,
+    is_coarse: bool,
+    samples: int = 3,
 ) -> list[np.ndarray | None]:
     """The rounding error of a gradient: its second differences along a line of tiny steps."""
     scales = [typical_size(v) for v in problem.values]
     try:
-        samples = [
+        found = [
             as_arrays(problem, problem.gradients(v, dout))[0]
-            for v in points_on_a_line(problem.values, scales, rng, is_coarse, 3)
+            for v in points_on_a_line(problem.values, scales, rng, is_coarse, samples)
         ]
-    except DOMAIN_ERRORS:
+    except Exception:  # outside the domain, whatever is raised
         return [np.zeros(v.shape) for v in problem.values]
     return [
-        np.zeros(v.shape) if a is None or b is None or c is None else (a - 2 * b + c) / np.sqrt(6)
-        for v, a, b, c in zip(problem.values, *samples, strict=True)
+        np.zeros(v.shape) if any(g is None for g in line) else second_differences(line)
+        for v, line in zip(problem.values, zip(*found, strict=True), strict=True)
     ]
+
+
+def second_differences(samples: Sequence[np.ndarray | None]) -> np.ndarray:
+    """One standard deviation of the rounding error per entry, from equidistant samples."""
+    return rms(np.diff(np.stack([s for s in samples if s is not None]), 2, axis=0), 0, 6)
+
+
+def is_rounding(gradient: np.ndarray, noise: np.ndarray | None) -> bool:
+    """Whether a gradient is no larger than its rounding error, of which noise is one sample."""
+    return noise is not None and max_abs(gradient) <= ROUNDING_MARGIN * float(rms(noise))

@@ -14,10 +14,9 @@ import numpy as np
 
 from ..problem.analytic import AnalyticGradients, as_arrays
 from ..problem.arrays import ignore_float_errors, norm, rms, typical_size
-from ..problem.errors import DOMAIN_ERRORS
 from ..problem.problem import Problem
 from ..problem.random_streams import Stream, generator
-from .noise import Noise
+from .noise import Noise, is_rounding, measure_gradient_noise
 
 __tracebackhide__ = True  # pytest shows a failure at the user's line, not at ours
 # In units of each argument; the smaller ones are used where func does not accept the larger ones.
@@ -92,12 +91,37 @@ class Points:
         self.native, self.problem, self.dout, self.noise = native, problem, dout, noise
         self.analytic, self.settings, self.seed = analytic, settings, seed
         self.made: dict[int, Point] = {}
+        self.rounding_errors: list[np.ndarray | None] = []  # measured when they are needed
 
     def at(self, attempt: int) -> Point:
         """The user's point at attempt 0, jittered points after it."""
         if attempt not in self.made:
             self.made[attempt] = self.jittered(attempt) if attempt else self.given()
         return self.made[attempt]
+
+    def rounding(self, leaf: int) -> np.ndarray:
+        """The rounding error of backward at points near the user's, one sample per entry.
+
+        At the user's point itself it may be frozen: linear in dout, and so not seen there.
+        """
+        if not self.rounding_errors:
+            problem, rng = self.problem, generator(self.seed, Stream.BACKWARD_NOISE)
+            with ignore_float_errors():
+                self.rounding_errors = measure_gradient_noise(
+                    problem, self.dout, rng, self.noise.is_coarse, samples=5
+                )
+        found = self.rounding_errors[leaf]
+        return np.zeros(self.problem.values[leaf].shape) if found is None else found
+
+    def admit_rounding(self, leaf: int) -> None:
+        """Raise the noise of a gradient to its rounding error nearby."""
+        gradient, spread = self.at(0).gradient(leaf), np.abs(self.rounding(leaf))
+        # The median: one entry that jumps does not excuse the others.
+        noise = 3 * np.maximum(spread, 1.5 * np.median(spread))
+        if is_rounding(gradient, spread):
+            noise = np.maximum(noise, 3 * np.abs(gradient))
+        old = self.analytic.noise[leaf]
+        self.analytic.noise[leaf] = noise if old is None else np.maximum(noise, old)
 
     def given(self) -> Point:
         """The user's point."""
@@ -117,7 +141,7 @@ class Points:
                 with ignore_float_errors():
                     returned = self.problem.gradients(values, self.dout)
                     point.gradients = as_arrays(self.problem, returned)[0]
-            except DOMAIN_ERRORS:
+            except Exception:  # outside the domain, whatever is raised
                 continue
             point.gradient_noise = self.analytic.noise
             return point
