@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
 import numpy as np
 
-from .explain.evidence import evidence_of_entries, evidence_of_projections
+from .explain.evidence import Evidence, evidence_of_entries, evidence_of_projections
 from .explain.hints import hints
 from .problem.analytic import AnalyticGradients
 from .problem.arrays import max_abs, norm
@@ -21,6 +22,7 @@ from .slopes.noise import Noise
 from .slopes.points import Points, Settings
 from .slopes.precision import widen
 from .verdict.bisection import locate_wrong_entry
+from .verdict.budget import Budget
 from .verdict.common_shift import check_common_shift
 from .verdict.comparison import Comparison
 from .verdict.entries import compare_entries
@@ -31,10 +33,6 @@ from .verdict.projections import ProjectionComparison
 from .verdict.rows import fault_row, row_of_entries, row_of_projections, unfinished_row
 
 __tracebackhide__ = True  # pytest shows a failure at the user's line, not at ours
-
-# mode="auto" compares entry by entry up to this many entries, and up to this much work:
-# entries x numbers that each call handles.
-MANY_ENTRIES, MUCH_WORK = 400, 2e7
 
 
 def check_gradients(
@@ -245,6 +243,10 @@ def check_leaves(
     """A row for every leaf that has a gradient, and a note on those that have none."""
     problem, gradients = points.problem, points.analytic.values
     faults = {leaf: fault for leaf, fault in points.analytic.faults if leaf is not None}
+    checked = [
+        leaf for leaf, g in enumerate(gradients) if g is not None and problem.values[leaf].size
+    ]
+    budget = Budget(problem, checked, mode, n_directions)
     doubts = {one.leaf: one for one in points.analytic.nonlinear}
     rows = {}
     for leaf, name in enumerate(problem.names):
@@ -253,9 +255,9 @@ def check_leaves(
         elif gradients[leaf] is None:
             notes.append(f"{name} is not checked: backward returned no gradient for it")
         elif problem.values[leaf].size:
-            row, found = check_leaf(points, leaf, mode, n_directions)
+            row, found = check_leaf(points, leaf, budget, n_directions)
             if is_explained_by_rounding(points, leaf, found, row.mode):
-                row, found = check_leaf(points, leaf, mode, n_directions)
+                row, found = check_leaf(points, leaf, budget, n_directions)
             rows[leaf] = row
             if leaf in doubts and is_visible(
                 doubts[leaf], points.analytic.noise[leaf], found, row.mode
@@ -266,29 +268,66 @@ def check_leaves(
 
 
 def check_leaf(
-    points: Points, leaf: int, mode: str, n_directions: int
+    points: Points, leaf: int, budget: Budget, n_directions: int
 ) -> tuple[ArgumentReport, Comparison | None]:
-    """The row of one leaf, with hints where it fails, and the comparison behind it."""
+    """The row of one leaf, with hints where it fails, and the comparison behind it.
+
+    Where there are too few calls to go entry by entry, what is kept for projections is used.
+    """
+    row, found = None, None
+    if budget.by_entries[leaf]:
+        with budget.share(leaf, budget.for_projections):
+            row, found = check_by_entries(points, leaf)
+            is_short = points.problem.evals >= points.problem.limit
+        if not (is_short and row.verdict == INCONCLUSIVE and budget.may_project):
+            return row, found
+    with budget.share(leaf):
+        by_projections = check_by_projections(points, leaf, n_directions)
+    if row is not None and by_projections[0].verdict == INCONCLUSIVE:
+        return row, found
+    return by_projections
+
+
+def check_by_entries(points: Points, leaf: int) -> tuple[ArgumentReport, Comparison | None]:
+    """Compare every entry with its own slope."""
     found = None
     try:
-        if mode == "elements" or (mode == "auto" and is_small(points.problem, leaf)):
-            found = compare_entries(points, leaf)
-            row = row_of_entries(points, leaf, found)
-            if row.verdict == FAIL:
-                row.set_hints(*hints(evidence_of_entries(points, leaf, found, row.index)))
-        else:
-            projections = ProjectionComparison(points, leaf, n_directions)
-            found = projections.run()
-            wrong_entry = locate_wrong_entry(projections) if found.wrong.any() else None
-            row = row_of_projections(points, leaf, found, wrong_entry)
-            if row.verdict == FAIL:
-                evidence = evidence_of_projections(points, leaf, projections, row.index)
-                row.set_hints(*hints(evidence))
-        if row.kinks and row.verdict != FAIL:
+        found = compare_entries(points, leaf)
+        row = row_of_entries(points, leaf, found)
+        if row.verdict == FAIL:
+            set_hints(row, lambda: evidence_of_entries(points, leaf, found, row.index))
+        elif row.kinks:
             check_common_shift(points, leaf, row)
         return row, found
     except BudgetError:
         return unfinished_row(points, leaf), found
+
+
+def check_by_projections(
+    points: Points, leaf: int, n_directions: int
+) -> tuple[ArgumentReport, Comparison | None]:
+    """Compare the slopes along random directions."""
+    found = None
+    try:
+        projections = ProjectionComparison(points, leaf, n_directions)
+        found = projections.run()
+        wrong_entry = locate_wrong_entry(projections) if found.wrong.any() else None
+        row = row_of_projections(points, leaf, found, wrong_entry)
+        if row.verdict == FAIL:
+            set_hints(row, lambda: evidence_of_projections(points, leaf, projections, row.index))
+        elif row.kinks:
+            check_common_shift(points, leaf, row)
+        return row, found
+    except BudgetError:
+        return unfinished_row(points, leaf), found
+
+
+def set_hints(row: ArgumentReport, evidence: Callable[[], Evidence]) -> None:
+    """The hints of a wrong gradient; without calls for them it is wrong all the same."""
+    try:
+        row.set_hints(*hints(evidence()))
+    except BudgetError:
+        row.set_hints("wrong; max_evals is used up before a cause was found")
 
 
 def is_explained_by_rounding(
@@ -304,13 +343,6 @@ def is_explained_by_rounding(
             points.admit_rounding(leaf)
             return True
     return False
-
-
-def is_small(problem: Problem, leaf: int) -> bool:
-    """Whether mode="auto" compares a leaf entry by entry."""
-    n = problem.values[leaf].size
-    numbers = problem.out_size + sum(v.size for v in problem.values)
-    return n <= MANY_ENTRIES and n * 8 * numbers <= MUCH_WORK and n * 20 <= problem.max_evals
 
 
 def title_of(problem: Problem) -> str:

@@ -38,6 +38,7 @@ class Problem:
             if not (callable(given) or (name == "grad" and given is None)):
                 raise TypeError(f"{name} must be a function, got {describe(given)}")
         self.func, self.grad, self.max_evals, self.evals, self.style = func, grad, max_evals, 0, ""
+        self.limit = max_evals  # of the calls; less for a while where they are shared out
         self.dout_changed = False  # whether backward wrote into its dout
         self.args = tuple(args) if isinstance(args, (tuple, list)) else (args,)
         self.is_nested = any(isinstance(arg, (tuple, list, dict)) for arg in self.args)
@@ -100,9 +101,9 @@ class Problem:
 
     def count_call(self) -> None:
         """Count one call of func or grad; raise BudgetError where it is one too many."""
-        self.evals += 1
-        if self.evals > self.max_evals:
+        if self.evals >= self.limit:
             raise BudgetError
+        self.evals += 1
 
     def call_args(self, values: Sequence[np.ndarray]) -> tuple[Any, ...]:
         """The arguments for a call, with these values as float leaves."""

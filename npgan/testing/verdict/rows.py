@@ -118,7 +118,7 @@ def is_only_rounding(points: Points, leaf: int) -> bool:
 def why_inconclusive(points: Points, leaf: int, row: ArgumentReport, found: Comparison) -> str:
     """The reason for the report, with what to do."""
     problem, dout, atol = points.problem, points.dout, points.settings.atol
-    if problem.evals >= problem.max_evals:
+    if problem.evals >= problem.limit:
         return budget_reason(points)
     is_zero, known = not points.at(0).gradient(leaf).any(), found.known
     is_uniform = dout.size > 1 and np.ptp(dout) == 0
