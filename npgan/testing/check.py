@@ -30,7 +30,13 @@ from .verdict.linearity import is_visible
 from .verdict.native_dtype import compare_native_dtype
 from .verdict.preconditions import check_backward, check_function
 from .verdict.projections import ProjectionComparison
-from .verdict.rows import fault_row, row_of_entries, row_of_projections, unfinished_row
+from .verdict.rows import (
+    budget_reason,
+    fault_row,
+    row_of_entries,
+    row_of_projections,
+    unfinished_row,
+)
 
 __tracebackhide__ = True  # pytest shows a failure at the user's line, not at ours
 
@@ -247,6 +253,7 @@ def check_leaves(
         leaf for leaf, g in enumerate(gradients) if g is not None and problem.values[leaf].size
     ]
     budget = Budget(problem, checked, mode, n_directions)
+    short: list[int] = []  # for which max_evals did not suffice
     doubts = {one.leaf: one for one in points.analytic.nonlinear}
     rows = {}
     for leaf, name in enumerate(problem.names):
@@ -264,6 +271,11 @@ def check_leaves(
             ):
                 row.verdict, row.hints = FAIL, [doubts[leaf].fault, *row.hints]
                 row.hint = "; ".join(row.hints[:2])
+            if row.reason == budget_reason(points) and budget.may_project:
+                short.append(leaf)
+    for leaf in short:  # once more, with what the others have left
+        row, _ = check_by_projections(points, leaf, n_directions)
+        rows[leaf] = rows[leaf] if row.verdict == INCONCLUSIVE else row
     return rows
 
 

@@ -55,7 +55,6 @@ def central_difference(
     if not np.isfinite(slope):
         return None
     jump = np.abs(right - 2 * point.outputs + left) * (2 / width)
-    noise = np.sqrt(2) * point.loss_sigma / width
-    return DifferenceQuotient(
-        width / 2, slope, predicted, noise, jump, point.pooled_sigma * (8 / width)
-    )
+    loss_sigma, pooled_sigma = point.sigmas(leaf, right != left)
+    noise = np.sqrt(2) * loss_sigma / width
+    return DifferenceQuotient(width / 2, slope, predicted, noise, jump, pooled_sigma * (8 / width))

@@ -47,10 +47,9 @@ class Budget:
         limit = self.problem.limit
         behind = keep + sum(self.reserve(other) for other in self.waiting)
         left = limit - self.problem.evals
-        if behind < left:
-            self.problem.limit = limit - behind
-        else:  # not enough for all: equal parts
-            self.problem.limit = self.problem.evals + left // (1 + len(self.waiting))
+        # Where there is not enough for all: equal parts.
+        part = max(left - behind, left // (1 + len(self.waiting)))
+        self.problem.limit = self.problem.evals + part
         try:
             yield
         finally:

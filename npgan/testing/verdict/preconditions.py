@@ -105,7 +105,9 @@ def other_arguments(problem: Problem, seed: int) -> list[np.ndarray]:
     values = []
     for i, v in enumerate(problem.values):
         rng = generator(seed, Stream.OTHER_ARGUMENTS, i)
-        values.append(v + (0.5 * typical_size(v) * rng.uniform(-1, 1, v.shape)).astype(v.dtype))
+        size = typical_size(v)
+        unit = np.where(v == 0, size, np.minimum(np.abs(v), size))  # entries keep their signs
+        values.append(v + (0.5 * unit * rng.uniform(-1, 1, v.shape)).astype(v.dtype))
     try:
         with ignore_float_errors():
             problem.outputs(values)
