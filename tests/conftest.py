@@ -17,12 +17,19 @@ from hypothesis import settings
 
 from npgan import kernels
 
+# Counts the faults that tests/reliability injects; loaded here for the controller of pytest-xdist, too.
+pytest_plugins = ["fault_counts"]
+
 # Numba and NumPy read these once, when they are imported. Child processes inherit them, and so do
 # the workers of pytest-xdist, each of which imports this file again.
 if "PYTEST_XDIST_WORKER" not in os.environ:
     os.environ["NUMBA_CACHE_DIR"] = tempfile.mkdtemp(prefix="npgan-kernels-")
     atexit.register(shutil.rmtree, os.environ["NUMBA_CACHE_DIR"], ignore_errors=True)
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+# Tests send SIGHUP; where they were started with nohup, it is ignored, and so in child processes.
+if hasattr(signal, "SIGHUP"):
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 # A worker uses its share of the cores: threads that wait for work take time from other workers.
 WORKERS = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
