@@ -232,7 +232,7 @@ def wrong_at(backward, k):
     return wrong
 
 
-@pytest.mark.parametrize(("layers", "width", "max_evals"), [(6, 8, 3000), (4, 10, 2000), (9, 4, 1000), (3, 6, 250)])  # fmt: skip
+@pytest.mark.parametrize(("layers", "width", "max_evals"), [(6, 8, 3000), (4, 10, 2000), (9, 4, 1000), (3, 6, 320)])  # fmt: skip
 def test_every_argument_gets_its_share_of_the_calls(layers, width, max_evals):
     forward, backward, args, names = network(layers, width)
     options = {"argnames": names, "style": "dout", "max_evals": max_evals}
