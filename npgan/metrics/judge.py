@@ -9,7 +9,8 @@ from __future__ import annotations
 import hashlib
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -140,7 +141,8 @@ class Judge:
         """
         sha256 = SHIPPED.get(os.fspath(source))
         path = JUDGES / f"{os.fspath(source)}.npz" if sha256 else Path(source)
-        arrays, meta = checkpoint.load(path)
+        with unpacked(path) if sha256 else nullcontext(path) as file:
+            arrays, meta = checkpoint.load(file)
         try:
             judge = cls(arrays["theta"], meta)
         except (KeyError, TypeError, ValueError, OverflowError) as error:
@@ -212,6 +214,18 @@ class Judge:
         size = " x ".join(map(str, self.shape))
         known = f"{self.classes} classes of {self.name}, {size}"
         return f"Judge({self.title}: {known}, {self.accuracy:.2%} right)"
+
+
+@contextmanager
+def unpacked(path: Path) -> Iterator[Path]:
+    """A judge's file in the package; a copy of it where npgan is imported from a zip file."""
+    if path.parent.is_dir():
+        yield path
+        return
+    from importlib import resources
+
+    with resources.as_file(resources.files(__package__) / "judges" / path.name) as file:
+        yield file
 
 
 def judge_layers(sizes: Sequence[int], rng: Seed = None) -> list[Layer]:

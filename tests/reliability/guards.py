@@ -6,6 +6,9 @@ that the named tests fail.
 
 from typing import NamedTuple
 
+import guards_runs
+import guards_system
+
 
 class Guard(NamedTuple):
     """`text` occurs once in `file`; with `without` in its place a test of `tests` must fail."""
@@ -16,4 +19,4 @@ class Guard(NamedTuple):
     tests: str
 
 
-GUARDS: list[Guard] = []
+GUARDS = [Guard(*row) for part in (guards_runs, guards_system) for row in part.GUARDS]
