@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from npgan.testing import FAIL, PASS, check_gradients
-from npgan.testing import check as check_module
+from npgan.testing import leaves
 from npgan.testing.verdict import entries, nearby, projections
 
 rng = np.random.default_rng(0)
@@ -212,15 +212,15 @@ def without_room(patch):
 
 
 def without_ties(patch):
-    patch.setattr(check_module, "check_ties", lambda *a: None)
+    patch.setattr(leaves, "check_ties", lambda *a: None)
 
 
 def without_ties_between(patch):
-    patch.setattr(check_module, "check_ties_between", lambda *a: None)
+    patch.setattr(leaves, "check_ties_between", lambda *a: None)
 
 
 def without_special_entries(patch):
-    patch.setattr(check_module, "check_special_entries", lambda *a: None)
+    patch.setattr(leaves, "check_special_entries", lambda *a: None)
 
 
 @pytest.mark.filterwarnings("ignore")

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from npgan.testing import FAIL, PASS, check_gradients
-from npgan.testing import check as check_module
+from npgan.testing import leaves
 from npgan.testing.slopes import directions
 from npgan.testing.slopes.directions import random_weights, smallest_effect
 from npgan.testing.verdict import projections
@@ -187,7 +187,7 @@ def signs_only(patch):
 
 
 def without_special_entries(patch):
-    patch.setattr(check_module, "check_special_entries", lambda *a: None)
+    patch.setattr(leaves, "check_special_entries", lambda *a: None)
 
 
 @pytest.mark.parametrize(

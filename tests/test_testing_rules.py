@@ -8,6 +8,7 @@ import pytest
 
 from npgan.testing import FAIL, INCONCLUSIVE, PASS, check_gradients
 from npgan.testing import check as check_module
+from npgan.testing import leaves
 from npgan.testing import report as report_module
 from npgan.testing.explain import hints as hints_module
 from npgan.testing.problem.analytic import AnalyticGradients
@@ -344,6 +345,7 @@ def fixed_tolerance(patch):
 
 def two_verdicts(patch):
     patch.setattr(check_module, "INCONCLUSIVE", PASS)
+    patch.setattr(leaves, "INCONCLUSIVE", PASS)
     patch.setattr(report_module, "INCONCLUSIVE", PASS)
     patch.setattr(rows, "INCONCLUSIVE", PASS)
 
@@ -355,7 +357,7 @@ def pooled(patch):
 
 
 def no_bisection(patch):
-    patch.setattr(check_module, "locate_wrong_entry", lambda found: None)
+    patch.setattr(leaves, "locate_wrong_entry", lambda found: None)
 
 
 def no_kinks(patch):
@@ -396,7 +398,7 @@ def float64_for_all(patch):
 
 
 def no_hints(patch):
-    patch.setattr(check_module, "hints", lambda e: [hints_module.no_pattern(e)])
+    patch.setattr(leaves, "hints", lambda e: [hints_module.no_pattern(e)])
 
 
 def unseeded(patch):
