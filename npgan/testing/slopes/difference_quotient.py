@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ..problem.arrays import max_abs
 from .points import Point
 
 __tracebackhide__ = True  # pytest shows a failure at the user's line, not at ours
@@ -61,6 +62,7 @@ def central_difference(
     noise = np.sqrt(2) * loss_sigma / width
     if h < TINY_STEP * point.largest(leaf):
         # Where F is sharp the rounding of x itself, as in x - x.mean(), shows in its values.
-        size = abs(float(x.flat[direction])) if isinstance(direction, int) else point.largest(leaf)
+        moved = x.flat[direction] if isinstance(direction, int) else x[direction != 0]
+        size = max_abs(np.asarray(moved))
         noise += 2 * np.finfo(x.dtype).eps * size * abs(slope) / width
     return DifferenceQuotient(width / 2, slope, predicted, noise, jump, pooled_sigma * (8 / width))

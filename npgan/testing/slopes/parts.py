@@ -28,7 +28,7 @@ class Part(NamedTuple):
 def parts_by_size(x: np.ndarray) -> list[Part]:
     """The entries of similar size, part by part; [] where all are. Zeros go with the largest."""
     sizes = np.abs(x).astype(np.float64)
-    sizes[sizes == 0] = np.max(sizes, initial=0.0)
+    sizes = np.where(sizes == 0, np.max(sizes, initial=0.0), sizes)
     if not sizes.any() or not np.isfinite(sizes).all():
         return []
     exponents = np.frexp(sizes)[1] // BITS

@@ -36,7 +36,7 @@ def best_entry(
     # By how much smaller steps may still change a value: less from step to step where it converges.
     slack = 10 * noise[1:] + 2 * np.minimum.accumulate(np.abs(np.diff(values)))
     finer = list(zip(values[1:].tolist(), slack.tolist(), strict=True))
-    unsettled = unsettled_change(values, noise)
+    unsettled, sizes = unsettled_change(values, noise), steps.tolist()
     for order, (column, column_noise) in enumerate(islice(columns(steps, values, noise), 3)):
         entries = column.tolist()  # as Python floats: the loops below are short
         for k, (entry, entry_noise) in enumerate(zip(entries, column_noise.tolist(), strict=True)):
@@ -44,8 +44,10 @@ def best_entry(
             change = [abs(entry - entries[j]) for j in neighbours]
             if not change:
                 continue
-            # One neighbour may agree by chance, hence the part of the other.
-            error = max(min(change), 1e-2 * max(change)) + entry_noise
+            # One neighbour may agree by chance, hence the part of the other: of a change from
+            # coarser steps what a series leaves whose terms are in proportion to these steps.
+            part = 1e-2 if k == 0 else max(1e-2, 1 / ((sizes[k - 1] / sizes[k + order]) ** 2 - 1))
+            error = max(min(change), part * change[0], 1e-2 * max(change)) + entry_noise
             # Where the finest step still changes the values, nothing says how far they will go.
             if error > 0.1 * unsettled or (k + order == len(values) - 1 and unsettled < np.inf):
                 continue

@@ -179,7 +179,9 @@ class ProjectionComparison:
             self.parts = parts_by_size(point.values[self.leaf]) if self.is_too_poor(limit) else []
             if self.parts:
                 in_parts = self.measure(point, v, "usual", None)
-                if in_parts[1] < limit:
+                # A point nearby, away from a kink, serves better than a poor slope.
+                is_usable = point is not self.points.at(0) or not self.is_too_poor(in_parts[1])
+                if in_parts[1] < limit and is_usable:
                     self.steps, (estimate, limit) = "usual", in_parts
                 else:
                     self.parts = []
