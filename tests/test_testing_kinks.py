@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 
-from npgan.testing import FAIL, PASS, check_gradients
-from npgan.testing import leaves
+from npgan.testing import FAIL, PASS, check_gradients, leaves
 from npgan.testing.verdict import entries, nearby, projections
 
 rng = np.random.default_rng(0)

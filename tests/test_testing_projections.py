@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 
-from npgan.testing import FAIL, PASS, check_gradients
-from npgan.testing import leaves
+from npgan.testing import FAIL, PASS, check_gradients, leaves
 from npgan.testing.slopes import directions
 from npgan.testing.slopes.directions import random_weights, smallest_effect
 from npgan.testing.verdict import projections

@@ -6,9 +6,8 @@ import warnings
 import numpy as np
 import pytest
 
-from npgan.testing import FAIL, INCONCLUSIVE, PASS, check_gradients
+from npgan.testing import FAIL, INCONCLUSIVE, PASS, check_gradients, leaves
 from npgan.testing import check as check_module
-from npgan.testing import leaves
 from npgan.testing import report as report_module
 from npgan.testing.explain import hints as hints_module
 from npgan.testing.problem.analytic import AnalyticGradients

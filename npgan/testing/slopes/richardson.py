@@ -12,6 +12,10 @@ from itertools import islice
 
 import numpy as np
 
+from ..problem.arrays import rms
+
+# Of changes and their noise: where it is larger the changes are no noise.
+LARGEST_EXCESS = 10.0
 # (order, index of the smallest step used): which entry of the table.
 Entry = tuple[int, int]
 
@@ -33,30 +37,55 @@ def best_entry(
 ) -> tuple[float, float, Entry]:
     """(value, error, which) of the entry of the table whose error is smallest; orders 0 to 2."""
     best: tuple[float, float, Entry] = (float(values[-1]), np.inf, (0, len(values) - 1))
+    unsettled, sizes = unsettled_change(values, noise), steps.tolist()
+    noise = noise * excess_of_noise(values, noise)
     # By how much smaller steps may still change a value: less from step to step where it converges.
     slack = 10 * noise[1:] + 2 * np.minimum.accumulate(np.abs(np.diff(values)))
-    finer = list(zip(values[1:].tolist(), slack.tolist(), strict=True))
-    unsettled, sizes = unsettled_change(values, noise), steps.tolist()
+    smaller = list(zip(values[1:].tolist(), slack.tolist(), strict=True))
     for order, (column, column_noise) in enumerate(islice(columns(steps, values, noise), 3)):
-        entries = column.tolist()  # as Python floats: the loops below are short
-        for k, (entry, entry_noise) in enumerate(zip(entries, column_noise.tolist(), strict=True)):
-            neighbours = (j for j in (k - 1, k + 1) if 0 <= j < len(entries))
-            change = [abs(entry - entries[j]) for j in neighbours]
-            if not change:
+        # As Python floats: the loops below are short.
+        entries, noises = column.tolist(), column_noise.tolist()
+        for k, (entry, entry_noise) in enumerate(zip(entries, noises, strict=True)):
+            # By how much the entries at coarser and at finer steps differ.
+            coarser = abs(entry - entries[k - 1]) + noises[k - 1] if k else np.inf
+            finer = np.inf
+            if k + 1 < len(entries):
+                finer = abs(entry - entries[k + 1]) + noises[k + 1]
+            if min(coarser, finer) == np.inf:
                 continue
-            # One neighbour may agree by chance, hence the part of the other: of a change from
-            # coarser steps what a series leaves whose terms are in proportion to these steps.
-            part = 1e-2 if k == 0 else max(1e-2, 1 / ((sizes[k - 1] / sizes[k + order]) ** 2 - 1))
-            error = max(min(change), part * change[0], 1e-2 * max(change)) + entry_noise
+            # One of them may agree by chance. Hence what a series leaves of the change from coarser
+            # steps, and what of the changes to finer ones is no rounding.
+            left = part_left(sizes[k - 1] / sizes[k + order]) * coarser if k else 1e-2 * finer
+            changes = (abs(entry - entries[j]) - 4 * noises[j] for j in range(k + 1, len(entries)))
+            error = max(min(coarser, finer), left, *changes) + entry_noise
             # Where the finest step still changes the values, nothing says how far they will go.
             if error > 0.1 * unsettled or (k + order == len(values) - 1 and unsettled < np.inf):
                 continue
             # Large steps may agree on a chord; smaller ones that contradict refute it.
-            if any(abs(entry - value) > 4 * error + more for value, more in finer[k + order :]):
+            if any(abs(entry - value) > 4 * error + more for value, more in smaller[k + order :]):
                 continue
             if error < best[1] * (0.5 if order > best[2][0] else 1.0):
                 best = (entry, error, (order, k + order))
     return best
+
+
+def part_left(ratio: float) -> float:
+    """The error of a value in units of its change from steps that are larger by this ratio."""
+    return max(1e-2, 1 / (ratio**2 - 1))
+
+
+def excess_of_noise(values: np.ndarray, noise: np.ndarray) -> float:
+    """By how much the changes at the finest steps exceed their noise, where they look like noise.
+
+    The rounding errors of many outputs may have one cause, such as that of a mean, and then add up.
+    """
+    changes = np.abs(np.diff(values))
+    grows = changes[1:] > changes[:-1]
+    first = len(changes) - int(np.argmin(np.append(grows[::-1], False)))
+    ratios = changes[first:][-4:] / np.hypot(noise[1:], noise[:-1])[first:][-4:]
+    if not ratios.size or ratios.max() > LARGEST_EXCESS:
+        return 1.0
+    return max(1.0, float(rms(ratios)))
 
 
 def unsettled_change(values: np.ndarray, noise: np.ndarray) -> float:
@@ -68,8 +97,16 @@ def unsettled_change(values: np.ndarray, noise: np.ndarray) -> float:
     changes = np.abs(np.diff(values))
     if not changes.size:
         return 0.0
-    shrinks = changes.size > 1 and bool(changes[-1] <= 0.5 * changes[-2])
-    return np.inf if shrinks or changes[-1] <= 10 * noise[-1] else float(changes[-1])
+    clear = np.flatnonzero(changes > 10 * noise[1:])  # no rounding
+    if not clear.size:
+        return np.inf
+    last = int(clear[-1])
+    shrinks = last > 0 and bool(changes[last] <= 0.5 * changes[last - 1])
+    # Finer steps whose changes are hidden in rounding may have settled, or go on to change.
+    has_settled = last + 1 < changes.size and (
+        last == 0 or bool(changes[last + 1] <= 0.5 * changes[last])
+    )
+    return np.inf if shrinks or has_settled else float(changes[last])
 
 
 def last_entry(steps: np.ndarray, values: np.ndarray, noise: np.ndarray) -> float:
