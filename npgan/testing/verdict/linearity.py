@@ -8,6 +8,7 @@ from ..problem.analytic import Gradients, Nonlinearity, as_arrays
 from ..problem.arrays import max_abs, norm
 from ..problem.problem import Problem
 from ..problem.random_streams import Stream, generator
+from ..slopes.directions import LARGEST_WEIGHT
 from ..slopes.noise import is_rounding, measure_gradient_noise
 from .comparison import Comparison
 
@@ -102,5 +103,6 @@ def is_visible(
     if mode == "elements":
         bound = found.bound if noise is None else found.bound - noise
         return bool(np.any((one.size > SLOPE_MARGIN * bound) & found.known))
-    bound = np.min(found.bound[found.known]) - (0.0 if noise is None else norm(noise))
+    of_gradient = 0.0 if noise is None else LARGEST_WEIGHT * norm(noise)
+    bound = np.min(found.bound[found.known]) - of_gradient
     return norm(one.size) > SLOPE_MARGIN * float(bound)
