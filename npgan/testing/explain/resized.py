@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 
 from ..problem.errors import BudgetError
+from ..problem.leaves import like
 from ..problem.problem import Problem
 from ..problem.random_streams import Stream, generator
 from ..slopes.noise import Noise
@@ -62,14 +64,16 @@ def factor_with(points: Points, leaf: int, n: int) -> float | None:
 def shortened(problem: Problem, n: int) -> Problem:
     """The same problem without the last index of every axis of length n."""
 
-    def cut(value: object) -> object:
+    def cut(value: Any) -> Any:
         if not isinstance(value, np.ndarray):
             return value
         return value[tuple(slice(0, -1) if k == n else slice(None) for k in value.shape)].copy()
 
     leaves = [cut(leaf) for leaf in problem.fixed]
     for slot, value in zip(problem.slots, problem.values, strict=True):
-        leaves[slot] = cut(value) if value.ndim else value[()]
+        given = problem.leaves[slot]
+        shorter = cut(value) if value.ndim else value[()]
+        leaves[slot] = like(given, shorter) if isinstance(given, np.ndarray) else shorter
     left = problem.max_evals - problem.evals
     return Problem(
         problem.func, problem.grad, problem.nest(leaves), problem.argnames, problem.style, left

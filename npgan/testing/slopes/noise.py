@@ -98,10 +98,12 @@ def measure_noise(
     if not is_coarse and constant.any():
         rng.bit_generator.state = state  # the same line, in larger steps
         line = points_on_a_line(values, scales, rng, False, FAR)
-        changes = first_changes(map(outputs, line), samples[0], constant)
+        moved = [outputs(v) for v in line]
+        changes = first_changes(moved, samples[0], constant)
         quantised = changes > 0
         if quantised.sum() > 0.5 * (~constant | quantised).sum():
             sigma = np.maximum(0.25 * changes, np.maximum(*sigma_of_samples(samples)))
+            sigma = np.maximum(sigma, unevenness(moved, samples[0]))
             # Where float64 itself resolves no such steps, of a large term, it is less than that.
             size = float(rms(samples[0][quantised]))
             return Noise(sigma, float(rms(sigma[quantised])) > COARSE * size)
@@ -119,7 +121,7 @@ def measure_noise(
 
 
 def first_changes(
-    outputs: Iterator[np.ndarray], start: np.ndarray, constant: np.ndarray
+    outputs: Sequence[np.ndarray], start: np.ndarray, constant: np.ndarray
 ) -> np.ndarray:
     """By how much each output that seemed constant changes first, as the steps grow; else 0.
 
@@ -135,6 +137,20 @@ def first_changes(
         if changes[constant].all():
             break
     return changes
+
+
+def unevenness(outputs: Sequence[np.ndarray], start: np.ndarray) -> np.ndarray:
+    """How far the outputs at FAR lie from a line through the start; 0 where this is not finite.
+
+    Where float32 numbers are read, the first change is that of the one that is rounded finest.
+    """
+    far = [k for k, position in enumerate(FAR) if position <= NOT_FAR]
+    *near, last = far
+    rise = (outputs[last] - start) / FAR[last]
+    residuals = np.array([outputs[k] - start - FAR[k] * rise for k in near])
+    # A kink that was crossed is no rounding.
+    is_small = np.all(np.abs(residuals) <= 1e-6 * np.abs(start), axis=0)
+    return np.where(is_small, rms(residuals, 0, 1), 0.0)
 
 
 def measure_gradient_noise(

@@ -178,11 +178,15 @@ class ProjectionComparison:
                 self.steps, (estimate, limit) = "wide", wide
             self.parts = parts_by_size(point.values[self.leaf]) if self.is_too_poor(limit) else []
             if self.parts:
-                in_parts = self.measure(point, v, "usual", None)
+                in_parts, steps = self.measure(point, v, "usual", None), "usual"
+                if in_parts[1] > 1e-2 * WANTED_RESOLUTION[point.is_coarse] * size:
+                    wide = self.measure(point, v, "wide", None)
+                    if wide[1] < 0.5 * in_parts[1]:
+                        in_parts, steps = wide, "wide"
                 # A point nearby, away from a kink, serves better than a poor slope.
                 is_usable = point is not self.points.at(0) or not self.is_too_poor(in_parts[1])
                 if in_parts[1] < limit and is_usable:
-                    self.steps, (estimate, limit) = "usual", in_parts
+                    self.steps, (estimate, limit) = steps, in_parts
                 else:
                     self.parts = []
         self.entry, self.truncation = estimate.entry, 2 * estimate.error
