@@ -118,7 +118,9 @@ GUARDS = [
     (NOTEBOOK, "        if began < due and state.epoch < state.epochs:\n            return\n", "",
           "tests/test_notebook.py -k at_times"),
     (NOTEBOOK, " and state.epoch < state.epochs", "", "tests/test_notebook.py -k at_times"),
-    # pictures, and a zip file
+    # the processes of a benchmark, pictures, and a zip file
+    ("npgan/bench/child.py", "        weakref.finalize(self, kill, self.process)\n", "",
+     "tests/reliability/test_signals.py -o addopts= -k bench"),
     ("npgan/plot/figures.py", "if not ours or figure.stale or not hasattr(canvas, \"renderer\"):", "if True:",
      "tests/test_plot.py -k drawn_again"),
     ("npgan/metrics/judge.py", "    if path.parent.is_dir():", "    if True:",
