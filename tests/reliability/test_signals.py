@@ -138,10 +138,27 @@ sys.exit(main(arguments))
 """
 
 
-def disturbed(moment, signals, *arguments, **how):
+def start_disturbed(moment, signals, *arguments, **how):
+    """Start npgan, and let it send itself these signals at this moment."""
     numbers = ",".join(str(int(getattr(signal, name))) for name in signals)
-    environment = {"NPGAN_KERNELS": "reference", **how.pop("env", {})}
-    return children.run("-c", HOOKS, moment, numbers, *arguments, env=environment, **how)
+    environment = {"NPGAN_KERNELS": "reference"}
+    return children.start("-c", HOOKS, moment, numbers, *arguments, env=environment, **how)
+
+
+def disturbed(*arguments, **how):
+    return finish(start_disturbed(*arguments, **how))
+
+
+def assert_no_process_left(group):
+    """No process of a group, which had a session of its own, has outlived its first one."""
+    for _ in range(40):
+        try:
+            os.killpg(group, 0)
+        except ProcessLookupError:
+            return
+        time.sleep(0.05)
+    os.killpg(group, signal.SIGKILL)
+    pytest.fail("a process was left behind")
 
 
 MOMENTS = [
@@ -290,8 +307,10 @@ def test_a_signal_to_another_command(fault, zoo, tmp_path, injected):
         (tmp_path / file).write_bytes(data)
     argv = [str(zoo / "run") if text == "RUN" else text for text in CALLS[command][1]]
     before = contents(zoo / "run")
-    done = disturbed(moment, [name], *argv, cwd=tmp_path)
+    process = start_disturbed(moment, [name], *argv, cwd=tmp_path, start_new_session=True)
+    done = finish(process)
     assert_quiet(done)
+    assert_no_process_left(process.pid)
     allowed = {128 + number, -number} if moment.startswith("import") else {128 + number}
     assert done.code in allowed, (done.code, done.err)
     assert done.out == ""
