@@ -92,6 +92,9 @@ GUARDS = [
           "            except Interrupted:\n", "tests/test_cli.py -k ctrl_c_saves_and_resume"),
     ("npgan/cli/main.py", "    except KeyboardInterrupt:\n        return 130", "    except KeyError:\n        return 130",
           "tests/test_cli.py -k ctrl_c_during_the_imports"),
+    ("npgan/cli/main.py", "with interruptible() as interrupted:", "interrupted = bool\n        if True:",
+          "tests/test_cli.py -k ctrl_c_in_a_callback"),
+    ("npgan/cli/main.py", "130 if interrupted() else ", "", "tests/test_cli.py -k ctrl_c_in_a_callback"),
     # streams
     (RUN, "        return 128 + ending.number", "        return 130", "tests/test_cli.py -k ends_a_command"),
     (RUN, "    except BrokenPipeError:\n        return 1\n", "", "tests/test_cli.py -k reader_that_has_gone"),

@@ -3,6 +3,7 @@
 import os
 import signal
 import time
+from pathlib import Path
 
 import children
 import numpy as np
@@ -149,16 +150,27 @@ def disturbed(*arguments, **how):
     return finish(start_disturbed(*arguments, **how))
 
 
+def states(group):
+    """The states of the processes of a group, as Linux names them; none on another system."""
+    found = set()
+    for file in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            state, _parent, its_group, *_ = file.read_text().rpartition(")")[2].split()
+        except OSError:  # it has ended
+            continue
+        if its_group == str(group):
+            found.add(state)
+    return found - {"Z"}  # it has ended, and nobody has asked for its exit code
+
+
 def assert_no_process_left(group):
     """No process of a group, which had a session of its own, has outlived its first one."""
-    for _ in range(40):
-        try:
-            os.killpg(group, 0)
-        except ProcessLookupError:
-            return
+    end = time.monotonic() + children.LIMIT
+    while left := states(group):
+        if "T" in left or time.monotonic() > end:  # one that is stopped would stay for good
+            os.killpg(group, signal.SIGKILL)
+            pytest.fail(f"processes were left behind: {left}")
         time.sleep(0.05)
-    os.killpg(group, signal.SIGKILL)
-    pytest.fail("a process was left behind")
 
 
 MOMENTS = [
@@ -265,6 +277,45 @@ def test_a_process_that_is_stopped_goes_on(zoo, tmp_path, injected):
     done = finish(process)
     assert (done.code, done.err) == (0, "")
     assert contents(out) == contents(zoo / "run")
+
+
+# ---- signals from outside, at times that nothing chooses ----
+
+UP = """
+import signal, sys
+from npgan.cli import main
+import npgan.training.signals
+try:
+    print("up", flush=True)  # before, Python itself is starting
+    code = main(sys.argv[1:])
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # now it is ending
+except KeyboardInterrupt:
+    code = 130
+sys.exit(code)
+"""
+DELAYS = [0.02, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.5, 0.6, 0.8]
+OUTSIDE = [(name, delay) for delay in DELAYS for name in ("SIGINT", "SIGTERM")]
+OUTSIDE += [("SIGQUIT", 0.3), ("SIGQUIT", 0.5)]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("fault", OUTSIDE, ids=lambda f: f"{f[0]}-{f[1]}")
+def test_a_signal_from_outside(fault, zoo, tmp_path, injected):
+    injected("F6")
+    name, delay = fault
+    number, out = int(getattr(signal, name)), tmp_path / "out"
+    process = children.start(
+        "-c", UP, "train", "--data", zoo / "x.npy", *SMALL, "--epochs", 2, "--out", out,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+        env={"NPGAN_KERNELS": "reference"},
+    )  # fmt: skip
+    assert process.stdout.readline() == "up\n"
+    time.sleep(delay)
+    process.send_signal(number)
+    done = finish(process)
+    assert done.code in (0, 128 + number, -number), done.err
+    assert_quiet(done)
+    assert_resumes(out, zoo)
 
 
 # ---- the other commands ----
