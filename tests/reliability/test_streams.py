@@ -126,7 +126,7 @@ REDIRECTED = [
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
-@pytest.mark.parametrize("fault", thinned(REDIRECTED, 9, ["-".join(f) for f in REDIRECTED]))
+@pytest.mark.parametrize("fault", thinned(REDIRECTED, 5, ["-".join(f) for f in REDIRECTED]))
 def test_a_stream_that_does_not_work(fault, zoo, half, room, injected):
     injected("F6")
     stream, command = fault
@@ -249,7 +249,7 @@ TERMINALS = [
 ]
 
 
-@pytest.mark.parametrize("fault", thinned(TERMINALS, 2, [f[0] for f in TERMINALS]))
+@pytest.mark.parametrize("fault", thinned(TERMINALS, 1, [f[0] for f in TERMINALS]))
 def test_a_terminal_while_it_trains(fault, room, injected):
     injected("F6")
     what, ignore, streams = fault
@@ -288,7 +288,7 @@ def test_a_terminal_while_it_trains(fault, room, injected):
     assert theirs == expected
 
 
-@pytest.mark.parametrize("streams", ["out err", "out", "err"])
+@pytest.mark.parametrize("streams", thinned(["out err", "out", "err"], 1))
 def test_a_window_that_is_closed_while_hangups_are_ignored(streams, zoo, room, injected):
     injected("F6")
     argv = ["train", "--data", "x.npy", *SMALL[:-1], "--epochs", "4", "--out", "out"]
@@ -308,7 +308,7 @@ def test_a_window_that_is_closed_while_hangups_are_ignored(streams, zoo, room, i
     assert (room / "out" / "training.gif").exists()
 
 
-@pytest.mark.parametrize("command", ["info", "sample", "mistake", "help", "gradcheck"])
+@pytest.mark.parametrize("command", thinned(["info", "sample", "mistake", "help", "gradcheck"], 1))
 def test_a_window_that_is_closed_before_a_command_prints(command, zoo, half, room, injected):
     injected("F6")
     argv = [str(zoo / "run") if text == "RUN" else text for text in COMMANDS[command]]
