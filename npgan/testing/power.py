@@ -10,10 +10,12 @@ from typing import Any
 import numpy as np
 
 from .check import check_gradients
+from .problem.others import include_others
 from .problem.problem import Problem
+from .problem.styles import style_to_guess
 from .problem.tree import named_leaves, replace_leaves
 from .problem.types import Function, Gradient, Tree
-from .report import PASS
+from .report import PASS, printable_on_stdout
 
 __tracebackhide__ = True  # pytest shows a failure at the user's line, not at ours
 Change = Callable[[np.ndarray], np.ndarray]  # a gradient -> a wrong one
@@ -49,7 +51,7 @@ class PowerReport:
             f"  no bug at these arguments (the gradient does not change): {bug}"
             for bug in self.same
         ]
-        return "\n".join(lines)
+        return printable_on_stdout("\n".join(lines))
 
 
 def check_power(
@@ -92,8 +94,10 @@ def check_power(
     >>> power.missed
     []
     """
-    argnames, style = options.get("argnames"), options.get("style", "auto")
+    argnames = options.get("argnames")
+    style = style_to_guess(options.get("style", "auto"), options.get("dout"))
     problem = Problem(func, grad, args, argnames, style, 10**9)
+    include_others(problem)
 
     def passes(candidate: Gradient) -> bool:
         if test is None:

@@ -13,8 +13,10 @@ import numpy as np
 from .problem.analytic import as_arrays
 from .problem.arrays import ignore_float_errors, norm, typical_size
 from .problem.options import check_whole
+from .problem.others import include_others
 from .problem.problem import Problem
 from .problem.random_streams import Stream, generator
+from .problem.styles import style_to_guess
 from .problem.types import Argnames, Function, Gradient, Tree
 from .slopes.directions import random_signs
 from .slopes.noise import measure_noise
@@ -87,7 +89,10 @@ def taylor_test(
     1
     """
     check_whole("seed", seed, 0)
-    problem = Problem(func, grad, args, argnames, style, 10_000)
+    problem = Problem(func, grad, args, argnames, style_to_guess(style, dout), 10_000)
+    include_others(problem)
+    if problem.unsupported:
+        raise ValueError(next(iter(problem.unsupported.values())))
     rng = generator(seed, Stream.TAYLOR)
     weights = problem.dout_vector(dout, rng)
     values = problem.values

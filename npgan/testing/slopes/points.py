@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..problem.analytic import AnalyticGradients, as_arrays
-from ..problem.arrays import ignore_float_errors, norm, rms, typical_size
+from ..problem.arrays import ignore_float_errors, max_abs, norm, rms, typical_size
 from ..problem.errors import DOMAIN_ERRORS
 from ..problem.problem import Problem
 from ..problem.random_streams import Stream, generator
@@ -43,6 +43,7 @@ class Point:
         self.is_coarse = noise.is_coarse
         self.gradients: list[np.ndarray | None] = [None] * len(self.values)
         self.gradient_noise: list[np.ndarray | None] = [None] * len(self.values)
+        self.sizes: dict[int, float] = {}
         self.scratch: dict[int, tuple[np.ndarray, np.ndarray, np.ndarray]] = {}
         with ignore_float_errors():
             self.outputs = problem.outputs(self.values)
@@ -56,6 +57,12 @@ class Point:
         gradient = self.gradients[leaf]
         assert gradient is not None
         return gradient
+
+    def largest(self, leaf: int) -> float:
+        """The largest absolute value of a leaf."""
+        if leaf not in self.sizes:
+            self.sizes[leaf] = max_abs(self.values[leaf])
+        return self.sizes[leaf]
 
     def buffers(self, leaf: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Three arrays like a leaf, made once: allocation would cost more than the arithmetic."""
@@ -92,6 +99,7 @@ class Points:
         self.native, self.problem, self.dout, self.noise = native, problem, dout, noise
         self.analytic, self.settings, self.seed = analytic, settings, seed
         self.made: dict[int, Point] = {}
+        self.nearby: list[list[np.ndarray | None]] = []  # gradients around the user's point
 
     def at(self, attempt: int) -> Point:
         """The user's point at attempt 0, jittered points after it."""

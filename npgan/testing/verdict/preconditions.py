@@ -13,6 +13,7 @@ from ..problem.errors import DOMAIN_ERRORS
 from ..problem.problem import Problem
 from ..problem.random_streams import Stream, generator
 from ..slopes.noise import measure_gradient_noise
+from .repeats import CALLS, why_gradients_differ, why_outputs_differ
 
 __tracebackhide__ = True  # pytest shows a failure at the user's line, not at ours
 Gradients = list[np.ndarray | None]
@@ -39,9 +40,11 @@ def check_function(problem: Problem) -> tuple[np.ndarray, list[str]]:
             return first, [f"func changes its argument {names} in place; work on a copy"]
         second = problem.outputs(problem.values)
     if not close(first, second, 1e-5 if np.float32 in problem.out_dtypes else 1e-12):
+        with ignore_float_errors():
+            more = [problem.outputs(problem.values) for _ in range(CALLS - 2)]
         return first, [
             "func is not deterministic: two calls with the same arguments differ; "
-            "seed its random numbers"
+            + why_outputs_differ([first, second, *more])
         ]
     return first, []
 
@@ -153,8 +156,11 @@ def repeatability_faults(
     """Call backward again, with a forward pass at other values in between."""
     tolerance = 1e-5 if is_coarse else 1e-10
 
+    returned = [gradients]
+
     def differing(between: Sequence[np.ndarray] | None) -> str:
         again = as_arrays(problem, problem.gradients(problem.values, dout, between))[0]
+        returned.append(again)
         return ", ".join(
             name
             for name, a, b in zip(problem.names, gradients, again, strict=True)
@@ -168,7 +174,7 @@ def repeatability_faults(
     if again := differing(None):
         fault = (
             f"backward is not repeatable: it returns two gradients of {again}; "
-            "does it add to a buffer, or use random numbers?"
+            + why_gradients_differ(returned)
         )
     else:
         fault = (

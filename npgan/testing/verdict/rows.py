@@ -8,6 +8,7 @@ import numpy as np
 
 from ..problem.arrays import max_abs, norm
 from ..report import FAIL, INCONCLUSIVE, PASS, ArgumentReport
+from ..slopes.directions import smallest_effect
 from ..slopes.points import Points
 from .bisection import WrongEntry
 from .comparison import Comparison
@@ -21,6 +22,8 @@ def row_of_entries(points: Points, leaf: int, found: Comparison) -> ArgumentRepo
     row = empty_row(points, leaf)
     row.mode, row.method, row.kinks = "elements", found.method, found.kinks
     row.size = max(max_abs(found.numeric[found.known]), max_abs(found.analytic))
+    if not row.size:  # at a kink found.analytic is the gradient at a point nearby
+        row.size = max_abs(points.at(0).gradient(leaf))
     gap = found.gap
     resolved = found.known & (found.bound <= resolution(points) * row.size) & (row.size > 0)
     row.index = index_of(found.worst, gap.shape)
@@ -53,8 +56,9 @@ def row_of_projections(
             row.index, row.analytic, row.numeric, row.error_bound = wrong_entry
         return row
     bound = float(np.max((found.bound + found.gap)[known])) if known.any() else math.inf
+    seen = smallest_effect(gradient.size, found.gap.size)
     if row.size:
-        row.power = bound / row.size
+        row.power = bound / seen / row.size if seen else math.inf
     length = max(norm(gradient), max_abs(found.numeric[known]))
     if not known.any() or bound > resolution(points) * length or row.size == 0:
         row.verdict = INCONCLUSIVE
@@ -82,6 +86,13 @@ def unfinished_row(points: Points, leaf: int) -> ArgumentReport:
     """A leaf for which max_evals did not suffice."""
     row = empty_row(points, leaf)
     row.verdict, row.reason = INCONCLUSIVE, budget_reason(points)
+    return row
+
+
+def unsupported_row(name: str, why: str) -> ArgumentReport:
+    """A leaf with a gradient that cannot be differentiated by."""
+    row = ArgumentReport(name, (), "", INCONCLUSIVE, unsupported=True)
+    row.reason = f"UNSUPPORTED, {why}"
     return row
 
 
