@@ -122,13 +122,13 @@ FORKS = [(state, False) for state in STATES] + [(state, True) for state in UNCOM
 
 @needs_fork
 @pytest.mark.parametrize("fault", thinned(FORKS, 2, [f"{s}{', to compile' * c}" for s, c in FORKS]))
-def test_a_fork(fault, warm, injected):
+def test_a_fork(fault, cached, injected):
     injected("F9")
     state, to_compile = fault
     if to_compile:
-        for file in files_of(warm, QUICK):
+        for file in files_of(cached, QUICK):
             file.unlink()
-    out, err = child(warm, FORK.replace("STATE", STATES[state]), PYTHONWARNINGS="ignore")
+    out, err = child(cached, FORK.replace("STATE", STATES[state]), PYTHONWARNINGS="ignore")
     assert out == "compiled"
     assert [line for line in err if "compiling" not in line] == []
 
@@ -136,14 +136,14 @@ def test_a_fork(fault, warm, injected):
 @needs_fork
 @pytest.mark.slow
 @pytest.mark.parametrize("delay", [0.0, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.7, 0.9, 1.2])
-def test_a_fork_while_another_thread_compiles(delay, warm, injected):
+def test_a_fork_while_another_thread_compiles(delay, cached, injected):
     injected("F9")
-    for file in files_of(warm, QUICK):
+    for file in files_of(cached, QUICK):
         file.unlink()
     state = (
         f"thread = in_thread(compute); time.sleep({delay}); pids.append(forked()); thread.join()"
     )
-    out, err = child(warm, FORK.replace("STATE", state), PYTHONWARNINGS="ignore")
+    out, err = child(cached, FORK.replace("STATE", state), PYTHONWARNINGS="ignore")
     assert out == "compiled"
     assert [line for line in err if "compiling" not in line] == []
 
@@ -177,9 +177,9 @@ VARIABLES = [
 
 
 @pytest.mark.parametrize("fault", thinned(list(COUNTS), 2, list(COUNTS)))
-def test_absurd_numbers_of_threads(fault, warm, injected):
+def test_absurd_numbers_of_threads(fault, cached, injected):
     injected("F9")
-    out, err = child(warm, THREADS.replace("SET", fault))
+    out, err = child(cached, THREADS.replace("SET", fault))
     right, count = out.split()
     assert right == "True"
     assert int(count) in COUNTS[fault]
@@ -188,9 +188,9 @@ def test_absurd_numbers_of_threads(fault, warm, injected):
 
 
 @pytest.mark.parametrize("fault", thinned(VARIABLES, 1, [str(v) for v in VARIABLES]))
-def test_absurd_numbers_in_the_environment(fault, warm, injected):
+def test_absurd_numbers_in_the_environment(fault, cached, injected):
     injected("F9")
-    out, err = child(warm, THREADS.replace("SET", ""), PYTHONWARNINGS="ignore", **fault)
+    out, err = child(cached, THREADS.replace("SET", ""), PYTHONWARNINGS="ignore", **fault)
     assert out.split()[0] == "True"
     assert len([line for line in err if line.startswith("npgan: warning")]) <= 1
     assert "Traceback" not in "".join(err)
