@@ -87,7 +87,7 @@ PRELUDES = {
 }
 
 
-@pytest.mark.parametrize("fault", thinned(list(PRELUDES), 3, list(PRELUDES)))
+@pytest.mark.parametrize("fault", thinned(list(PRELUDES), 2, list(PRELUDES)))
 def test_a_numba_that_does_not_work_costs_one_warning(fault, tmp_path, expected, injected):
     injected("F9")
     (warning,) = assert_right(
@@ -168,7 +168,7 @@ DAMAGE = {  # and whether a warning tells of it
 
 
 @posix
-@pytest.mark.parametrize("fault", thinned(list(DAMAGE), 3, list(DAMAGE)))
+@pytest.mark.parametrize("fault", thinned(list(DAMAGE), 1, list(DAMAGE)))
 def test_damage_costs_one_warning_and_heals(fault, cached, expected, injected):
     files = files_of(cached, QUICK)
     injected("F9", len(files))
@@ -232,6 +232,7 @@ assert (compiled.leaky_gate(x, x, 0.2) == 1).all()
     assert child(cached, f"{VERSIONS[fault]}\n{quick}") == ("", [])
 
 
+@pytest.mark.slow
 def test_a_file_that_cannot_be_loaded_is_replaced(cached, expected, injected):
     """Its hash is right: the program that wrote it had other modules."""
     files = files_of(cached, QUICK)
@@ -243,6 +244,7 @@ def test_a_file_that_cannot_be_loaded_is_replaced(cached, expected, injected):
     assert child(cached, RESULTS) == (expected["compiled"], [])
 
 
+@pytest.mark.slow
 def test_a_file_that_cannot_be_read_is_replaced(cached, expected, injected):
     injected("F9", 3)
     prelude = """
@@ -307,7 +309,7 @@ FOLDERS = {
 
 
 @posix
-@pytest.mark.parametrize("fault", thinned(list(FOLDERS), 2, list(FOLDERS)))
+@pytest.mark.parametrize("fault", thinned(list(FOLDERS), 1, list(FOLDERS)))
 def test_a_cache_that_cannot_be_written_costs_one_warning(fault, tmp_path, expected, injected):
     injected("F9")
     prepare, environment, break_it = FOLDERS[fault]
@@ -323,8 +325,11 @@ def test_a_cache_that_cannot_be_written_costs_one_warning(fault, tmp_path, expec
     assert "NUMBA_CACHE_DIR" in warnings[0]
 
 
+NAMES = ["with spaces and ünïcödé", "a/b/c/d", "%s{}$HOME", "back\\slash"]
+
+
 @posix
-@pytest.mark.parametrize("name", ["with spaces and ünïcödé", "a/b/c/d", "%s{}$HOME", "back\\slash"])
+@pytest.mark.parametrize("name", thinned(NAMES, 1))
 def test_a_folder_with_an_unusual_name_is_used(name, tmp_path, expected, injected):
     injected("F9")
     folder = str(tmp_path / name)
