@@ -6,6 +6,8 @@ that the named tests fail.
 
 from typing import NamedTuple
 
+from guards_files import GUARDS_FILES
+
 
 class Guard(NamedTuple):
     """`text` occurs once in `file`; with `without` in its place a test of `tests` must fail."""
@@ -16,4 +18,4 @@ class Guard(NamedTuple):
     tests: str
 
 
-GUARDS: list[Guard] = []
+GUARDS = [Guard(*row) for row in GUARDS_FILES]
