@@ -27,6 +27,10 @@ if "PYTEST_XDIST_WORKER" not in os.environ:
     atexit.register(shutil.rmtree, os.environ["NUMBA_CACHE_DIR"], ignore_errors=True)
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
+# Tests send SIGHUP; where they were started with nohup, it is ignored, and so in child processes.
+if hasattr(signal, "SIGHUP"):
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
 # A worker uses its share of the cores: threads that wait for work take time from other workers.
 WORKERS = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
 THREADS = max(1, (os.cpu_count() or 1) // WORKERS) if WORKERS > 1 else None

@@ -343,7 +343,8 @@ def test_train_prints_its_results_and_narrates_apart(zoo, tmp_path, capsys):
     assert rows["run"] == str(tmp_path / "a")
     assert rows["epoch"] == "2"
     lines = [line for line in err.splitlines() if "compiling" not in line]
-    assert lines[0] == f"43 images of images.npy, 3 x 4; files go to {tmp_path / 'a'}"
+    taken = "43 images of 3 x 4, pixels in [0, 255]"
+    assert lines[0] == f"images.npy: {taken}; files go to {tmp_path / 'a'}"
     assert [line[:9] for line in lines[1:]] == ["epoch 1/2", "epoch 2/2"]
     for word in ("loss D", "loss G", "D(real)", "D(fake)", "images/s"):
         assert word in lines[1]

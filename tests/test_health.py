@@ -387,7 +387,8 @@ def at_once(monkeypatch):
 
 def test_it_stands_below_the_line_of_its_epoch_in_full_only_once(at_once, capsys):
     small().fit(IMAGES, epochs=3, progress=True)
-    lines = capsys.readouterr().err.splitlines()
+    heading, *lines = capsys.readouterr().err.splitlines()
+    assert heading == "60 images of 4 x 5, pixels in [0, 255]"
     assert [line.split(" ")[0] for line in lines] == ["epoch", "health:"] * 3
     assert lines[1].startswith("health: collapse: ")
     assert lines[3] == lines[5] == "health: still collapse"

@@ -145,8 +145,9 @@ def fit(plan: Plan, data: Images, out: Path, quiet: bool) -> None:
     """Train the GAN; if it ends early, print what was saved."""
     gan, saved = plan.gan, out / "checkpoint.npz"
     size = " x ".join(map(str, data.shape))
-    taken = f" ({data.note})" if data.note else ""  # the scale and shape, where they were guessed
-    heading = f"{len(data):,} images of {data.name}, {size}{taken}; files go to {out}{plan.note}"
+    # A file of no fixed format: which shape and scale were taken.
+    taken = data.note or f"{len(data):,} images of {size}"
+    heading = f"{data.name}: {taken}; files go to {out}{plan.note}"
     epochs = plan.last_epoch - gan.epoch_
     try:
         gan.fit(data, epochs=epochs, out=out, progress=False if quiet else heading)
