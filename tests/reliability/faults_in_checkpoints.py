@@ -7,6 +7,7 @@ import os
 import socket
 import struct
 import zipfile
+import zlib
 from functools import partial
 
 import faults_in_files
@@ -313,7 +314,7 @@ def records():
         for method in (zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2):
             yield file(f"bomb of {size}, {method}", lambda s=size, m=method: bomb(s, m))
     yield file("members that overlap", overlapping)
-    yield file("a million names", lambda: many(10**6))
+    yield file("two million names", lambda: many(2 * 10**6))
     yield file("1001 members", lambda: zip_of([(f"{i}.npy", b"") for i in range(1001)]))
 
 
@@ -323,24 +324,42 @@ def bomb(size, method):
     return zip_of(held.items(), method)
 
 
+def local(name, data):
+    """The record before the data of a member."""
+    sizes = struct.pack("<LLL", zlib.crc32(data), len(data), len(data))
+    return b"PK\3\4" + bytes([20]) + bytes(9) + sizes + struct.pack("<HH", len(name), 0) + name
+
+
 def overlapping():
-    """900 members that are the same 1 MB of the file."""
-    data = zip_of([("a.npy", npy(np.zeros(1 << 20, np.uint8)))])
-    start, end = data.find(b"PK\1\2"), data.rfind(b"PK\5\6")
-    entry, names = data[start:end], []
-    for i in range(900):
-        name = f"{i:05}".encode()
-        names.append(entry[:28] + struct.pack("<H", 9) + entry[30:46] + name + b".npy")
-    directory = b"".join(names)
-    last = struct.pack("<4H2IH", 0, 0, 900, 900, len(directory), start, 0)
-    return data[:start] + directory + b"PK\5\6" + last
+    """400 members, each of which lies within the one before: together 400 MB, in a file of 1 MB."""
+    names = [f"{i:05}.npy".encode() for i in range(400)]
+    data, directory, place = npy(np.zeros(1 << 20, np.uint8)), [], 0
+    for name in reversed(names):  # place: from the end of the last one's data
+        head = local(name, data)
+        place = len(head) + len(data)
+        directory.append((name, head, place))
+        data = npy(np.frombuffer(head + data, np.uint8))
+    whole_size = place
+    first = np.load(io.BytesIO(data)).tobytes()  # the loop has wrapped it once too often
+    names_list = b"".join(
+        b"PK\1\2"
+        + bytes([20, 0])
+        + head[4:30]
+        + bytes(10)
+        + struct.pack("<L", whole_size - from_end)
+        + name
+        for name, head, from_end in directory
+    )
+    last = struct.pack("<4H2IH", 0, 0, 400, 400, len(names_list), whole_size, 0)
+    return first + names_list + b"PK\5\6" + last
 
 
 def many(count):
-    """A zip file with a list of names of 50 MB."""
+    """A zip file with a list of so many names."""
     data = whole()
     start = data.find(b"PK\1\2")
-    names = data[start : data.find(b"PK\1\2", start + 4)] * count
+    entry = data[start : start + 28] + struct.pack("<HHH", 1, 0, 0) + data[start + 34 : start + 46]
+    names = (entry + b"a") * count
     last = struct.pack("<4H2IH", 0, 0, 1, 1, len(names), start, 0)
     return data[:start] + names + b"PK\5\6" + last
 

@@ -74,6 +74,8 @@ def idx_headers():
     yield file("gz and more", gzip.compress(idx()) + b"more", ok=None)
     yield file("gz of two", gzip.compress(idx()[:50]) + gzip.compress(idx()[50:]), ok=True)
     yield file("gz of two and more", gzip.compress(idx()) + gzip.compress(b"more"), ok=False)
+    damaged = gzip.compress(idx())[:10] + b"\xff" * 40  # no block of deflate starts so
+    yield file("gz of no deflate", damaged, ok=False)
     yield file("idx and more", idx() + b"m", ok=False)
     yield file("gz of a CSV", gzip.compress(b"1,2,3\n" * 50), ok=False)
     yield file("gz of an npy", gzip.compress(npy()), ok=False)

@@ -62,8 +62,6 @@ GUARDS_FILES = [
     # ---- checkpoints ----
     (CHECKPOINT, "if not stored or member.file_size != member.compress_size:", NEVER, OLD + "bomb"),
     (CHECKPOINT, "if names.count(name) > 1:", NEVER, OLD + "second_member"),
-    (CHECKPOINT, "if sum(member.file_size for member in members) > file.seek(0, os.SEEK_END):", NEVER, F2 + "overlap"),
-    (CHECKPOINT, "if npy.read_magic(stream) != (1, 0):", "if npy.read_magic(stream) is None:", F2 + "version"),
     (CHECKPOINT, "if min(shape, default=0) < 0 or size != len(data) - stream.tell():", NEVER, OLD + "promises"),
     (CHECKPOINT, 'if found is None or found[1] != digest(arrays, DIGEST.sub("}", text)):', NEVER, OLD + "two_checkpoints"),
     (CHECKPOINT, "if len(entries) < len(pairs):", NEVER, F2 + "twice"),
@@ -82,5 +80,5 @@ GUARDS_FILES = [
     (VALIDATION, "require(0 <= data[name] <= MAX_CRC32,", "require(True,", F2 + "range"),
     # ---- the command line ----
     (OUTPUT, "print_message(shorten(printable(one_line(line))))", "print_message(line)", "tests/test_cli.py -k short_printable"),
-    ("npgan/cli/arguments.py", 'line = printable(one_line(f"{self.prog}: {message}"))', 'line = f"{self.prog}: {message}"', "tests/test_cli.py -k short_printable"),
+    ("npgan/cli/arguments.py", 'shorten(line, LONGEST_ERROR - len(end))', "line", "tests/test_cli.py -k short_printable"),
 ]  # fmt: skip
