@@ -778,7 +778,9 @@ def test_help_names_every_command(capsys):
     out, err = capsys.readouterr()
     assert (exit.value.code, err) == (0, "")
     names = re.findall(r"^    (\w+)", out, re.M)
-    assert sorted(names) == ["bench", "evaluate", "gradcheck", "info", "noise", "sample", "train"]
+    assert sorted(names) == [
+        "bench", "evaluate", "exercises", "export", "gradcheck", "info", "noise", "sample", "train",
+    ]  # fmt: skip
 
 
 @pytest.mark.skipif(os.name != "posix", reason="pipes of Unix")

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
-from functools import partial
 from typing import Any
 
 import numpy as np
 
-from .explain.evidence import Evidence, evidence_of_entries, evidence_of_projections
-from .explain.hints import hints
+from .leaves import check_leaves
 from .problem.advice import not_written
 from .problem.analytic import AnalyticGradients
 from .problem.errors import BudgetError, StyleError
@@ -24,21 +22,10 @@ from .report import FAIL, INCONCLUSIVE, ArgumentReport, Report, overall_verdict
 from .slopes.noise import Noise
 from .slopes.points import Points, Settings
 from .slopes.precision import widen
-from .verdict.bisection import locate_wrong_entry
-from .verdict.entries import compare_entries
 from .verdict.native_dtype import compare_native_dtype
 from .verdict.parts import drop_zero_integers, say_convention
 from .verdict.preconditions import check_backward, check_function
-from .verdict.projections import ProjectionComparison
-from .verdict.rows import (
-    fault_row,
-    row_of_entries,
-    row_of_projections,
-    unfinished_row,
-    unsupported_row,
-)
-from .verdict.special_entries import check_special_entries
-from .verdict.ties import check_ties, check_ties_between
+from .verdict.rows import unsupported_row
 
 __tracebackhide__ = True  # pytest shows a failure at the user's line, not at ours
 
@@ -46,9 +33,6 @@ NOTHING = (
     "nothing was checked: backward returned no gradient. "
     "Is it written yet, or is its return missing?"
 )
-# mode="auto" compares entry by entry up to this many entries, and up to this much work:
-# entries x numbers that each call handles.
-MANY_ENTRIES, MUCH_WORK = 400, 2e7
 
 
 def check_gradients(
@@ -289,72 +273,6 @@ def analytic_gradients(
     if problem is native or is_unusable:
         return in_native, in_native
     return check_backward(problem, dout, second_dout, False, rtol, seed), in_native
-
-
-def check_leaves(
-    points: Points, mode: str, n_directions: int, notes: list[str]
-) -> dict[int, ArgumentReport]:
-    """A row for every leaf that has a gradient, and a note on those that have none."""
-    problem, gradients = points.problem, points.analytic.values
-    faults = {leaf: fault for leaf, fault in points.analytic.faults if leaf is not None}
-    rows: dict[int, tuple[ArgumentReport, Callable[[], Evidence] | None]] = {}
-    for leaf, name in enumerate(problem.names):
-        if gradients[leaf] is None and leaf in faults:
-            rows[leaf] = fault_row(points, leaf, faults[leaf]), None
-        elif gradients[leaf] is None:
-            notes.append(f"{name} is not checked: backward returned no gradient for it")
-        elif problem.values[leaf].size:
-            rows[leaf] = check_leaf(points, leaf, mode, n_directions)
-    found = {leaf: row for leaf, (row, _) in rows.items()}
-    with suppress(BudgetError):  # what follows looks for more, after all leaves had their share
-        for leaf, row in found.items():
-            if row.mode == "elements" and not row.kinks and row.verdict != FAIL:
-                check_ties(points, leaf, row)
-        check_ties_between(points, found)
-    # Explanations cost calls; they come when every argument has its verdict.
-    for leaf, (row, evidence) in rows.items():
-        causes = hints(evidence()) if evidence else []
-        if leaf in faults and gradients[leaf] is not None:
-            row.verdict, row.hints = FAIL, [faults[leaf], *causes]
-            row.hint = "; ".join(row.hints[:2])
-        elif causes:
-            row.set_hints(*causes)
-    return found
-
-
-def check_leaf(
-    points: Points, leaf: int, mode: str, n_directions: int
-) -> tuple[ArgumentReport, Callable[[], Evidence] | None]:
-    """(the row of one leaf, what its hints are made from where it fails)."""
-    evidence: Callable[[], Evidence] | None = None
-    try:
-        if mode == "elements" or (mode == "auto" and is_small(points.problem, leaf)):
-            found = compare_entries(points, leaf)
-            row = row_of_entries(points, leaf, found)
-            evidence = partial(evidence_of_entries, points, leaf, found)
-        else:
-            projections = ProjectionComparison(points, leaf, n_directions)
-            found = projections.run()
-            wrong_entry = locate_wrong_entry(projections) if found.wrong.any() else None
-            row = row_of_projections(points, leaf, found, wrong_entry)
-            evidence = partial(evidence_of_projections, points, leaf, projections, row.index)
-            if projections.has_moved and row.verdict != FAIL:
-                evidence = None
-                check_special_entries(points, leaf, row)
-        if row.verdict == FAIL:
-            return row, evidence
-        if row.kinks:
-            check_ties(points, leaf, row)
-        return row, None
-    except BudgetError:
-        return unfinished_row(points, leaf), None
-
-
-def is_small(problem: Problem, leaf: int) -> bool:
-    """Whether mode="auto" compares a leaf entry by entry."""
-    n = problem.values[leaf].size
-    numbers = problem.out_size + sum(v.size for v in problem.values)
-    return n <= MANY_ENTRIES and n * 8 * numbers <= MUCH_WORK and n * 20 <= problem.max_evals
 
 
 def title_of(func: Function) -> str:

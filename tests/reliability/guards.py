@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import guards_runs
 import guards_system
+from guards_files import GUARDS_FILES
 
 
 class Guard(NamedTuple):
@@ -19,4 +20,5 @@ class Guard(NamedTuple):
     tests: str
 
 
-GUARDS = [Guard(*row) for part in (guards_runs, guards_system) for row in part.GUARDS]
+ROWS = [*GUARDS_FILES, *guards_runs.GUARDS, *guards_system.GUARDS]
+GUARDS = [Guard(*row) for row in ROWS]

@@ -13,6 +13,16 @@ from .tree import describe
 
 # (index of the leaf, or None where the whole function is meant; what is wrong)
 Fault = tuple[int | None, str]
+Gradients = list[np.ndarray | None]
+
+
+class Nonlinearity(NamedTuple):
+    """By how much backward is not linear in dout; whether that is a fault the slopes decide."""
+
+    leaf: int
+    size: np.ndarray  # per entry
+    is_gross: bool
+    fault: str
 
 
 class AnalyticGradients(NamedTuple):
@@ -22,6 +32,7 @@ class AnalyticGradients(NamedTuple):
     noise: list[np.ndarray | None]  # about three standard deviations of the rounding error
     faults: list[Fault]
     notes: list[str]
+    nonlinear: Sequence[Nonlinearity] = ()
 
 
 def as_arrays(

@@ -47,6 +47,7 @@ class Problem:
         if not is_guessed and style not in STYLES:
             raise ValueError(f'style is "auto", "loss", "dout" or "cache", got {style!r}')
         self.func, self.grad, self.max_evals, self.evals, self.style = func, grad, max_evals, 0, ""
+        self.limit = max_evals  # of the calls; less for a while where they are shared out
         self.dout_changed = False  # whether backward wrote into its dout
         self.other_style = ""  # which may be meant just as well
         self.has_gradients = False  # whether backward has returned once
@@ -117,9 +118,9 @@ class Problem:
 
     def count_call(self) -> None:
         """Count one call of func or grad; raise BudgetError where it is one too many."""
-        self.evals += 1
-        if self.evals > self.max_evals:
+        if self.evals >= self.limit:
             raise BudgetError
+        self.evals += 1
 
     def call_args(self, values: Sequence[np.ndarray]) -> tuple[Any, ...]:
         """The arguments for a call, with these values as float leaves."""

@@ -18,6 +18,7 @@ from ..problem.errors import BudgetError
 from ..slopes.complex_step import complex_slope
 from ..slopes.directions import LARGEST_WEIGHT, random_weights
 from ..slopes.hidden_kinks import has_hidden_kink
+from ..slopes.parts import Part, measure_in_parts, parts_by_size
 from ..slopes.points import Point, Points
 from ..slopes.richardson import Entry
 from ..slopes.slope import Estimate, measure_slope
@@ -61,6 +62,7 @@ class ProjectionComparison:
         self.kinks = 0
         self.has_moved = False  # whether points near the user's were needed
         self.method = "differences"
+        self.parts: list[Part] = []  # where no step serves all entries
         # Which steps serve best, found by `calibrate`.
         self.steps, self.entry, self.truncation = "short", (0, 0), 0.0
 
@@ -134,6 +136,9 @@ class ProjectionComparison:
     ) -> tuple[Estimate, float]:
         """(the slope along v, its tolerance)."""
         gradient = point.gradient(self.leaf)
+        if self.parts:
+            estimate = measure_in_parts(point, self.leaf, v, gradient, self.parts, steps)
+            return estimate, self.limit(point, v, estimate)
         estimate = measure_slope(point, self.leaf, v, gradient, self.scale, steps, entry)
         if (
             entry is not None
@@ -171,8 +176,21 @@ class ProjectionComparison:
             wide = self.measure(point, v, "wide", None)
             if wide[1] < limit:
                 self.steps, (estimate, limit) = "wide", wide
+            self.parts = parts_by_size(point.values[self.leaf]) if self.is_too_poor(limit) else []
+            if self.parts:
+                in_parts = self.measure(point, v, "usual", None)
+                if in_parts[1] < limit:
+                    self.steps, (estimate, limit) = "usual", in_parts
+                else:
+                    self.parts = []
         self.entry, self.truncation = estimate.entry, 2 * estimate.error
         return estimate, limit
+
+    def is_too_poor(self, limit: float) -> bool:
+        """Whether an error of one per cent of the gradient (of float64: less) would not show."""
+        point = self.points.at(0)
+        wanted = RESOLUTION if point.is_coarse else 1e-2 * RESOLUTION
+        return not limit <= wanted * norm(point.gradient(self.leaf))
 
     def use_complex_step(self) -> None:
         """Replace differences by the complex step where it is finer, if both agree everywhere.

@@ -9,6 +9,7 @@ import numpy as np
 from ..problem.arrays import max_abs, norm
 from ..report import FAIL, INCONCLUSIVE, PASS, ArgumentReport
 from ..slopes.directions import smallest_effect
+from ..slopes.noise import is_rounding
 from ..slopes.points import Points
 from .bisection import WrongEntry
 from .comparison import Comparison
@@ -119,10 +120,16 @@ def fill_numbers(row: ArgumentReport, found: Comparison) -> None:
     )
 
 
+def is_only_rounding(points: Points, leaf: int) -> bool:
+    """Whether backward returns zeros, or no more than its own rounding error."""
+    gradient = points.at(0).gradient(leaf)
+    return not gradient.any() or is_rounding(gradient, points.rounding(leaf))
+
+
 def why_inconclusive(points: Points, leaf: int, row: ArgumentReport, found: Comparison) -> str:
     """The reason for the report, with what to do."""
     problem, dout, atol = points.problem, points.dout, points.settings.atol
-    if problem.evals >= problem.max_evals:
+    if problem.evals >= problem.limit:
         return budget_reason(points)
     is_zero, known = not points.at(0).gradient(leaf).any(), found.known
     is_uniform = dout.size > 1 and np.ptp(dout) == 0
@@ -138,6 +145,13 @@ def why_inconclusive(points: Points, leaf: int, row: ArgumentReport, found: Comp
         return f"the gradient is zero on both sides{advice}; nothing could have failed"
     if atol and atol > resolution(points) * row.size:
         return f"atol={atol:g} would hide the whole gradient, which is {row.size:.1e} at most"
+    if bound > resolution(points) * row.size and is_only_rounding(points, leaf):
+        largest = max_abs(points.at(0).gradient(leaf))
+        return (
+            f"the gradient is zero to {bound:.0e}, and so says backward ({largest:.0e} at most)"
+            f"{advice}; where that is right, as for a bias before a normalisation, return None for "
+            "it or pass inconclusive='allow'"
+        )
     if bound > resolution(points) * row.size:
         return (
             f"the gradient ({row.size:.1e} at most) is smaller than the error of the measured "
