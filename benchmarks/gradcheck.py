@@ -1,6 +1,7 @@
 """Gradient checkers side by side: bugs caught, false alarms, cost.
 
     python benchmarks/gradcheck.py run e1 e2 e3 e4 e5 e6 e7     # each writes its results to --out
+    python benchmarks/gradcheck.py run more                     # the second set, npgan.testing alone
     python benchmarks/gradcheck.py table                        # the results, as tables into docs/gradcheck.md
 
 Needs the bench extra (torch 2.13, jax, autograd, scipy). An experiment takes a minute or two on one core.
@@ -16,12 +17,14 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import gradcheck_more_run
 import gradcheck_mutants
 import numpy as np
 from gradcheck_cases import REGIMES, cases, locked, mnist_layer, planted, scaled
+from gradcheck_more_table import second_set
 from gradcheck_peers import checkers
 from gradcheck_real import BUGS as REAL
-from gradcheck_table import table
+from gradcheck_table import grid, in_lines, table
 
 from npgan import Discriminator
 from npgan.testing import FAIL, PASS, check_gradients, check_layer
@@ -29,6 +32,7 @@ from npgan.testing import FAIL, PASS, check_gradients, check_layer
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "gradcheck.md"
 BEGIN, END = "<!-- measured: begin", "<!-- measured: end -->"
+BEGIN_MORE, END_MORE = "<!-- second set: begin", "<!-- second set: end -->"
 SCALES = (1.0, 1e-6, 1e6)
 DTYPES = {"float64": 1e-6, "float32": 1e-2}  # the relative size from which every bug must be caught
 
@@ -254,15 +258,21 @@ PIECES: dict[str, Any] = {
     **{f"e1-large-{d}-{s:g}": lambda d=d, s=s: e1(d, s, large=True) for d in DTYPES for s in SCALES},
     **{f"e1-entry-{d}": lambda d=d: e1_one_entry(d) for d in DTYPES},
     **{f"e2-{r.replace(' ', '-')}": lambda r=r: e2(r) for r in REGIMES},
-    "e3": e3, "e4": e4, "e5": e5, "e6": e6, "e7": gradcheck_mutants.run,
+    "e3": e3, "e4": e4, "e5": e5, "e6": e6, "e7": gradcheck_mutants.run, **gradcheck_more_run.PIECES,
 }  # fmt: skip
 
 
 def write(pieces: dict[str, Any]) -> None:
+    """Write the sections of which something was measured into the page."""
     text = PAGE.read_text(encoding="utf-8")
-    head, rest = text.split(BEGIN)
-    note, tail = rest.split("\n", 1)[0], rest.split(END)[1]
-    PAGE.write_text(f"{head}{BEGIN}{note}\n{table(pieces)}{END}{tail}", encoding="utf-8")
+    second = second_set(pieces, grid)
+    sections = ((BEGIN, END, table(pieces)), (BEGIN_MORE, END_MORE, second and in_lines([second])))
+    for begin, end, section in sections:
+        if section:  # else what stands there stays
+            head, rest = text.split(begin)
+            note, tail = rest.split("\n", 1)[0], rest.split(end)[1]
+            text = f"{head}{begin}{note}\n{section}{end}{tail}"
+    PAGE.write_text(text, encoding="utf-8")
 
 
 def main() -> None:

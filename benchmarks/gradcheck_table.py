@@ -25,9 +25,14 @@ tolerances and, if its documentation tells how, tolerances that are scaled to th
 
 
 def table(pieces: Pieces) -> str:
-    """The whole section."""
+    """The section of the first set; "" if nothing was measured."""
     sections = (e1, e1_large, e1_one_entry, e2, e3, e4, e5, e6, e7)
-    texts = [INTRODUCTION, *(section(pieces) for section in sections)]
+    texts = [section(pieces) for section in sections]
+    return in_lines([INTRODUCTION, *texts]) if any(texts) else ""
+
+
+def in_lines(texts: Iterable[str]) -> str:
+    """The texts that are not empty, with short lines."""
     paragraphs = "\n\n".join(text for text in texts if text).split("\n\n")
     return "\n\n".join(map(wrapped, paragraphs)) + "\n"
 

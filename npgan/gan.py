@@ -63,9 +63,8 @@ class Discriminator(Network):
 
     def __init__(self, inputs: int = 784, hidden: Sequence[int] = (512, 256), rng: Seed = None):
         rng = np.random.default_rng(rng)
-        last = Dense(
-            hidden[-1] if hidden else inputs, 1, "glorot", rng
-        )  # first: part of a seed's bits
+        # First, as the order is part of a seed's bits.
+        last = Dense(hidden[-1] if hidden else inputs, 1, "glorot", rng)
         super().__init__([*hidden_layers(inputs, hidden, rng), last])
 
 
@@ -109,6 +108,7 @@ def discriminator_step(
     result["D_fake"] = float(sigmoid(logits_fake).mean())
     if penalty is not None:
         result["penalty"], penalty_gradient = penalty(D, real, fake)
+        check_finite(penalty=result["penalty"])
         gradient += penalty_gradient
     optimiser_D.step(gradient)
     return result

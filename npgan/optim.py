@@ -19,7 +19,7 @@ from .layers import Network
 class Optimiser:
     """The base class of SGD and Adam: their vector, their state, and the check of a gradient."""
 
-    # One update of theta and the slots; False if the gradient, or Adam's v, is not finite.
+    # One update of theta and the slots; False if one of their numbers is not finite.
     _update: Callable[[np.ndarray], bool]
 
     def __init__(self, target: Network | np.ndarray, **hyper: float):
@@ -38,11 +38,10 @@ class Optimiser:
     def step(self, gradient: np.ndarray) -> None:
         """Update theta in place by a flat gradient of its layout.
 
-        Raises ValueError for another shape, and FloatingPointError if the gradient, or Adam's v, is
-        not finite. This is noticed during the update, so theta must not be used afterwards.
+        Raises ValueError for another shape, and FloatingPointError if the gradient, the state or
+        the new theta is not finite. This is noticed after the update: theta is useless then.
         """
-        gradient = np.asarray(gradient)
-        if gradient.shape != self.theta.shape:
+        if (gradient := np.asarray(gradient)).shape != self.theta.shape:
             raise ValueError(
                 f"step() got a gradient of shape {gradient.shape}, theta has {self.theta.shape}; "
                 'pull(g, wrt="params") returns the right one'
@@ -54,8 +53,9 @@ class Optimiser:
         if not finite:
             kind = type(self).__name__
             parts = {"the gradient": gradient} | {f"{kind}'s {n}": x for n, x in self.slots.items()}
-            name, bad = next((n, x) for n, x in parts.items() if not np.isfinite(x).all())
-            index, net = int(np.argmin(np.isfinite(bad))), self.net
+            parts |= {"the new weight": self.theta}  # none is inf: the square is
+            name, bad = max(parts.items(), key=lambda part: not np.isfinite(part[1]).all())
+            index, net = int(np.argmax(np.abs(bad))), self.net
             where = f"[{index}]" if net is None else f"{type(net).__name__} {net.name_at(index)}"
             raise FloatingPointError(f"{name} of {where} is {bad[index]}")
 

@@ -17,8 +17,9 @@ from hypothesis import settings
 
 from npgan import kernels
 
-# Counts the faults that tests/reliability injects; loaded here for the controller of pytest-xdist, too.
-pytest_plugins = ["fault_counts"]
+# `fault_counts` counts the faults that tests/reliability injects, in the controller of pytest-xdist,
+# too; the others have fixtures.
+pytest_plugins = ["browsers", "fault_counts", "kernel_caches"]
 
 # Numba and NumPy read these once, when they are imported. Child processes inherit them, and so do
 # the workers of pytest-xdist, each of which imports this file again.

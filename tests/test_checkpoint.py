@@ -129,9 +129,7 @@ def refuse(code):
 
 
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EIO, 0])
-@pytest.mark.parametrize(
-    "call", ["tempfile.mkstemp", "os.fsync", "os.chmod", "os.replace", "numpy.savez"]
-)
+@pytest.mark.parametrize("call", ["builtins.open", "os.fsync", "os.replace", "numpy.savez"])
 def test_a_failed_write_leaves_the_old_file_and_nothing_else(
     tmp_path, small, monkeypatch, call, code
 ):
@@ -185,6 +183,13 @@ def test_meta_that_json_cannot_hold_costs_nothing(tmp_path, small):
 
 
 # ---- nothing else is believed ----
+
+
+def test_an_error_of_the_disk_is_not_called_a_file_that_is_no_zip():
+    """As zipfile does: it raises BadZipFile while it handles the error of the disk."""
+    found = zipfile.BadZipFile("File is not a zip file")
+    found.__context__ = OSError(errno.EIO, os.strerror(errno.EIO))
+    assert "Input/output error" in checkpoint.reason(found)
 
 
 def test_every_truncated_file_is_refused(small):

@@ -5,11 +5,10 @@ import os
 import re
 import shutil
 import signal
-import subprocess
-import sys
 
 import numpy as np
 import pytest
+from children import finish, run, run_npgan, start_npgan
 from PIL import Image
 
 from npgan import GAN, __version__, datasets
@@ -106,17 +105,6 @@ def run_json(capsys, *argv):
     out, _ = capsys.readouterr()
     assert out.count("\n") == 1
     return json.loads(out)
-
-
-def child(*argv, **how):
-    """npgan in a process of its own; the NumPy kernels start sooner."""
-    environment = {**os.environ, "NPGAN_KERNELS": "reference", **how.pop("env", {})}
-    command = [sys.executable, "-m", "npgan", *map(str, argv)]
-    return subprocess.Popen(
-        command,
-        env=environment,
-        **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, **how},
-    )
 
 
 # ---- wrong uses: the arguments, the exit code, and what the one line on stderr must say ----
@@ -604,16 +592,16 @@ def test_data_in_memory_can_be_named_on_resume(zoo, tmp_path, capsys):
 
 def test_a_real_ctrl_c_in_a_real_process(zoo, tmp_path, capsys):
     out, data = tmp_path / "a", ["--data", zoo / "images.npy", "--lr-decay", 0]
-    process = child("train", *data, *SMALL, "--epochs", 10_000, "--out", out)
+    process = start_npgan("train", *data, *SMALL, "--epochs", 10_000, "--out", out)
     try:
         for line in process.stderr:
             if line.startswith("epoch     2/10000 "):
                 process.send_signal(signal.SIGINT)
                 break
-        stdout, err = process.communicate()
+        code, stdout, err = finish(process)
     finally:
         process.kill()
-    assert (process.returncode, stdout) == (130, "")
+    assert (code, stdout) == (130, "")
     *epochs, last = err.splitlines()
     assert last == f"stopped and saved; npgan train --resume {out} continues from here"
     assert all(line.startswith("epoch ") for line in epochs)
@@ -622,9 +610,8 @@ def test_a_real_ctrl_c_in_a_real_process(zoo, tmp_path, capsys):
         ["--resume", out, "--epochs", total, "--quiet"],
         [*data, *train_small(total), "--out", tmp_path / "b"],
     ):
-        process = child("train", *argv)
-        assert process.communicate()[1] == ""
-        assert process.returncode == 0
+        code, _, err = run_npgan("train", *argv)
+        assert (code, err) == (0, "")
     assert contents(out) == contents(tmp_path / "b")
 
 
@@ -775,19 +762,14 @@ print(sorted({name.partition(".")[0] for name in sys.modules} & set(sys.argv[1:]
 
 def test_help_and_usage_errors_import_nothing_heavy():
     heavy = ["numpy", "numba", "matplotlib", "PIL", "tqdm"]
-    run = subprocess.run(
-        [sys.executable, "-c", LIGHT, *heavy], capture_output=True, text=True, check=True
-    )
-    assert run.stdout.splitlines()[-1] == "[]"
+    code, out, _ = run("-c", LIGHT, *heavy)
+    assert (code, out.splitlines()[-1]) == (0, "[]")
 
 
 def test_python_m_npgan_is_the_command():
-    process = child("--version")
-    assert process.communicate() == (f"npgan {__version__}\n", "")
-    assert process.returncode == 0
-    process = child("paint")
-    out, err = process.communicate()
-    assert (process.returncode, out, err.count("\n")) == (2, "", 1)
+    assert run_npgan("--version") == (0, f"npgan {__version__}\n", "")
+    code, out, err = run_npgan("paint")
+    assert (code, out, err.count("\n")) == (2, "", 1)
 
 
 def test_help_names_every_command(capsys):
@@ -803,18 +785,16 @@ def test_help_names_every_command(capsys):
 def test_a_reader_that_has_gone_costs_no_traceback():
     reader, writer = os.pipe()
     os.close(reader)
-    process = child("info", stdout=writer)
+    code, _, err = run_npgan("info", stdout=writer)
     os.close(writer)
-    assert process.communicate()[1] == ""
-    assert process.returncode == 1
+    assert (code, err) == (1, "")
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
 def test_a_result_that_cannot_be_printed_is_a_failure():
     with open("/dev/full", "w") as full:
-        process = child("info", stdout=full)
-        assert process.communicate()[1] == "npgan info: stdout: No space left on device\n"
-    assert process.returncode == 1
+        code, _, err = run_npgan("info", stdout=full)
+    assert (code, err) == (1, "npgan info: stdout: No space left on device\n")
 
 
 THREADS = """
@@ -828,10 +808,7 @@ sys.exit(main(["info", "--threads", "3", "--json"]))
 
 
 def test_threads_are_set_before_numpy_is_imported():
-    run = subprocess.run(
-        [sys.executable, "-c", THREADS], capture_output=True, text=True, check=True
-    )
-    assert json.loads(run.stdout) == {"threads": "3", "numpy": False}
+    assert json.loads(run("-c", THREADS).out) == {"threads": "3", "numpy": False}
 
 
 # ---- signals, encodings, and what a terminal shows ----
@@ -900,7 +877,7 @@ def test_a_program_that_trains_keeps_its_handler_of_sigterm(monkeypatch):
 @posix
 def test_a_real_sigterm_in_a_process_that_ignores_ctrl_c(zoo, tmp_path):
     out = tmp_path / "a"
-    process = child(
+    process = start_npgan(
         "train", "--data", zoo / "images.npy", *SMALL, "--epochs", 10_000, "--out", out,
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN),
     )  # fmt: skip
@@ -909,10 +886,10 @@ def test_a_real_sigterm_in_a_process_that_ignores_ctrl_c(zoo, tmp_path):
             if line.startswith("epoch     2/10000 "):
                 process.send_signal(signal.SIGTERM)
                 break
-        stdout, err = process.communicate()
+        code, stdout, err = finish(process)
     finally:
         process.kill()
-    assert (process.returncode, stdout) == (143, "")
+    assert (code, stdout) == (143, "")
     assert err.splitlines()[-1].startswith("stopped and saved; ")
     assert GAN.load(out).epoch_ >= 2
 
@@ -933,10 +910,7 @@ sys.exit(main(["noise", "--out", sys.argv[2]]))
 @pytest.mark.parametrize("module", ["npgan.cli.run", "npgan.cli.arguments", "numpy", "PIL.Image"])
 def test_ctrl_c_during_the_imports_costs_no_traceback(module, tmp_path):
     picture = tmp_path / "a.png"
-    run = subprocess.run(
-        [sys.executable, "-c", IMPORTS, module, str(picture)], capture_output=True, text=True
-    )
-    assert (run.returncode, run.stdout, run.stderr) == (130, "", "")
+    assert run("-c", IMPORTS, module, picture) == (130, "", "")
     assert not picture.exists()
 
 
@@ -949,13 +923,12 @@ def test_what_stdout_cannot_encode_is_replaced(encoding, monkeypatch):
         "sys.modules['npgan.cli.commands'] = types.SimpleNamespace(info=lambda args: table)\n"
         "sys.exit(main(['info']))\n"
     )
-    environment = {**os.environ, "PYTHONIOENCODING": encoding}
-    run = subprocess.run([sys.executable, "-c", code], capture_output=True, env=environment)
-    assert (run.returncode, run.stderr) == (0, b"")
-    assert b"chet distance  " in run.stdout
-    assert b"file              a\\x1b[2J\\udc80\n" in run.stdout
+    found, out, err = run("-c", code, env={"PYTHONIOENCODING": encoding}, text=False)
+    assert (found, err) == (0, b"")
+    assert b"chet distance  " in out
+    assert b"file              a\\x1b[2J\\udc80\n" in out
     if encoding == "ascii":
-        assert run.stdout.startswith(b"Fr\\xe9chet distance  \\xb11 \\xb2\n")
+        assert out.startswith(b"Fr\\xe9chet distance  \\xb11 \\xb2\n")
 
 
 @pytest.mark.parametrize(

@@ -5,65 +5,10 @@ import os
 import random
 import re
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
-
-PROBE = """
-import numpy as np
-from npgan import kernels, ops, Tensor, grad
-x = Tensor(np.linspace(-1, 1, 6, dtype=np.float32))
-g = grad(ops.sigmoid(ops.leaky_relu(x)).sum(), x)
-assert g.dtype == np.float32 and np.isfinite(g).all()
-print(kernels.active)
-"""
-
-
-def child(folder, code=PROBE, **environment):
-    """Run the code with folder/cache as Numba's cache; the output, and the lines on stderr."""
-    env = {**os.environ, "NUMBA_CACHE_DIR": str(folder / "cache"), **environment}
-    for name in ("NUMBA_DISABLE_JIT", "NPGAN_KERNELS"):
-        if name not in environment:
-            env.pop(name, None)
-    done = subprocess.run(
-        [sys.executable, "-c", code], env=env, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout.strip(), [line for line in done.stderr.splitlines() if line]
-
-
-# Every start loads these, and they compile quickly. A test that needs a process to compile something
-# removes or damages their files in a copy of a complete cache.
-QUICK = ("column_sum_loop", "leaky_gate", "tanh_gate")
-
-
-@pytest.fixture(scope="session")
-def complete_cache():
-    """The session's cache with everything that a start loads; what is missing is compiled here."""
-    folder = os.environ["NUMBA_CACHE_DIR"]
-    subprocess.run([sys.executable, "-c", PROBE], check=True, capture_output=True)
-    return folder
-
-
-@pytest.fixture
-def warm(tmp_path, complete_cache):
-    """A folder whose cache is a copy of the complete one."""
-    unfinished = shutil.ignore_patterns("*.tmp.*")  # another process may be writing
-    shutil.copytree(complete_cache, tmp_path / "cache", ignore=unfinished)
-    return tmp_path
-
-
-def files_of(folder, kernels):
-    """Files like loops.column_sum_loop-31.py311.(hash).nbc of these kernels in a cache."""
-    found = [
-        file
-        for file in (folder / "cache").rglob("*.nbc")
-        if file.name.partition("-")[0].rpartition(".")[2] in kernels
-    ]
-    assert len(found) >= len(kernels)
-    return found
+from kernel_caches import PROBE, QUICK, RESULTS, child, files_of
 
 
 @pytest.mark.parametrize(
@@ -125,16 +70,6 @@ def test_the_first_compile_says_so_and_the_next_start_is_silent(warm):
     assert len(err) == 1
     assert "compiling" in err[0]
     assert child(warm) == ("compiled", [])
-
-
-RESULTS = """
-import hashlib
-import numpy as np
-from npgan import kernels
-x, y = np.random.default_rng(0).standard_normal((2, 9, 17)).astype(np.float32)
-arrays = kernels.column_sum(x), kernels.leaky_gate(x, y, 0.2), kernels.tanh_gate(x, y)
-print(kernels.active, hashlib.sha256(b"".join(a.tobytes() for a in arrays)).hexdigest())
-"""
 
 
 def flipped(content, numbers):
@@ -416,3 +351,74 @@ compiled.try_out = lambda: (compiled.tanh_gate(ones, ones), compiled.column_sum(
     assert out == "compiled"
     assert len([line for line in err if "npgan: warning" in line]) == 1
     assert Path(tmp_path / "cache").is_file()
+
+
+# ---- what stands in the place of a cache file, and what a killed process has left ----
+
+
+def make_directory(path, elsewhere):
+    path.mkdir()
+    (path / "file").write_text("text")
+
+
+KINDS = {
+    "empty directory": lambda path, elsewhere: path.mkdir(),
+    "directory": make_directory,
+    "link to nothing": lambda path, elsewhere: path.symlink_to(elsewhere / "absent"),
+    "link to a directory": lambda path, elsewhere: path.symlink_to(elsewhere),
+}
+
+
+@pytest.mark.skipif(os.name != "posix", reason="symbolic links")
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_stands_in_the_place_of_a_cache_file_is_replaced(kind, entries, tmp_path_factory):
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    (elsewhere / "precious").write_text("text")
+    KINDS[kind](entries.path("key"), elsewhere)
+    assert entries.load("key") is None
+    entries.save("key", "entry")
+    assert entries.load("key") == "entry"
+    assert (elsewhere / "precious").exists()
+    assert os.listdir(entries.folder) == [entries.path("key").name]
+
+
+def test_a_cache_file_that_cannot_be_read_or_loaded_is_damaged(entries, monkeypatch):
+    from npgan.kernels.compiled import cache
+
+    entries.save("key", "entry")
+    monkeypatch.setattr(cache, "dumps", lambda entry: b"not a pickle")
+    entries.save("other", "entry")
+    with pytest.raises(cache.DamagedFileError, match=r"cannot be loaded.*UnpicklingError"):
+        entries.load("other")
+
+    def refuse(path):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "read_bytes", refuse)
+    with pytest.raises(cache.DamagedFileError, match=r"cannot be read.*Permission denied"):
+        entries.load("key")
+
+
+def test_litter_is_removed_when_nobody_can_be_writing_it(entries, tmp_path):
+    from npgan.kernels.compiled import cache
+
+    entries.save("key", "entry")
+    old, young = (entries.path("key").with_suffix(f".nbc.tmp.{n}") for n in "01")
+    for file in (old, young):
+        file.write_bytes(b"half")
+    os.utime(old, (1e9, 1e9))
+    os.utime(entries.path("key"), (1e9, 1e9))
+    cache.remove_litter(str(tmp_path))
+    assert sorted(tmp_path.iterdir()) == sorted([entries.path("key"), young])
+    os.utime(young, (1e9, 1e9))
+    cache.remove_litter(str(tmp_path))  # once per process
+    assert young.exists()
+
+
+def test_an_error_of_the_cache_is_said_once(monkeypatch, caplog):
+    from npgan.kernels.compiled import cache
+
+    monkeypatch.setattr(cache, "warned", False)
+    for error in (OSError(28, "No space left"), cache.DamagedFileError("x"), ValueError("y\nz")):
+        cache.warn(error)
+    assert len(caplog.records) == 1

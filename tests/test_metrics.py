@@ -4,8 +4,10 @@ import json
 import math
 import os
 import types
+import zipfile
 from pathlib import Path
 
+import children
 import numpy as np
 import pytest
 from PIL import Image
@@ -33,6 +35,21 @@ def having(mean, covariance, n=300, seed=0):
 def covariance(d, seed):
     A = np.random.default_rng(seed).standard_normal((d, d))
     return A @ A.T + 0.1 * np.eye(d)
+
+
+def test_judges_from_a_zip_file(tmp_path):
+    with zipfile.ZipFile(tmp_path / "npgan.zip", "w") as file:
+        package = JUDGES.parents[1]
+        for path in sorted(package.rglob("*")):
+            if path.suffix == ".py" or path.parent == JUDGES:
+                file.write(path, path.relative_to(package.parent))
+    code = (
+        "import npgan\nfrom npgan.metrics.judge import SHIPPED, Judge\n"
+        "print('npgan.zip' in npgan.__file__, *[Judge.load(name).name for name in SHIPPED])"
+    )
+    changes = {"PYTHONPATH": str(tmp_path / "npgan.zip"), "NPGAN_KERNELS": "reference"}
+    done = children.run("-c", code, env=changes, cwd=tmp_path)
+    assert done == (0, "True mnist fashion-mnist\n", "")
 
 
 # ---- the Fréchet distance ----

@@ -2,6 +2,8 @@
 
 import base64
 import io
+import sys
+import types
 
 import numpy as np
 import pytest
@@ -9,6 +11,7 @@ from PIL import Image
 
 from npgan import GAN, testing
 from npgan.testing.report import PASS, ArgumentReport, Report
+from npgan.training import notebook
 
 CELLS = {
     "figure": """
@@ -22,6 +25,14 @@ plot.grid(images)
     "fit": """
 gan = GAN(latent=3, hidden=(5,), hidden_D=(4,), batch=8)
 _ = gan.fit(images, epochs=2)
+""",
+    "last picture": """
+from IPython.display import Image
+from npgan.training.notebook import picture
+Image(data=picture(gan, "epoch 2"))
+""",
+    "points of space": """
+_ = GAN(latent=3, hidden=(5,), hidden_D=(4,), batch=8).fit(np.zeros((20, 3)), epochs=1)
 """,
     "quiet": "_ = gan.fit(images, epochs=1, progress=False)",
     "gan": "gan",
@@ -41,11 +52,11 @@ def outputs(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("NPGAN_KERNELS", "reference")
         patch.setenv("IPYTHONDIR", str(tmp_path_factory.mktemp("ipython")))
-        notebook = nbformat.v4.new_notebook(
+        cells = nbformat.v4.new_notebook(
             cells=[nbformat.v4.new_code_cell(text.strip()) for text in CELLS.values()]
         )
-        nbclient.NotebookClient(notebook, timeout=120, kernel_name="python3").execute()
-    return {name: cell["outputs"] for name, cell in zip(CELLS, notebook["cells"], strict=True)}
+        nbclient.NotebookClient(cells, timeout=120, kernel_name="python3").execute()
+    return {name: cell["outputs"] for name, cell in zip(CELLS, cells["cells"], strict=True)}
 
 
 def only_data(outputs):
@@ -68,11 +79,75 @@ def test_a_report_is_shown_as_its_table(outputs):
 
 
 def test_fit_shows_progress_unless_told_not_to(outputs):
-    text = "".join(output["text"] for output in outputs["fit"] if output["name"] == "stderr")
+    text = "".join(o["text"] for o in outputs["fit"] if o.get("name") == "stderr")
     assert "epoch 1/2" in text
     assert "epoch 2/2" in text
     assert "Warning" not in text
     assert outputs["quiet"] == []
+
+
+def test_fit_shows_samples_in_one_picture_that_changes(outputs):
+    (shown,) = [o for o in outputs["fit"] if "image/png" in o.get("data", {})]
+    assert shown["output_type"] == "display_data"
+    assert base64.b64decode(shown["data"]["image/png"]) == base64.b64decode(
+        only_data(outputs["last picture"])["image/png"]
+    )
+    assert not any("image/png" in o.get("data", {}) for o in outputs["points of space"])
+
+
+@pytest.fixture
+def shown(monkeypatch):
+    """The pictures that a fit shows in what it takes for a notebook."""
+    shown = []
+
+    class Handle:
+        def update(self, image):
+            shown.append(image)
+
+    display = types.SimpleNamespace(
+        Image=lambda data: data, display=lambda image, display_id: shown.append(image) or Handle()
+    )
+    monkeypatch.setitem(sys.modules, "IPython.display", display)
+    monkeypatch.setattr(notebook, "in_notebook", lambda: True)
+    return shown
+
+
+IMAGES = np.random.default_rng(0).integers(0, 256, (20, 3, 4), dtype=np.uint8)
+SMALL = dict(latent=3, hidden=(5,), hidden_D=(4,), batch=8)
+
+
+def test_samples_are_shown_after_the_first_and_the_last_epoch_and_at_times(shown, monkeypatch):
+    gan = GAN(**SMALL).fit(IMAGES, epochs=30)
+    assert 2 <= len(shown) < 30
+    assert shown[-1] == notebook.picture(gan, "epoch 30")
+    shown.clear()
+    monkeypatch.setattr(notebook, "PAUSE", 0)
+    monkeypatch.setattr(notebook, "SHARE", 0)
+    again = GAN(**SMALL).fit(IMAGES, epochs=30)
+    assert len(shown) == 30
+    np.testing.assert_array_equal(again.generator_.theta, gan.generator_.theta)
+
+
+@pytest.mark.parametrize(("progress", "pictures"), [(False, 0), ("", 0), (True, 2), ("text", 2)])
+def test_samples_are_shown_with_the_progress(progress, pictures, shown):
+    GAN(**SMALL).fit(IMAGES, epochs=2, progress=progress)
+    assert len(shown) == pictures
+
+
+def test_samples_are_shown_in_a_notebook_only(shown, monkeypatch):
+    monkeypatch.setattr(notebook, "in_notebook", lambda: False)
+    GAN(**SMALL).fit(IMAGES, epochs=2, progress=True)
+    assert shown == []
+
+
+@pytest.mark.parametrize("broken", ["png", "IPython"])
+def test_a_failure_to_show_samples_does_not_end_the_training(broken, shown, monkeypatch):
+    if broken == "png":
+        monkeypatch.setattr("npgan.plot.figures.png", lambda figure: 1 / 0)
+    else:
+        monkeypatch.setitem(sys.modules, "IPython.display", None)
+    assert GAN(**SMALL).fit(IMAGES, epochs=2, progress=True).epoch_ == 2
+    assert shown == []
 
 
 def test_a_gan_shows_settings_last_row_and_samples(outputs):
@@ -90,15 +165,14 @@ def test_a_command_that_a_notebook_starts_is_not_bound_to_its_backend(outputs):
 
 
 def test_the_html_of_every_kind_of_gan():
-    small = dict(latent=3, hidden=(5,), hidden_D=(4,), batch=8)
-    assert "img" not in GAN(**small)._repr_html_()
+    assert "img" not in GAN(**SMALL)._repr_html_()
     rng = np.random.default_rng(0)
     for data, picture in (
         (rng.standard_normal((20, 2)), True),
         (rng.standard_normal((20, 3)), False),
         (rng.integers(0, 256, (20, 12), dtype=np.uint8), True),
     ):
-        gan = GAN(**small).fit(data, epochs=1, progress=False)
+        gan = GAN(**SMALL).fit(data, epochs=1, progress=False)
         before = gan.z_rng.bit_generator.state
         assert ("img" in gan._repr_html_()) == picture
         assert gan.z_rng.bit_generator.state == before

@@ -333,6 +333,30 @@ def test_no_directory_is_created_and_none_replaced(write, name, tmp_path):
     assert os.listdir(tmp_path) == [name]
 
 
+CHARTS = {
+    "losses": lambda: plot.losses(
+        dict(epoch=[1, 2, 3], loss_D=[1.4, 1.2, 1e3], loss_G=[0.7, 0.9, 1], D_real=[0.5] * 3, D_fake=[0.4] * 3)
+    ),
+    "points": lambda: plot.points(np.random.default_rng(0).standard_normal((50, 2)) * [1, 1e4], title="t"),
+    "surface": lambda: plot.surface(lambda x: np.full(len(x), 0.3), np.zeros((3, 2)), np.ones((3, 2))),
+    "grid": lambda: plot.grid(np.zeros((4, 5, 5), np.uint8), title="t"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", CHARTS)
+def test_a_figure_that_is_drawn_again_has_the_same_pixels(name, tmp_path):
+    figure = CHARTS[name]()
+    first = plot.pixels(figure)
+    plot.save(figure, tmp_path / "a.png")
+    plot.save(figure, tmp_path / "b.png")
+    np.testing.assert_array_equal(plot.read(tmp_path / "a.png"), first)
+    assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
+    assert figure._repr_png_() == (tmp_path / "a.png").read_bytes()
+    assert np.array_equal(plot.pixels(CHARTS[name]()), first)
+    figure.suptitle("a change is drawn")
+    assert not np.array_equal(plot.pixels(figure), first)
+
+
 def test_an_interrupted_write_leaves_nothing(tmp_path, monkeypatch):
     def interrupt(source, target):
         raise KeyboardInterrupt

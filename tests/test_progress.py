@@ -8,6 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from children import finish
+from suite import clean_environment
 
 from npgan import GAN
 from npgan.cli import main
@@ -121,17 +123,19 @@ def test_a_command_trains_to_its_end_without_stderr(how, tmp_path):
     command += [*SMALL, "--epochs", "2", "--out"]
     stderr = {"reader has gone": writer, "full": full, "closed": None}[how]
     start = f'exec {"2>&- " if how == "closed" else ""}"$@"'
-    done = subprocess.run(
-        ["/bin/sh", "-c", start, "sh", *command, str(tmp_path / "run")],
-        stdout=subprocess.PIPE,
-        stderr=stderr,
-        env={**os.environ, "NPGAN_KERNELS": "reference"},
-        text=True,
+    code, out, _ = finish(
+        subprocess.Popen(
+            ["/bin/sh", "-c", start, "sh", *command, str(tmp_path / "run")],
+            stdout=subprocess.PIPE,
+            stderr=stderr,
+            env=clean_environment(NPGAN_KERNELS="reference"),
+            text=True,
+        )
     )
     os.close(writer)
     os.close(full)
-    assert done.returncode == 0
-    assert "training.gif" in done.stdout
+    assert code == 0
+    assert "training.gif" in out
     assert GAN.load(tmp_path / "run").epoch_ == 2
 
 

@@ -1,9 +1,11 @@
 """A run directory: one process at a time, nothing of a user's overwritten, and what was lost drawn again."""
 
+import errno
 import json
 import logging
 import os
 import shutil
+import signal
 import subprocess
 import sys
 
@@ -13,8 +15,9 @@ import pytest
 from npgan import GAN
 from npgan.cli import main
 from npgan.cli.train import next_free_directory
-from npgan.files import lock
-from npgan.training.run_directory import read_config
+from npgan.files import checkpoint, lock
+from npgan.files.atomic import atomic_write, remove_temporary_files
+from npgan.training.run_directory import RunDirectory, read_config
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (43, 3, 4), dtype=np.uint8)
 SMALL = dict(latent=3, hidden=(5,), hidden_D=(4,), batch=8)
@@ -218,6 +221,15 @@ def test_a_history_cut_short_is_written_again_by_the_next_start(run, caplog):
     assert after["samples/epoch_0002.png"] == before["samples/epoch_0002.png"]
 
 
+def test_a_history_that_was_lost_is_written_again_before_the_first_step(run, monkeypatch):
+    before = (run / "history.csv").read_bytes()
+    (run / "history.csv").unlink()
+    monkeypatch.setattr(GAN, "step", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        fit(run, gan=GAN.load(run))
+    assert (run / "history.csv").read_bytes() == before
+
+
 def test_temporary_files_of_a_killed_run_are_removed(run):
     for name in (".npgan-abc.tmp", "samples/.npgan-def.tmp", "mine.tmp"):
         (run / name).write_text("half")
@@ -225,7 +237,163 @@ def test_temporary_files_of_a_killed_run_are_removed(run):
     assert [path.name for path in run.rglob("*.tmp")] == ["mine.tmp"]
 
 
+def test_a_complete_run_loses_the_temporary_files_of_a_killed_process(run, capsys):
+    (run / ".npgan-abc.tmp").touch()
+    (run / "samples" / ".npgan-abc.tmp").touch()
+    assert main(["train", "--resume", str(run), "--quiet"]) == 1
+    assert "has completed its" in capsys.readouterr().err
+    assert list(run.rglob("*.tmp")) == []
+
+
+def test_a_file_that_is_being_written_is_not_removed(tmp_path):
+    with atomic_write(tmp_path / "mine") as file:
+        remove_temporary_files(tmp_path)
+        file.write(b"mine")
+    assert contents(tmp_path) == {"mine": b"mine"}
+
+
+# ---- a directory that changes during the run ----
+
+
+def test_a_directory_that_is_moved_before_the_last_pictures_ends_the_run(tmp_path, caplog):
+    move = lambda _: (tmp_path / "run").rename(tmp_path / "moved")
+    with pytest.raises(FileNotFoundError, match="moved or removed"):
+        fit(tmp_path / "run", 1, callbacks=[move])
+    assert caplog.records == []
+
+
+def test_a_directory_that_is_moved_while_the_last_picture_is_drawn(tmp_path, monkeypatch):
+    from npgan import plot
+
+    draw = plot.interpolation
+    monkeypatch.setattr(
+        plot,
+        "interpolation",
+        lambda images: (tmp_path / "run").rename(tmp_path / "moved") and draw(images),
+    )
+    with pytest.raises(FileNotFoundError, match="moved or removed"):
+        fit(tmp_path / "run")
+
+
+def test_a_folder_of_pictures_that_was_removed_is_made_again(tmp_path):
+    fit(tmp_path, 2, callbacks=[lambda _: shutil.rmtree(tmp_path / "samples")])
+    assert not (tmp_path / "samples").exists()
+    gan = GAN.load(tmp_path)
+    fit(
+        tmp_path,
+        2,
+        gan,
+        callbacks=[lambda state: state.epoch == 3 and shutil.rmtree(tmp_path / "samples")],
+    )
+    assert [path.name for path in (tmp_path / "samples").iterdir()] == ["epoch_0004.png"]
+
+
+def test_a_run_that_was_continued_since_it_was_read_is_not_overwritten(run):
+    late = GAN.load(run)
+    fit(run, gan=GAN.load(run))
+    before = contents(run)
+    with pytest.raises(FileExistsError, match="another program has continued"):
+        fit(run, gan=late)
+    assert contents(run) == before
+
+
+def test_a_checkpoint_of_another_program_is_not_overwritten(run):
+    gan = GAN.load(run)
+    checkpoint.save(run / "checkpoint.npz", {"theta_G": np.zeros(3)}, {"kind": "another"})
+    before = contents(run)
+    with pytest.raises(FileExistsError, match="another run;"):
+        fit(run, gan=gan)
+    assert contents(run) == before
+
+
+def refusing(function, name):
+    """The function, but with an error of the disk for files of this name."""
+
+    def refuse(path, *more, **options):
+        if os.path.basename(path) == name:
+            raise OSError(errno.EIO, os.strerror(errno.EIO), str(path))
+        return function(path, *more, **options)
+
+    return refuse
+
+
+def test_a_checkpoint_that_cannot_be_looked_at_is_not_taken_for_absent(run, monkeypatch):
+    before = contents(run)
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "lstat", refusing(os.lstat, "checkpoint.npz"))
+        with pytest.raises(OSError, match="Input/output error"):
+            fit(run)
+    assert contents(run) == before
+
+
+def test_a_config_that_cannot_be_read_is_not_taken_for_empty(run, monkeypatch, capsys):
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "stat", refusing(os.stat, "config.json"))
+        assert main(["train", "--resume", str(run), "--quiet"]) == 1
+    assert "Input/output error" in capsys.readouterr().err
+
+
 # ---- a picture that cannot be drawn ----
+
+
+def failing_once(monkeypatch, error=OSError):
+    """The first picture of samples cannot be drawn."""
+    from npgan import plot
+
+    grid, failures = plot.grid, [error("no space")]
+
+    def draw(*args):
+        if failures:
+            raise failures.pop()
+        return grid(*args)
+
+    monkeypatch.setattr(plot, "grid", draw)
+
+
+def test_a_picture_that_failed_is_drawn_after_the_next_epoch(tmp_path, monkeypatch, caplog):
+    fit(tmp_path / "expected", 2)
+    failing_once(monkeypatch)
+    fit(tmp_path / "run", 2)
+    assert "could not be drawn" in caplog.text
+    assert contents(tmp_path / "run") == contents(tmp_path / "expected")
+
+
+def test_a_picture_that_failed_is_drawn_when_ctrl_c_ends_the_run(tmp_path, monkeypatch):
+    failing_once(monkeypatch)
+    step = GAN.step
+
+    def stepped(gan, *batch):
+        if gan.epoch_ == 1:
+            signal.raise_signal(signal.SIGINT)
+        return step(gan, *batch)
+
+    monkeypatch.setattr(GAN, "step", stepped)
+    with pytest.raises(KeyboardInterrupt):
+        fit(tmp_path, 2)
+    assert (tmp_path / "samples" / "epoch_0001.png").exists()
+
+
+def test_the_samples_of_failed_pictures_do_not_fill_the_memory(tmp_path, monkeypatch):
+    directory = RunDirectory(tmp_path, started(), None, None)
+    monkeypatch.setattr("npgan.training.run_directory.save_samples", lambda *_: 1 / 0)
+    monkeypatch.setattr("npgan.training.run_directory.MAX_LATE", 3 * 64 * 12)
+    for epoch in range(1, 8):
+        directory.draw_epochs(epoch)
+    directory.close()
+    assert sorted(directory.late) == [5, 6, 7]
+
+
+def started():
+    """A GAN with networks, and no training."""
+    gan = GAN(**SMALL)
+    gan.start((3, 4))
+    return gan
+
+
+def test_an_earlier_picture_that_is_lost_is_named(run, caplog):
+    (run / "samples" / "epoch_0001.png").unlink()
+    fit(run, gan=GAN.load(run))
+    assert "has no picture of epoch 1;" in caplog.text
 
 
 @pytest.mark.parametrize("error", [ImportError, MemoryError, OSError, RuntimeError])

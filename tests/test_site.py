@@ -12,7 +12,6 @@ import importlib.util
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 import threading
@@ -23,6 +22,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 import pytest
+from browsers import missing
 from test_docs import blocks
 
 import npgan
@@ -30,21 +30,6 @@ from npgan.autograd import PRIMITIVES
 
 ROOT = Path(__file__).parents[1]
 NOTEBOOKS = ("derivations", "gradcheck")
-BROWSERS = (
-    "chromium",
-    "chromium-browser",
-    "google-chrome",
-    "chrome",
-    "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
-    r"C:\Program Files\Google\Chrome\Application\chrome.exe",
-)
-
-
-def missing(what):
-    """Skip the test, or fail it in CI."""
-    if os.environ.get("CI"):
-        pytest.fail(f"{what} (with CI set this test must not be skipped)")
-    pytest.skip(what)
 
 
 @pytest.fixture(scope="module")
@@ -236,22 +221,6 @@ def address(site):
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}"
         server.shutdown()
-
-
-@pytest.fixture(scope="module")
-def browser():
-    if importlib.util.find_spec("playwright") is None:
-        missing("Playwright is not installed: pip install playwright")
-    path = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if path is None:
-        missing("neither Chromium nor Chrome is installed: apt-get install chromium")
-    from playwright.sync_api import sync_playwright
-
-    options = "--no-sandbox --disable-gpu --disable-background-networking --no-first-run"
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=path, args=options.split())
-        yield started
-        started.close()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

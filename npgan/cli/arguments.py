@@ -189,6 +189,47 @@ def bench(sub: argparse.ArgumentParser) -> None:
     )
 
 
+def export(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument(
+        "run", type=Path, metavar="RUN", help="directory of a run, or its checkpoint.npz"
+    )
+    sub.add_argument(
+        "--html",
+        type=Path,
+        metavar="FILE.html",
+        help="a page with sliders that computes the generator in a browser, without a network",
+    )
+    sub.add_argument(
+        "--onnx",
+        type=Path,
+        metavar="FILE.onnx",
+        help='the generator for other programs (needs pip install "npgan[onnx]")',
+    )
+    sub.add_argument("--name", metavar="TEXT", help="heading of the page")
+
+
+def exercises(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument(
+        "action",
+        choices=("init", "run", "watch", "hint", "list", "reset", "solution"),
+        help="init: write the exercises into a folder; run: judge the next one, or NAME; watch: "
+        "judge each time the file is saved; hint: a hint; list: all of them; reset: write the file "
+        "again as it was; solution: the explanation and a solution of a solved one",
+    )
+    sub.add_argument(
+        "name",
+        nargs="?",
+        metavar="NAME",
+        help="number or name of an exercise; for init, the folder (default: npgan-exercises)",
+    )
+    sub.add_argument(
+        "--dir",
+        type=Path,
+        metavar="DIR",
+        help="folder of the exercises (default: this one, or npgan-exercises in it)",
+    )
+
+
 def info(sub: argparse.ArgumentParser) -> None:
     pass
 
@@ -203,6 +244,10 @@ COMMANDS: dict[str, tuple[str, Callable[[argparse.ArgumentParser], None]]] = {
         "score a run's samples, or images in a .npy file, in comparison with real images and noise",
         evaluate,
     ),
+    "export": (
+        "write a run's generator as a page with sliders, or as an ONNX file",
+        export,
+    ),
     "noise": ("draw random images, which is what an untrained GAN draws", noise),
     "gradcheck": (
         "compare gradients with numerical ones: npgan's own, or those of a function of yours",
@@ -211,6 +256,10 @@ COMMANDS: dict[str, tuple[str, Callable[[argparse.ArgumentParser], None]]] = {
     "bench": (
         "time the training step of classic networks, in comparison with other installed libraries",
         bench,
+    ),
+    "exercises": (
+        "write backward passes and repair GANs, with a judge that names the mistake",
+        exercises,
     ),
     "info": ("show versions, CPU features, kernels, threads and BLAS in use", info),
 }

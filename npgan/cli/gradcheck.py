@@ -15,6 +15,7 @@ from tqdm import tqdm
 from ..files.messages import is_terminal
 from ..layers import Layer, Network
 from ..testing import FAIL, PASS, Report, check_gradients, check_layer, check_own
+from ..testing.problem.advice import not_written
 from ..testing.problem.styles import accepts
 from ..testing.problem.tree import describe
 
@@ -46,6 +47,8 @@ def reports_of(target: str | None, seed: int = 0) -> Iterator[Report]:
                 yield report
         except AssertionError as error:
             yield Report(FAIL, [], str(error).splitlines() or ["an assertion failed"], title=target)
+        except NotImplementedError as error:
+            yield Report(FAIL, [], [not_written(error)], title=target)
         except Exception as error:  # a mistake in the user's own functions
             raise ValueError(f"{target}: {one_line(error)}") from error
     finally:

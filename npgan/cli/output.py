@@ -47,6 +47,19 @@ def print_result(text: str) -> None:
         raise OSError(error.errno, error.strerror, "stdout") from None
 
 
+def open_closed_streams() -> None:
+    """Open the null device in the place of each standard stream that is closed.
+
+    Else the next file that is opened gets its number, and what a library prints on stderr goes into
+    that file.
+    """
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # the lowest number that is free
+
+
 def discard(stream: object) -> None:
     """Send what is left in the stream's buffer nowhere, so that Python's exit does not fail."""
     with suppress(AttributeError, OSError, ValueError):

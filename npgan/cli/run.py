@@ -20,6 +20,7 @@ from .output import (
     CommandError,
     as_table,
     describe,
+    open_closed_streams,
     print_error,
     print_result,
     warnings_as_messages,
@@ -29,15 +30,18 @@ MODULES = {  # command: the module with the function of this name
     "train": "train",
     "sample": "commands",
     "evaluate": "evaluate",
+    "export": "export",
     "noise": "commands",
     "gradcheck": "commands",
     "bench": "commands",
+    "exercises": "exercises",
     "info": "commands",
 }
 
 
 def run(argv: Sequence[str] | None = None) -> int:
     """Run one command, as `main` describes."""
+    open_closed_streams()
     args = make_parser().parse_args(argv)
     if args.threads:
         set_threads(args.threads)

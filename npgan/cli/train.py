@@ -10,9 +10,16 @@ from typing import Any, NamedTuple
 from .. import datasets
 from ..datasets import Images
 from ..datasets.fingerprints import matches
+from ..files.atomic import exists
 from ..training.loop import Interrupted
 from ..training.model import GAN
-from ..training.run_directory import missing_results, read_config, redraw, result_files
+from ..training.run_directory import (
+    missing_results,
+    read_config,
+    redraw,
+    remove_litter,
+    result_files,
+)
 from ..training.schedules import linear_decay
 from ..training.settings import EPOCHS
 from .arguments import given_options, given_settings
@@ -69,7 +76,7 @@ def plan_new_run(args: argparse.Namespace) -> Plan:
     """A new GAN with the settings that were given."""
     gan = GAN(**given_settings(args))
     out: Path | None = args.out
-    if out is not None and (out / "checkpoint.npz").exists():
+    if out is not None and exists(out / "checkpoint.npz"):
         raise CommandError(
             f"{out} already holds a run; --resume {out} continues it, or give another --out"
         )
@@ -95,6 +102,7 @@ def plan_resumed_run(args: argparse.Namespace) -> Plan:
         )
     incomplete = last_epoch == gan.epoch_ and not gan.position_ and missing_results(run, gan)
     if last_epoch <= gan.epoch_ and not incomplete:
+        remove_litter(run)
         raise CommandError(
             f"{run} has completed its {gan.epoch_} epochs; --epochs {gan.epoch_ + 10} adds ten"
         )

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
-import tempfile
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
+
+from .lock import check_held, is_locked, lock
 
 PREFIX, SUFFIX = ".npgan-", ".tmp"  # of the names of temporary files
 
@@ -26,22 +28,25 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     OSError
         If the file cannot be written; its `filename` is `path`.
     """
-    asked, path, temporary = os.fspath(path), Path(path), None
+    asked, path = os.fspath(path), Path(path)
+    # The name is short and does not contain that of `path`, which may be as long as is allowed.
+    temporary = path.parent / f"{PREFIX}{secrets.token_hex(8)}{SUFFIX}"
     try:
-        # The name is short and does not contain that of `path`, which may be as long as is allowed.
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=PREFIX, suffix=SUFFIX)
-        with os.fdopen(handle, "wb") as file:
+        with open(temporary, "xb") as file:
+            with suppress(OSError):  # some file systems have no locks
+                lock(file.fileno())  # so that remove_temporary_files lets it be
             yield file
             file.flush()
             os.fsync(file.fileno())
-        os.chmod(temporary, 0o666 & ~_current_umask())  # mkstemp gives 600
+        # The temporary file is in the directory that is checked now, and so in no other run's.
+        check_held(path)
         os.replace(temporary, path)
         _sync_directory(path.parent)
     except BaseException as error:
-        if temporary is not None:
-            with suppress(OSError):
-                os.unlink(temporary)
+        with suppress(OSError):
+            os.unlink(temporary)
         if isinstance(error, OSError) and error.errno:
+            check_held(path)  # the directory that is gone is the cause, if it is
             raise OSError(error.errno, error.strerror, asked) from None
         raise
 
@@ -52,11 +57,24 @@ def write_text(path: Path, text: str) -> None:
         file.write(text.encode())
 
 
+def exists(path: str | os.PathLike[str]) -> bool:
+    """Whether there is something of this name, be it a link to nothing.
+
+    Raises OSError where the system cannot tell: that is no reason to take a name as free.
+    """
+    try:
+        os.lstat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    return True
+
+
 def remove_temporary_files(directory: Path) -> None:
-    """Remove what a killed process has left in a directory to which no other process writes."""
+    """Remove what killed processes have left in a directory, but no file that is being written."""
     for path in directory.glob(f"{PREFIX}*{SUFFIX}"):
         with suppress(OSError):
-            path.unlink()
+            if not is_locked(path):
+                path.unlink()
 
 
 def _sync_directory(path: Path) -> None:
@@ -67,10 +85,3 @@ def _sync_directory(path: Path) -> None:
             os.fsync(handle)
         finally:
             os.close(handle)
-
-
-def _current_umask() -> int:
-    """The process's umask, which can only be read by setting it."""
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

@@ -27,7 +27,7 @@ import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
-from .atomic import atomic_write
+from .atomic import atomic_write, exists
 from .zips import open_zip
 
 FORMAT = 1
@@ -76,18 +76,20 @@ def load(path: str | os.PathLike[str]) -> tuple[dict[str, AnyArray], dict[str, A
         If the file is missing, damaged, or no checkpoint of npgan.
     """
     path = Path(path)
-    if os.path.isdir(path):
-        path = path / "checkpoint.npz"
-        if not os.path.lexists(path):
-            raise CheckpointError(
-                f"{path.parent} holds no checkpoint.npz; is it the directory of a run?"
-            )
     try:
+        if stat.S_ISDIR(os.stat(path).st_mode):
+            path = path / "checkpoint.npz"
+            if not exists(path):
+                raise CheckpointError(
+                    f"{path.parent} holds no checkpoint.npz; is it the directory of a run?"
+                )
         if not stat.S_ISREG(os.stat(path).st_mode):  # reading a pipe or a device might never end
             raise ValueError("it is no regular file")
         with open(path, "rb") as file:
             arrays = read_arrays(file)
         meta = pop_meta(arrays)
+    except CheckpointError:
+        raise
     except FileNotFoundError:
         raise CheckpointError(f"{path} does not exist") from None
     except Exception as error:  # zipfile and NumPy raise a dozen types on a damaged file
@@ -171,6 +173,9 @@ def without_repetition(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def reason(error: object) -> str:
     """An error, or a value from a file, as a short piece of one printable line."""
+    hidden = getattr(error, "__context__", None)
+    if isinstance(hidden, OSError):  # zipfile calls it a file that is no zip file
+        error = hidden
     if isinstance(error, KeyError) and error.args:
         error = f"{error.args[0]} is missing"
     text = str(error).partition("\n")[0] or type(error).__name__

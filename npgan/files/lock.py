@@ -1,4 +1,4 @@
-"""A lock on a directory, so that one process at a time writes the files of a run."""
+"""Locks: one process at a time writes to a run's directory; a file being written is not removed."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import os
 import sys
 from contextlib import suppress
 from pathlib import Path
+
+held: list[DirectoryLock] = []  # by this process
 
 # What the system answers if another process holds the lock.
 BUSY = (errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES, errno.EDEADLK)
@@ -31,14 +33,14 @@ class DirectoryLock:
         try:
             lock(handle)
         except OSError as error:
-            os.close(handle)
             if error.errno in BUSY:
+                os.close(handle)
                 raise FileExistsError(
                     f"another training run is writing to {path}; wait until it has ended, or give "
                     "another directory"
                 ) from None
-        else:
-            self.handle = handle
+        self.handle, self.process = handle, os.getpid()
+        held.append(self)
 
     def check(self) -> None:
         """Raise FileNotFoundError if the directory was moved, removed or replaced."""
@@ -46,7 +48,7 @@ class DirectoryLock:
             return
         try:
             same = os.path.samestat(os.stat(self.path), os.fstat(self.handle))
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             same = False
         if not same:
             reason = "The directory of the run was moved or removed during training"
@@ -55,11 +57,32 @@ class DirectoryLock:
     def release(self) -> None:
         """Give the lock back; a second call does nothing."""
         if self.handle >= 0:
+            held.remove(self)
+            if os.getpid() == self.process:
+                with suppress(OSError):
+                    unlock(self.handle)  # a fork of this process keeps the handle open
             os.close(self.handle)
             self.handle = -1
             if self.file is not None:
                 with suppress(OSError):
                     self.file.unlink()
+
+
+def check_held(path: Path) -> None:
+    """Raise FileNotFoundError if `path` is in a directory that is locked here and was moved."""
+    for one in held:
+        if one.path in path.parents:
+            one.check()
+
+
+def is_locked(path: Path) -> bool:
+    """Whether a process holds the lock of a file; False where the file system has no locks."""
+    with open(path, "rb+") as file:
+        try:
+            lock(file.fileno())
+        except OSError as error:
+            return error.errno in BUSY
+    return False
 
 
 if sys.platform == "win32":
@@ -69,9 +92,17 @@ if sys.platform == "win32":
         """Lock an open file, or raise OSError."""
         msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)
 
+    def unlock(handle: int) -> None:
+        """Give the lock of an open file back, or raise OSError."""
+        msvcrt.locking(handle, msvcrt.LK_UNLCK, 1)
+
 else:
     import fcntl
 
     def lock(handle: int) -> None:
-        """Lock an open directory, or raise OSError."""
+        """Lock an open file or directory, or raise OSError."""
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+    def unlock(handle: int) -> None:
+        """Give the lock of an open file or directory back, or raise OSError."""
+        fcntl.flock(handle, fcntl.LOCK_UN)

@@ -111,20 +111,20 @@ def bce_with_logits(z, t):
 def sgd(theta, grad, velocity, lr, momentum):
     """velocity = momentum velocity + grad;  theta -= lr velocity;  both in place.
 
-    Returns whether grad is finite.
+    Returns whether theta is finite: it is not if grad or velocity is not.
     """
     velocity *= momentum
     velocity += grad
     theta -= lr * velocity
-    return bool(np.isfinite(grad).all())
+    return bool(np.isfinite(theta).all())
 
 
 @silent
 def adam(theta, grad, m, v, lr, beta1, beta2, eps, t):
     """Step t = 1, 2, … of Adam (Kingma & Ba 2015, algorithm 1); theta, m and v in place.
 
-    With β₁ = 0 the mean of the gradients is the gradient, so m is not used. Returns whether v is
-    finite: it is not if grad is not, or if its square is too large.
+    With β₁ = 0 the mean of the gradients is the gradient, so m is not used. Returns whether theta
+    and v/(1-β₂^t) are finite: that is not if grad is not, or if its square is too large.
     """
     v *= beta2
     v += (1 - beta2) * grad * grad
@@ -132,8 +132,9 @@ def adam(theta, grad, m, v, lr, beta1, beta2, eps, t):
         m *= beta1
         m += (1 - beta1) * grad
     mean = m if beta1 > 0 else grad
-    theta -= lr / (1 - beta1**t) * mean / (np.sqrt(v / (1 - beta2**t)) + eps)
-    return bool(np.isfinite(v).all())
+    square = v / (1 - beta2**t)
+    theta -= lr / (1 - beta1**t) * mean / (np.sqrt(square) + eps)
+    return bool(np.isfinite(square).all() and np.isfinite(theta).all())
 
 
 @silent
@@ -141,5 +142,8 @@ def ema_update(average, theta, decay):
     """One step of an exponential moving average, in place.
 
     average = decay average + (1 - decay) theta
+
+    Returns whether average is finite.
     """
     average += (1 - decay) * (theta - average)
+    return bool(np.isfinite(average).all())

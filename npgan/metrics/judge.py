@@ -9,7 +9,8 @@ from __future__ import annotations
 import hashlib
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -151,7 +152,8 @@ class Judge:
         """
         sha256 = SHIPPED.get(os.fspath(source))
         path = JUDGES / f"{os.fspath(source)}.npz" if sha256 else Path(source)
-        arrays, meta = checkpoint.load(path)
+        with unpacked(path) if sha256 else nullcontext(path) as file:
+            arrays, meta = checkpoint.load(file)
         try:
             judge = cls(arrays["theta"], meta)
             check_bounds(judge.reference_scores, judge.classes)
@@ -246,6 +248,18 @@ def check_bounds(bounds: dict[str, Any], classes: int) -> None:
         values = np.asarray([scores[key] for key in NUMBERS] + list(scores["histogram"]))
         if values.dtype.kind not in "iuf":
             raise ValueError(f"the scores of {name} are not all numbers")
+
+
+@contextmanager
+def unpacked(path: Path) -> Iterator[Path]:
+    """A judge's file in the package; a copy of it where npgan is imported from a zip file."""
+    if path.parent.is_dir():
+        yield path
+        return
+    from importlib import resources
+
+    with resources.as_file(resources.files(__package__) / "judges" / path.name) as file:
+        yield file
 
 
 def judge_layers(sizes: Sequence[int], rng: Seed = None) -> list[Layer]:

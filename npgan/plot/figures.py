@@ -55,9 +55,13 @@ def pixels(figure: Figure) -> Pixels:
     canvas: Any = figure.canvas  # matplotlib has no types for the Agg canvas's methods
     if not isinstance(canvas, FigureCanvasAgg):
         canvas = FigureCanvasAgg(figure)
-    # Some parts of a figure, such as the numbers at an axis, are made when it is drawn.
-    with default_style() if isinstance(figure, Picture) else nullcontext():
-        canvas.draw()
+    ours = isinstance(figure, Picture)
+    # A second drawing may differ, as the layout starts from where the first has put the axes. So a
+    # figure that nobody has changed since ("stale") is not drawn again.
+    if not ours or figure.stale or not hasattr(canvas, "renderer"):
+        # Some parts of a figure, such as the numbers at an axis, are made when it is drawn.
+        with default_style() if ours else nullcontext():
+            canvas.draw()
     return np.array(canvas.buffer_rgba())[..., :3]
 
 

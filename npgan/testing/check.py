@@ -2,35 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
 
-from .explain.evidence import evidence_of_entries, evidence_of_projections
-from .explain.hints import hints
+from .leaves import check_leaves
+from .problem.advice import not_written
 from .problem.analytic import AnalyticGradients
 from .problem.errors import BudgetError, StyleError
 from .problem.options import check_choice, check_tolerance, check_whole
+from .problem.others import include_others
 from .problem.problem import Problem
 from .problem.random_streams import Stream, generator
+from .problem.styles import style_to_guess
 from .problem.types import Argnames, Function, Gradient, Tree
 from .report import FAIL, INCONCLUSIVE, ArgumentReport, Report, overall_verdict
 from .slopes.noise import Noise
 from .slopes.points import Points, Settings
 from .slopes.precision import widen
-from .verdict.bisection import locate_wrong_entry
-from .verdict.common_shift import check_common_shift
-from .verdict.entries import compare_entries
 from .verdict.native_dtype import compare_native_dtype
+from .verdict.parts import drop_zero_integers, say_convention
 from .verdict.preconditions import check_backward, check_function
-from .verdict.projections import ProjectionComparison
-from .verdict.rows import fault_row, row_of_entries, row_of_projections, unfinished_row
+from .verdict.rows import unsupported_row
 
 __tracebackhide__ = True  # pytest shows a failure at the user's line, not at ours
 
-# mode="auto" compares entry by entry up to this many entries, and up to this much work:
-# entries x numbers that each call handles.
-MANY_ENTRIES, MUCH_WORK = 400, 2e7
+NOTHING = (
+    "nothing was checked: backward returned no gradient. "
+    "Is it written yet, or is its return missing?"
+)
 
 
 def check_gradients(
@@ -58,10 +60,12 @@ def check_gradients(
         The function. What it returns depends on `style`.
     grad : callable
         Its gradient. It returns one gradient per float argument, in their order, or a dict by their
-        names; None for an argument that is not to be checked.
+        names; None for an argument that is not to be checked. By a complex argument z = x + iy it
+        is dL/dx + i dL/dy.
     args : tuple
         The arguments, any nesting of tuples, lists and dicts. Floats and arrays of floats are
-        differentiated by; everything else is passed on. One array may stand without a tuple.
+        differentiated by, and so are complex numbers and integers of which grad returns a gradient;
+        everything else is passed on. One array may stand without a tuple.
     argnames : sequence of str, optional
         What the arguments are called in the report; by default as in func's signature.
     dout : array_like, optional
@@ -71,7 +75,8 @@ def check_gradients(
         "loss": ``func(*args) -> scalar``, ``grad(*args) -> gradients``.
         "dout": ``func(*args) -> out``, ``grad(dout, *args) -> gradients``.
         "cache": ``func(*args) -> (out, cache)``, ``grad(dout, cache) -> gradients``.
-        "auto" tells them apart by what func returns and how many arguments grad takes.
+        "auto" tells them apart by what func returns, how many arguments grad takes, and whether
+        the first one is called like a dout, or `dout` is given.
     method : {"auto", "complex", "differences"}
         How slopes are measured. "auto" and "complex" use the complex step where func accepts
         complex numbers and where differences confirm it; "auto" only where that is more precise.
@@ -99,7 +104,7 @@ def check_gradients(
     ValueError
         An option has a value that is not allowed, or there is nothing to differentiate by.
     TypeError
-        func or grad is not callable.
+        func or grad is not callable, or func does not take so many arguments.
 
     See Also
     --------
@@ -108,7 +113,8 @@ def check_gradients(
 
     Notes
     -----
-    A wrong func or grad is a FAIL and raises nothing, unless it raises itself.
+    A wrong func or grad is a FAIL and raises nothing, unless it raises itself. NotImplementedError
+    is a FAIL: the function is not written yet.
     docs/gradcheck.md explains how slopes and their error bars are measured.
 
     Examples
@@ -119,7 +125,7 @@ def check_gradients(
     >>> check_gradients(lambda x: np.sum(x**3), lambda x: 3 * x**2, x).verdict
     'PASS'
     >>> check_gradients(lambda x: np.sum(x**3), lambda x: x**2, x)["x"].hint
-    '3 times too small, and 3 is the batch size: a mean where a sum belongs, or divided twice'
+    'wrong by a constant factor: numeric = 3 x analytic'
     """
     check_choice("method", method, ("auto", "complex", "differences"))
     check_choice("mode", mode, ("auto", "elements", "projections"))
@@ -130,11 +136,35 @@ def check_gradients(
     check_whole("max_evals", max_evals, 1)
     check_whole("seed", seed, 0)
     settings = Settings(rtol or 0.0, atol or 0.0, method, kinks)
-    try:
-        problem = Problem(func, grad, args, argnames, style, max_evals)
-        return check_problem(problem, settings, dout, mode, n_directions, seed)
-    except StyleError as error:
-        return Report(FAIL, [], [str(error)], seed=seed)
+
+    def attempt(style: str) -> tuple[Report, str]:
+        """The report in this style, and the other style that may be meant."""
+        other = ""
+        try:
+            problem = Problem(func, grad, args, argnames, style, max_evals)
+            other = problem.other_style
+            return check_problem(problem, settings, dout, mode, n_directions, seed), other
+        except StyleError as error:
+            fault = str(error)
+        except NotImplementedError as error:
+            fault = not_written(error)
+        return Report(FAIL, [], [fault], seed=seed, title=title_of(func)), other
+
+    report, other = attempt(style_to_guess(style, dout))
+    return second_try(report, other, attempt) if other and report.verdict == FAIL else report
+
+
+def second_try(report: Report, other: str, attempt: Callable[[str], tuple[Report, str]]) -> Report:
+    """The report in the other style where a pair that func returned was taken for the wrong one."""
+    with suppress(Exception):  # of a grad that is not written in this style
+        second = attempt(other)[0]
+        if second.passed:
+            return second
+    report.notes.append(
+        'func returned a pair: pass style="cache" if it is (out, cache), style="dout" if it is '
+        "two outputs"
+    )
+    return report
 
 
 def assert_gradients(
@@ -148,7 +178,8 @@ def assert_gradients(
         As in `check_gradients`.
     inconclusive : {"raise", "allow"}
         Whether the verdict INCONCLUSIVE raises, too. A gradient that is zero on both sides, for
-        instance, cannot be checked.
+        instance, cannot be checked. A gradient by an argument of an unsupported type raises in any
+        case.
     **options
         The options of `check_gradients`.
 
@@ -172,7 +203,8 @@ def assert_gradients(
 
 def raise_unless_passed(report: Report, inconclusive: str = "raise") -> None:
     """Raise AssertionError with the report as its text unless the verdict is PASS, or allowed."""
-    if report.verdict == FAIL or (report.verdict == INCONCLUSIVE and inconclusive == "raise"):
+    is_refused = inconclusive == "raise" or any(row.unsupported for row in report.arguments)
+    if report.verdict == FAIL or (report.verdict == INCONCLUSIVE and is_refused):
         raise AssertionError(str(report)) from None
 
 
@@ -185,8 +217,13 @@ def check_problem(
 
     def report(verdict: str, faults: list[str], rows: list[ArgumentReport] | None = None) -> Report:
         evals = native.evals + (problem.evals if problem is not native else 0)
-        return Report(verdict, rows or [], faults, notes, evals, seed, title_of(native))
+        said = [*notes, *native.notes]
+        return Report(verdict, rows or [], faults, said, evals, seed, title_of(native.func))
 
+    include_others(native)
+    refused = [unsupported_row(name, why) for name, why in native.unsupported.items()]
+    if not native.values:
+        return report(INCONCLUSIVE, [] if refused else [NOTHING], refused)
     try:
         outputs, faults = check_function(native)
         if faults:
@@ -215,11 +252,14 @@ def check_problem(
     if problem is not native:
         notes.append(compare_native_dtype(points, native_analytic, rows))
     notes += analytic.notes
-    if not rows:
+    drop_zero_integers(native, rows, notes)
+    say_convention(native, rows, notes)
+    found = [*rows.values(), *refused]
+    if not found:
         is_empty = not any(v.size for v in problem.values)
-        why = "the arguments are empty" if is_empty else "backward returned no gradient"
-        return report(INCONCLUSIVE, [f"nothing was checked: {why}"])
-    return report(overall_verdict(list(rows.values())), [], list(rows.values()))
+        empty = "nothing was checked: the arguments are empty"
+        return report(INCONCLUSIVE, [empty if is_empty else NOTHING])
+    return report(overall_verdict(found), [], found)
 
 
 def analytic_gradients(
@@ -235,57 +275,7 @@ def analytic_gradients(
     return check_backward(problem, dout, second_dout, False, rtol, seed), in_native
 
 
-def check_leaves(
-    points: Points, mode: str, n_directions: int, notes: list[str]
-) -> dict[int, ArgumentReport]:
-    """A row for every leaf that has a gradient, and a note on those that have none."""
-    problem, gradients = points.problem, points.analytic.values
-    faults = {leaf: fault for leaf, fault in points.analytic.faults if leaf is not None}
-    rows = {}
-    for leaf, name in enumerate(problem.names):
-        if gradients[leaf] is None and leaf in faults:
-            rows[leaf] = fault_row(points, leaf, faults[leaf])
-        elif gradients[leaf] is None:
-            notes.append(f"{name} is not checked: backward returned no gradient for it")
-        elif problem.values[leaf].size:
-            row = rows[leaf] = check_leaf(points, leaf, mode, n_directions)
-            if leaf in faults:
-                row.verdict, row.hints = FAIL, [faults[leaf], *row.hints]
-                row.hint = "; ".join(row.hints[:2])
-    return rows
-
-
-def check_leaf(points: Points, leaf: int, mode: str, n_directions: int) -> ArgumentReport:
-    """The row of one leaf, with hints where it fails."""
-    try:
-        if mode == "elements" or (mode == "auto" and is_small(points.problem, leaf)):
-            found = compare_entries(points, leaf)
-            row = row_of_entries(points, leaf, found)
-            if row.verdict == FAIL:
-                row.set_hints(*hints(evidence_of_entries(points, leaf, found, row.index)))
-        else:
-            projections = ProjectionComparison(points, leaf, n_directions)
-            found = projections.run()
-            wrong_entry = locate_wrong_entry(projections) if found.wrong.any() else None
-            row = row_of_projections(points, leaf, found, wrong_entry)
-            if row.verdict == FAIL:
-                evidence = evidence_of_projections(points, leaf, projections, row.index)
-                row.set_hints(*hints(evidence))
-        if row.kinks and row.verdict != FAIL:
-            check_common_shift(points, leaf, row)
-        return row
-    except BudgetError:
-        return unfinished_row(points, leaf)
-
-
-def is_small(problem: Problem, leaf: int) -> bool:
-    """Whether mode="auto" compares a leaf entry by entry."""
-    n = problem.values[leaf].size
-    numbers = problem.out_size + sum(v.size for v in problem.values)
-    return n <= MANY_ENTRIES and n * 8 * numbers <= MUCH_WORK and n * 20 <= problem.max_evals
-
-
-def title_of(problem: Problem) -> str:
+def title_of(func: Function) -> str:
     """What the report calls func; "" for a lambda."""
-    name = getattr(problem.func, "__name__", "") or type(problem.func).__name__
+    name = getattr(func, "__name__", "") or type(func).__name__
     return "" if name == "<lambda>" else name

@@ -11,6 +11,7 @@ from .problem.errors import BudgetError
 from .problem.options import check_choice, check_whole
 from .problem.problem import Problem
 from .problem.random_streams import Stream, generator
+from .problem.tree import named_leaves, replace_leaves
 from .problem.types import Function, Tree
 from .slopes.points import Points, Settings
 from .slopes.precision import widen
@@ -26,7 +27,8 @@ class Numerical(NamedTuple):
     ----------
     gradients : array or nested arrays
         Nested like the arguments; None where an argument is no float. An entry is NaN where no
-        slope could be measured: max_evals ran out, or func returns NaN.
+        slope could be measured: max_evals ran out, or func returns NaN. By a complex number
+        z = x + iy it is dF/dx + i dF/dy.
     bounds : array or nested arrays
         The error bounds, nested in the same way; infinite where the gradient is NaN.
     """
@@ -110,6 +112,8 @@ def numerical_gradient(
     found = [compare_entries(points, leaf) for leaf in range(len(problem.values))]
     gradients = problem.nest_gradients([comparison.numeric for comparison in found])
     bounds = problem.nest_gradients([comparison.bound for comparison in found])
+    absolute = [bound if bound is None else np.abs(bound) for _, bound in named_leaves(bounds, "")]
+    bounds = replace_leaves(bounds, iter(absolute))  # of a complex number: sqrt(re² + im²)
     if isinstance(args, (tuple, list)):
         return Numerical(gradients, bounds)
     return Numerical(gradients[0], bounds[0])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -48,6 +49,8 @@ class ArgumentReport:
         How many entries met a kink (for projections: how many outputs).
     unjudged : int
         How many entries could not be checked.
+    unsupported : bool
+        Whether the argument has a gradient, but is of a type that cannot be checked.
     hint : str
         For a FAIL, the likeliest mistake.
     hints : list of str
@@ -71,6 +74,7 @@ class ArgumentReport:
     size: float = 0.0
     kinks: int = 0
     unjudged: int = 0
+    unsupported: bool = False
     hint: str = ""
     hints: list[str] = field(default_factory=list)
     reason: str = ""
@@ -136,22 +140,12 @@ class Report:
         return found
 
     def summary(self) -> str:
-        """One line: the verdict with the argument that decided it."""
-        if self.faults:
-            return f"{self.verdict}: {self.faults[0]}"
-        if self.verdict == PASS and not self.arguments:
-            return f"PASS: {self.notes[0]}" if self.notes else PASS
-        if self.verdict == PASS:
-            row = max(self.arguments, key=lambda row: row.power)
-            if row.reason:
-                return f"PASS: {row.name} {row.reason}"
-            return f"PASS: {power_sentence(row)} in {row.name}"
-        row = next(row for row in self.arguments if row.verdict == self.verdict)
-        return f"{self.verdict}: {row.hint or row.reason or row.entry}"
+        """One line: the verdict; of a FAIL what is wrong, where, by how much, and the cause."""
+        return printable_on_stdout(first_line(self))
 
     def __str__(self) -> str:
-        head = f"gradient check{' of ' + self.title if self.title else ''}: {self.verdict}"
-        lines = [head, *(f"  {fault}" for fault in self.faults)]
+        head = f"gradient check{' of ' + self.title if self.title else ''}: {first_line(self)}"
+        lines = [head, *(f"  {fault}" for fault in self.faults[1:])]
         if self.arguments:
             lines += ["", *table(self.arguments)]
         for row in self.arguments:
@@ -159,7 +153,7 @@ class Report:
         lines += [f"  note: {note}" for note in self.notes]
         if self.evaluations:
             lines.append(f"  {self.evaluations:,} calls of func and grad, seed {self.seed}")
-        return "\n".join(lines)
+        return printable_on_stdout("\n".join(lines))
 
     __repr__ = __str__  # what an interactive session and a notebook show
 
@@ -168,6 +162,67 @@ def overall_verdict(rows: list[ArgumentReport]) -> str:
     """FAIL if one row fails, PASS if all pass."""
     verdicts = {row.verdict for row in rows}
     return FAIL if FAIL in verdicts else PASS if verdicts == {PASS} else INCONCLUSIVE
+
+
+def first_line(report: Report) -> str:
+    """The summary in Unicode."""
+    if report.faults:
+        return f"{report.verdict}: {report.faults[0]}"
+    if report.verdict == PASS and not report.arguments:
+        return f"PASS: {report.notes[0]}" if report.notes else PASS
+    if report.verdict == PASS:
+        row = max(report.arguments, key=lambda row: row.power)
+        if row.reason:
+            return f"PASS: {row.name} {row.reason}"
+        return f"PASS: {power_sentence(row)} in {row.name}"
+    rows = [row for row in report.arguments if row.verdict == report.verdict]
+    if not rows:
+        return report.verdict
+    others = ", ".join(row.name for row in rows[1:])
+    if report.verdict == FAIL:
+        also = f" (wrong, too: {others})" if others else ""
+        return f"FAIL: {what_is_wrong(rows[0])}{also}"
+    also = f" (nor could {others})" if others else ""
+    return f"INCONCLUSIVE: {rows[0].name} could not be checked{also}: {rows[0].reason}"
+
+
+def what_is_wrong(row: ArgumentReport) -> str:
+    """A sentence for learners: which gradient is wrong, where, by how much, and why."""
+    cause = row.hint or "no simple pattern"
+    if not (math.isfinite(row.analytic) and math.isfinite(row.numeric)):
+        return f"the gradient of {row.name} is wrong: {cause}"
+    if row.index is None:
+        where, right = "along a random direction", "the slope of func is"
+        numbers = f"it gives the slope {row.analytic:.6g}, and {right} {row.numeric:.6g}"
+    else:
+        where = f"at {row.entry}" if row.index else ""
+        numbers = f"backward returns {row.analytic:.6g}, and {row.numeric:.6g} is right"
+    said = f"{where} {numbers}".strip()
+    return f"the gradient of {row.name} is wrong: {said}{how_much(row)}. Likely cause: {cause}"
+
+
+def how_much(row: ArgumentReport) -> str:
+    """The error in per cent of the right number; "" where that is 0, or the number is too large."""
+    error = abs(row.analytic - row.numeric)
+    if not 0 < error < 10 * abs(row.numeric):
+        return ""
+    percent = 100 * error / abs(row.numeric)
+    return f" (off by {percent:.0f} %)" if percent >= 10 else f" (off by {percent:.2g} %)"
+
+
+# What stands for characters beyond ASCII in a report.
+IN_ASCII = str.maketrans(
+    {"±": "+-", "²": "^2", "³": "^3", "ᵀ": ".T", "×": "x", "·": "*", "Σ": "sum ", "√": "sqrt"}
+    | {"ε": "eps", "≤": "<=", "≥": ">=", "−": "-", "–": "-", "∂": "d", "’": "'", "…": "..."}
+)
+
+
+def printable_on_stdout(text: str) -> str:
+    """The text, in ASCII where stdout has an encoding that is not UTF-8."""
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+    if encoding.lower().replace("-", "").replace("_", "").startswith("utf"):
+        return text
+    return text.translate(IN_ASCII).encode("ascii", "backslashreplace").decode("ascii")
 
 
 HEAD = ("argument", "shape", "verdict", "analytic", "numeric", "± bound", "power", "kinks", "by")
@@ -185,7 +240,7 @@ def table(rows: list[ArgumentReport]) -> list[str]:
 
 def cells_of(row: ArgumentReport) -> tuple[str, ...]:
     """One row of the table, a cell per column of HEAD."""
-    shape = "x".join(map(str, row.shape)) or "scalar"
+    shape = "" if row.unsupported else "x".join(map(str, row.shape)) or "scalar"
     analytic, numeric = (
         f"{x:.6g}" if math.isfinite(x) else "" for x in (row.analytic, row.numeric)
     )

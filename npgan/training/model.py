@@ -249,7 +249,7 @@ class GAN:
             Directory for the files of the run. Without it no file is written.
         progress : bool, str or None
             Whether to show progress on stderr, below this text if it is one. None: if stderr is a
-            terminal, or in a notebook.
+            terminal, or in a notebook, where samples are shown, too.
         labels : array (n,), optional
             Whole numbers, for a conditional GAN, if `images` is an array.
 
@@ -292,6 +292,8 @@ class GAN:
                 directory.save()
                 if self.epoch_ == last_epoch:
                     directory.finish()
+                else:
+                    directory.draw_epochs()
                 raise
             with interruptible() as interrupted:
                 directory.finish()
@@ -330,6 +332,7 @@ class GAN:
         self._schedule = (self.epoch_ + epochs, len(data.images) // self.images_per_step)
         if progress is True and data.note:  # which scale and shape were taken
             progress = data.note
+        callbacks = [*callbacks, *notebook.shown_samples(progress)]
         try:
             training_loop(self, data.images, epochs, callbacks, progress, labels, remarks)
         finally:

@@ -1,13 +1,22 @@
-"""What a notebook shows of a GAN: its settings, the last row of its history, and samples."""
+"""What a notebook shows of a GAN: its settings, its last row, and samples, also while it trains."""
 
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
+import importlib
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from html import escape
+from typing import Any
 
+from .loop import State
 from .pictures import with_height
+from .progress import in_notebook
 from .protocol import GANLike
+
+PAUSE = 2.0  # seconds, at least, between two pictures of a fit
+SHARE = 20  # and at least so many times the seconds that a picture took
 
 
 def as_html(gan: GANLike) -> str:
@@ -29,15 +38,49 @@ def as_row(values: Mapping[str, object]) -> str:
 
 
 def samples(gan: GANLike) -> str:
-    """A picture of 16 images, or of 500 points of the plane; the same of the same weights."""
+    """The picture of samples, for HTML; nothing if there is none."""
+    data = picture(gan)
+    if data is None:
+        return ""
+    return f'<img alt="samples" src="data:image/png;base64,{base64.b64encode(data).decode()}">'
+
+
+def picture(gan: GANLike, title: str | None = None) -> bytes | None:
+    """A PNG of 16 images, or of 500 points of the plane; the same of the same weights."""
     from .. import plot
     from ..plot.figures import png
 
     if gan.pixels_:
-        figure = plot.grid(with_height(gan.sample(16, 0)), columns=8, scale=2)
-    elif gan.shape_ == (2,):
-        figure = plot.points(gan.sample(500, 0))
-    else:
-        return ""
-    data = base64.b64encode(png(figure)).decode()
-    return f'<img alt="samples" src="data:image/png;base64,{data}">'
+        return png(plot.grid(with_height(gan.sample(16, 0)), 8, title, scale=2))
+    if gan.shape_ == (2,):
+        return png(plot.points(gan.sample(500, 0), title=title))
+    return None
+
+
+def shown_samples(progress: bool | str | None) -> list[Callable[[State[Any]], None]]:
+    """In a notebook, if progress is shown, a callback that shows samples; else none.
+
+    There is one picture, which changes after an epoch: at most every PAUSE seconds, and after the
+    last epoch. A failure to draw does not end the training.
+    """
+    if not in_notebook() or not (progress is None or progress):
+        return []
+    handle: Any = None
+    due = 0.0
+
+    def show(state: State[GANLike]) -> None:
+        nonlocal handle, due
+        began = time.monotonic()
+        if began < due and state.epoch < state.epochs:
+            return
+        with suppress(Exception):  # of IPython, of matplotlib, of the memory
+            data = picture(state.model, f"epoch {state.epoch}")
+            ipython: Any = importlib.import_module("IPython.display")
+            if data is not None and handle is None:
+                handle = ipython.display(ipython.Image(data=data), display_id=True)
+            elif data is not None:
+                handle.update(ipython.Image(data=data))
+        now = time.monotonic()
+        due = now + max(PAUSE, SHARE * (now - began))
+
+    return [show]

@@ -15,6 +15,7 @@ import io
 import json
 import logging
 import os
+import stat
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,7 @@ import numpy.typing as npt
 from .. import __version__
 from ..datasets import Images
 from ..files import checkpoint
-from ..files.atomic import remove_temporary_files, write_text
+from ..files.atomic import exists, remove_temporary_files, write_text
 from ..files.lock import DirectoryLock
 from ..losses import LOSSES
 from .loop import State
@@ -38,6 +39,8 @@ from .streams import Stream
 log = logging.getLogger("npgan")
 
 MAX_CONFIG = 2**20  # bytes; a larger config.json is no run's
+POINTS = 1000  # in a picture of points
+MAX_LATE = 2**24  # bytes of samples that are kept for pictures that could not be written
 RESULTS = (
     "samples.png",
     "losses.png",
@@ -64,12 +67,12 @@ class RunDirectory:
     ) -> None:
         self.path, self.gan, self.data = Path(path), gan, data
         self.warned = False
+        self.late: dict[int, npt.NDArray[Any]] = {}  # samples of epochs that have no picture yet
         self.path.mkdir(parents=True, exist_ok=True)
         self.lock = DirectoryLock(self.path)
         try:
             continued = self.check_same_run()
-            remove_temporary_files(self.path)
-            remove_temporary_files(self.path / "samples")
+            remove_litter(self.path)
             if data is not None and epochs is not None:
                 settings = dict(
                     npgan=__version__, epochs=epochs, data=gan.data_, shape=list(data.shape),
@@ -94,9 +97,9 @@ class RunDirectory:
         names that a run writes.
         """
         file = self.path / "checkpoint.npz"
-        if not os.path.lexists(file):
+        if not exists(file):
             names = (*RESULTS, "config.json", "samples")
-            if found := [name for name in names if os.path.lexists(self.path / name)]:
+            if found := [name for name in names if exists(self.path / name)]:
                 samples = self.path / "samples"
                 empty = found == ["samples"] and samples.is_dir() and not any(samples.iterdir())
                 if not empty and not {"npgan", "gan"} <= read_config(self.path).keys():
@@ -108,8 +111,15 @@ class RunDirectory:
         arrays, meta = checkpoint.load(file)
         gan = self.gan
         saved = meta.get("epoch_"), meta.get("position_")  # a file of another program has neither
+        now = gan.epoch_, gan.position_
+        continued = None not in saved and saved != now and any(now)
+        if continued and complete(meta["config"]) == gan.config:
+            raise FileExistsError(
+                f"another program has continued the run in {self.path} since it was read; "
+                "load it again, or give a new directory"
+            )
         if (
-            saved != (gan.epoch_, gan.position_)
+            saved != now
             or complete(meta["config"]) != gan.config
             or not np.array_equal(arrays["theta_G"], gan.generator_.theta)
             or not np.array_equal(arrays["theta_D"], gan.discriminator_.theta)
@@ -123,11 +133,10 @@ class RunDirectory:
         """Write the checkpoint first, then the history and the epoch's picture."""
         self.save()
         write_text(self.path / "history.csv", history_table(self.gan))
-        self.attempt(self.draw, self.epoch_picture(state.epoch), f"epoch {state.epoch}")
+        self.draw_epochs(state.epoch)
 
     def save(self) -> None:
         """Write the checkpoint. FloatingPointError, and no new file, if a part is not finite."""
-        self.lock.check()
         try:
             self.gan.save(self.path / "checkpoint.npz")
         except FloatingPointError as error:
@@ -143,8 +152,7 @@ class RunDirectory:
             write_text(file, text)
         lost = lost_epochs(self.path, self.gan)
         if lost[-1:] == [self.gan.epoch_] and not self.gan.position_:
-            epoch = lost.pop()
-            self.attempt(self.draw, self.epoch_picture(epoch), f"epoch {epoch}")
+            self.draw_epochs(lost.pop())
         if lost:
             numbers = ", ".join(map(str, lost[:5])) + (", ..." if len(lost) > 5 else "")
             log.warning(
@@ -156,33 +164,61 @@ class RunDirectory:
         """The file of an epoch's picture."""
         return self.path / "samples" / f"epoch_{epoch:04d}.png"
 
-    def attempt(self, draw: Callable[..., None], path: Path, *args: object) -> None:
-        """Draw a picture. A failure does not end the training: the first one logs a warning."""
+    def draw_epochs(self, *epochs: int) -> None:
+        """Draw the pictures of these epochs, and of earlier ones that could not be written then."""
+        for epoch in (*epochs, *reversed(list(self.late))):
+            if not self.attempt(self.draw_epoch, self.epoch_picture(epoch), epoch):
+                break
+        while sum(samples.nbytes for samples in self.late.values()) > MAX_LATE:
+            del self.late[min(self.late)]
+
+    def draw_epoch(self, path: Path, epoch: int) -> None:
+        """Write the picture of an epoch; its samples are kept until it is written."""
+        if epoch not in self.late:
+            self.late[epoch] = self.samples()
+        path.parent.mkdir(exist_ok=True)
+        self.draw(path, f"epoch {epoch}", self.late[epoch])
+        del self.late[epoch]
+
+    def attempt(self, draw: Callable[..., None], path: Path, *args: object) -> bool:
+        """Draw a picture, and return whether it was written. The first failure logs a warning.
+
+        Only a directory that was moved or removed ends the training.
+        """
+        self.lock.check()
         try:
             draw(path, *args)
         except Exception as error:  # of matplotlib, of Pillow, of the disk, of the memory
             if not self.warned:
                 self.warned = True
                 log.warning(
-                    "npgan: warning: %s could not be drawn (%s: %s); training goes on, and "
-                    "npgan train --resume draws the pictures of the whole run again",
+                    "npgan: warning: %s could not be drawn (%s: %s); training goes on, and the "
+                    "picture is tried again after the next epoch, or by npgan train --resume",
                     path, type(error).__name__, " ".join(str(error).split())[:160],
                 )  # fmt: skip
+            return False
+        return True
 
-    def draw(self, path: Path, title: str | None = None) -> None:
-        """Write a picture of 64 samples; of 2-D points, 1000 over real ones.
+    def samples(self) -> npt.NDArray[Any]:
+        """The samples of a picture: 64 images, or 1000 points.
 
         Of a conditional GAN: a column for each class, in order, and each of the 8 rows made from
         one z.
         """
-        n, classes = 64 if self.gan.pixels_ else 1000, displayed_classes(self.gan)
+        n, classes = 64 if self.gan.pixels_ else POINTS, displayed_classes(self.gan)
         if classes and self.gan.pixels_:
             z = np.repeat(self.fixed_latents(8), len(classes), axis=0)
-            samples = self.gan.generate(z, np.tile(classes, 8))
-        else:
-            samples = self.gan.generate(self.fixed_latents(n))
-        real = None if self.data is None else self.data.images[:n]
-        save_samples(self.gan, samples, path, title, real, len(classes) or None)
+            return self.gan.generate(z, np.tile(classes, 8))
+        return self.gan.generate(self.fixed_latents(n))
+
+    def draw(
+        self, path: Path, title: str | None = None, samples: npt.NDArray[Any] | None = None
+    ) -> None:
+        """Write a picture of samples; of 2-D points, over as many real ones."""
+        samples = self.samples() if samples is None else samples
+        real = None if self.data is None else self.data.images[:POINTS]
+        columns = len(displayed_classes(self.gan)) or None
+        save_samples(self.gan, samples, path, title, real, columns)
 
     def fixed_latents(self, n: int) -> npt.NDArray[np.float32]:
         """(n, latent): the vectors z of every picture of this run."""
@@ -191,11 +227,13 @@ class RunDirectory:
 
     def finish(self) -> None:
         """Write the pictures of the whole run."""
+        self.draw_epochs()
         self.attempt(self.draw, self.path / "samples.png")
         self.attempt(self.draw_losses, self.path / "losses.png")
         self.attempt(self.animate, self.path / "training.gif")
         if self.gan.pixels_:
             self.attempt(self.draw_interpolation, self.path / "interpolation.png")
+        self.lock.check()
 
     def draw_losses(self, path: Path) -> None:
         """Write the chart of the history."""
@@ -213,7 +251,7 @@ class RunDirectory:
         from .. import plot
 
         epochs = range(1, self.gan.epoch_ + 1)
-        files = [file for file in map(self.epoch_picture, epochs) if file.exists()]
+        files = [file for file in map(self.epoch_picture, epochs) if exists(file)]
         if files:
             plot.animate(files, path, scale=1)
 
@@ -243,7 +281,7 @@ def lost_epochs(path: Path, gan: GANLike) -> list[int]:
     if not has_pictures(gan):
         return []
     epochs = range(1, gan.epoch_ + 1)
-    return [n for n in epochs if not (path / "samples" / f"epoch_{n:04d}.png").exists()]
+    return [n for n in epochs if not exists(path / "samples" / f"epoch_{n:04d}.png")]
 
 
 def missing_results(path: Path, gan: GANLike) -> list[str]:
@@ -268,6 +306,12 @@ def missing_results(path: Path, gan: GANLike) -> list[str]:
     return missing
 
 
+def remove_litter(path: Path) -> None:
+    """Remove the temporary files that a killed process has left in a run."""
+    remove_temporary_files(path)
+    remove_temporary_files(path / "samples")
+
+
 def redraw(path: Path, gan: GANLike, data: Images | None) -> None:
     """Write the files that a complete run has lost; data: needed for points only."""
     directory = RunDirectory(path, gan, data, None)
@@ -278,13 +322,17 @@ def redraw(path: Path, gan: GANLike, data: Images | None) -> None:
 
 
 def read_config(path: Path) -> dict[str, Any]:
-    """What the config.json of a run holds; empty if there is none that can be read."""
+    """What the config.json of a run holds; empty if there is none, or it is no run's.
+
+    Raises OSError if the system cannot read it.
+    """
     file = path / "config.json"
     try:
-        if not file.is_file() or file.stat().st_size > MAX_CONFIG:
+        found = os.stat(file)
+        if not stat.S_ISREG(found.st_mode) or found.st_size > MAX_CONFIG:
             return {}
         config = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
+    except (FileNotFoundError, NotADirectoryError, ValueError, RecursionError):
         return {}
     return config if isinstance(config, dict) else {}
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import numpy.typing as npt
 
 from ..gan import check_finite
@@ -39,7 +40,9 @@ def get_state(gan: GANLike) -> tuple[dict[str, npt.NDArray[Any]], dict[str, Any]
         arrays |= {f"{name}_{slot}": array for slot, array in adam.state().items()}
     check_finite(**{words: arrays[part] for part, words in PARTS.items()})
     check_finite(**{f"the sum of {name}": value for name, value in gan.sums_.items()})
-    check_finite(**{f"the history of {name}": row[-1] for name, row in gan.history_.items() if row})
+    check_finite(**{f"the history of {n}": np.array(row) for n, row in gan.history_.items()})
+    numbers = {n: np.array(value) for n, value in gan.config.items()}
+    check_finite(**{f"the setting {n}": x for n, x in numbers.items() if x.dtype.kind == "f"})
     meta = {name: getattr(gan, name) for name in (*BEFORE_TRAINING, *COUNTERS)}
     return arrays, {**meta, "noise": gan.z_rng.bit_generator.state}
 

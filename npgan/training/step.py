@@ -80,7 +80,8 @@ def update_average(gan: GANLike) -> None:
     """Update the average of G's weights, with a smaller decay in the first steps."""
     average, t = gan.config["average"], gan.adam_G.t
     decay = min(average, (1 + t) / (10 + t)) if average else 0.0
-    kernels.ema_update(gan.average_.theta, gan.generator_.theta, decay)
+    if not kernels.ema_update(gan.average_.theta, gan.generator_.theta, decay):
+        check_finite(averaged_weights=gan.average_.theta)
 
 
 def make_batch(gan: GANLike, real: Array, y: Array | None) -> Batch:

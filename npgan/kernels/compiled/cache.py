@@ -7,7 +7,8 @@
   process. It writes an index and the machine code one after the other, so two processes that
   compile a function for different dtypes at the same time may load each other's code. Here each
   signature has one file, without an index. The file begins with a hash of its content and is
-  replaced as a whole. A damaged file is compiled again and replaced.
+  replaced as a whole. A file that is damaged or cannot be read is compiled again and replaced, and
+  what a killed process has left half written is removed by a later one.
 * *Stale entries.* Numba compiles a function again when the file that contains it has changed. But
   the machine code of a function also contains the functions that it calls and the constants that
   it reads, and these may stand in other files. Here a change of any file of npgan.kernels makes
@@ -22,7 +23,10 @@ import hashlib
 import logging
 import os
 import pickle
+import shutil
+import time
 import uuid
+from contextlib import suppress
 from pathlib import Path
 
 import numba
@@ -31,10 +35,13 @@ from numba.core.serialize import dumps
 
 log = logging.getLogger("npgan")
 warned = False
+UNFINISHED = ".tmp."  # in the name of a file that is being written
+LITTER_AGE = 60.0  # seconds after which a file that is still unfinished is no longer being written
+swept: set[str] = set()  # folders from which this process has removed such files
 
 
 class DamagedFileError(Exception):
-    """A file of the cache does not have the content that was written."""
+    """A file of the cache is not as it was written, or cannot be read or loaded."""
 
 
 def warn(error):
@@ -117,19 +124,29 @@ class EntryFiles:
         path, size = self.path(key), DIGEST_SIZE
         if not path.is_file():
             return None
-        content = path.read_bytes()
+        try:
+            content = path.read_bytes()
+        except OSError as error:
+            reason = f"a file that cannot be read, {path.name} ({error.strerror})"
+            raise DamagedFileError(f"the cache of compiled kernels has {reason}") from error
         if content[:size] != sha256(content[size:]):
             raise DamagedFileError(f"the cache of compiled kernels has a damaged file, {path.name}")
         if content[size : 2 * size] != self.identity(key):
             return None
-        return pickle.loads(content[2 * size :])
+        try:
+            return pickle.loads(content[2 * size :])
+        except Exception as error:  # pickle may raise nearly anything
+            reason = f"a file that cannot be loaded, {path.name} ({type(error).__name__})"
+            raise DamagedFileError(f"the cache of compiled kernels has {reason}") from error
 
     def save(self, key, entry):
         """Write the file of this key; another process sees the old file or the new one."""
         path, content = self.path(key), self.identity(key) + dumps(entry)
-        unfinished = path.with_name(f"{path.name}.tmp.{uuid.uuid4().hex}")
+        unfinished = path.with_name(f"{path.name}{UNFINISHED}{uuid.uuid4().hex}")
         try:
             unfinished.write_bytes(sha256(content) + content)
+            if path.is_dir() and not path.is_symlink():  # which no file can replace
+                shutil.rmtree(path)
             os.replace(unfinished, path)
         finally:
             unfinished.unlink(missing_ok=True)
@@ -138,6 +155,17 @@ class EntryFiles:
         """Delete all entries, as Dispatcher.recompile() asks for."""
         for path in self.folder.glob(f"{glob.escape(self.name)}.*.nbc"):
             path.unlink(missing_ok=True)
+
+
+def remove_litter(folder):
+    """Remove files that a killed process has left unfinished; once per process and folder."""
+    if folder in swept:
+        return
+    swept.add(folder)
+    for file in Path(folder).glob(f"*{UNFINISHED}*"):
+        with suppress(OSError):
+            if time.time() - file.stat().st_mtime > LITTER_AGE:
+                file.unlink()
 
 
 class KernelCache(FunctionCache):
@@ -150,6 +178,7 @@ class KernelCache(FunctionCache):
         stamp = self._impl.locator.get_source_stamp()
         files = EntryFiles(self._cache_path, self._impl.filename_base, stamp)
         self._cache_file = files  # type: ignore[assignment]
+        remove_litter(self._cache_path)
 
     @classmethod
     def of(cls, function):
@@ -163,7 +192,7 @@ class KernelCache(FunctionCache):
     def load_overload(self, sig, target_context):
         try:
             return super().load_overload(sig, target_context)
-        except Exception as error:  # a damaged file: pickle may raise nearly anything
+        except Exception as error:  # a damaged file
             warn(error)
             return None
 

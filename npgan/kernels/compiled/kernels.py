@@ -172,6 +172,7 @@ def write_loop(job, scalars, kind, target, source, m, v, settings):
 
 
 @functools.wraps(reference.sgd)
+@reference.silent  # a rate may be too large for float32
 def sgd(theta, grad, velocity, lr, momentum):
     if not updatable(theta, grad, velocity):
         return reference.sgd(theta, grad, velocity, lr, momentum)
@@ -180,6 +181,7 @@ def sgd(theta, grad, velocity, lr, momentum):
 
 
 @functools.wraps(reference.adam)
+@reference.silent
 def adam(theta, grad, m, v, lr, beta1, beta2, eps, t):
     if not updatable(theta, grad, m, v):
         return reference.adam(theta, grad, m, v, lr, beta1, beta2, eps, t)
@@ -196,7 +198,8 @@ def ema_update(average, theta, decay):
         return reference.ema_update(average, theta, decay)
     average, theta, settings = average.ravel(), theta.ravel(), np.array([1 - decay], theta.dtype)
     share = theta.size >= 4 * CHUNK
-    dispatch(share, theta.dtype, 0, write_loop, EMA, average, theta, theta, theta, settings)
+    job = write_loop, EMA, average, theta, theta, theta, settings
+    return dispatch(share, theta.dtype, 0, *job) == 0
 
 
 def try_out():

@@ -39,9 +39,9 @@ def column_sum_loop(x, out):
 def sgd_loop(theta, grad, velocity, lr, momentum):
     finite = True
     for i in range(theta.size):
-        finite &= abs(grad[i]) < np.inf  # false for NaN too
         velocity[i] = fma(momentum, velocity[i], grad[i])
         theta[i] = fma(-lr, velocity[i], theta[i])
+        finite &= abs(theta[i]) < np.inf  # false for NaN, and where grad or velocity is not finite
     return finite
 
 
@@ -54,14 +54,19 @@ def adam_loop(theta, grad, m, v, scalars):
     for i in range(theta.size):
         g = grad[i]
         v[i] = fma(beta2, v[i], rest2 * g * g)
-        finite &= v[i] < np.inf  # false for NaN too, and where g or its square is not finite
+        square = v[i] * correction2
         if beta1 > 0.0:  # else m equals g, and is neither read nor written
             g = m[i] = fma(beta1, m[i], rest1 * g)
-        theta[i] -= rate * g / (math.sqrt(v[i] * correction2) + eps)
+        theta[i] -= rate * g / (math.sqrt(square) + eps)
+        # False for NaN too, and where g, its square, or the new theta is not finite.
+        finite &= square + abs(theta[i]) < np.inf
     return finite
 
 
 @jit
 def ema_loop(average, theta, rest):
+    finite = True
     for i in range(theta.size):
         average[i] = fma(rest, theta[i] - average[i], average[i])
+        finite &= abs(average[i]) < np.inf
+    return finite

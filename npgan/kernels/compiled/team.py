@@ -181,7 +181,7 @@ def dispatch(share, dtype, rows, write_job, *args):
     """Compute the job that write_job(job, scalars, *args) writes.
 
     With `share` the team computes it if no other caller has it, in the shared dtype. Panels have
-    so many rows. Returns in how many parts a gradient was not finite, or None where write_job
+    so many rows. Returns in how many parts an update was not finite, or None where write_job
     refuses.
     """
     team, claim, free = current_team, None, workspaces.free

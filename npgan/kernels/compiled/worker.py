@@ -103,7 +103,7 @@ def on_callers_core(job):
 
 @jit
 def compute_part(q, job, scalars, workspace):
-    """Compute part q of a job; False where a gradient is not finite."""
+    """Compute part q of a job; False where what it updates is not finite."""
     if job[KIND] == PRODUCT:
         compute_panel(q, job, scalars, workspace)
         return True
@@ -112,8 +112,7 @@ def compute_part(q, job, scalars, workspace):
     target = numba.carray(pointer(job[C] + start, like), n)
     source = numba.carray(pointer(job[A] + start, like), n)
     if job[KIND] == EMA:
-        ema_loop(target, source, scalars[0])
-        return True
+        return ema_loop(target, source, scalars[0])
     if job[KIND] == TANH:
         tanh_loop(source, target)
         return True
@@ -143,7 +142,7 @@ def run_job(job, scalars, workspace, helper, seen):
     """As the caller (helper = -1) run one job; as a helper, take part in jobs for a while.
 
     The caller opens the job, computes parts of it, waits for the helpers that are inside, closes
-    it, and returns the number of parts in which a gradient was not finite. Helper number 0, 1, ...
+    it, and returns the number of parts in which a result was not finite. Helper number 0, 1, ...
     computes parts of every new job, until none has come for a while or until it finds itself on
     the caller's core. It returns the generation of the last job it saw, which is its argument
     `seen` in the next call. Both are one function so that what they share is compiled once.

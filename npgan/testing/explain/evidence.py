@@ -2,64 +2,102 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
-from ..problem.arrays import max_abs, rms
-from ..problem.problem import Problem
+from ..problem.arrays import rms
 from ..slopes.points import Points
 from ..verdict.comparison import Comparison
 from ..verdict.projections import ProjectionComparison
+from .experiment import PRECISION, make_trials
+from .resized import powers_of_lengths
+from .sizes import Sizes, sizes_of
+from .trial import Trial
 
-
-class Context(NamedTuple):
-    """What does not depend on how the gradient was compared."""
-
-    name: str
-    x: np.ndarray
-    out: np.ndarray | None  # the output and its dout, where there is one array of it
-    dout: np.ndarray | None
-    others: Sequence[tuple[str, np.ndarray]]  # the other arguments' analytic gradients
-    sizes: dict[str, int]
+# (how simple the explanation is, the sentence); of those that fit, the simplest is named.
+Hint = tuple[int, str]
+# A corrected gradient of a trial; None where it does not apply.
+Candidate = Callable[[Trial], np.ndarray | None]
+# A candidate that was chosen among many must be told from the wrong gradient by this many slopes.
+ENOUGH = 3
 
 
 class Evidence(NamedTuple):
-    """What is known of one wrong gradient; numeric and wrong are None for projections."""
+    """What is known of one wrong gradient: the trials, the user's point first."""
 
-    context: Context
-    analytic: np.ndarray
-    numeric: np.ndarray | None
-    wrong: np.ndarray | None  # a mask of the array's shape
-    wrong_index: tuple[int, ...] | None
-    explains: Callable[
-        [np.ndarray], bool
-    ]  # would this array agree with the slopes, to a per mille?
-    ratio: float  # the factor that fits best: numeric = ratio x analytic
+    trials: Sequence[Trial]
+    sizes: Sizes
+    # Would this gradient predict the slopes along the directions of projections?
+    predicts: Callable[[np.ndarray], bool]
     confined: Callable[[np.ndarray], bool]  # is everything outside this mask right?
+    # How a wrong factor depends on the lengths of axes: {length: power}.
+    powers: Callable[[float], dict[int, float]]
+
+    @property
+    def first(self) -> Trial:
+        """The trial at the user's point with the user's dout."""
+        return self.trials[0]
+
+    def holds(self, candidate: Candidate, enough: int = ENOUGH) -> bool:
+        """Whether a candidate explains the error in every trial, shown by enough slopes."""
+        seen = 0
+        for i, trial in enumerate(self.trials):
+            corrected = candidate(trial)
+            if corrected is None or not trial.explains(corrected):
+                return False
+            if i == 0 and not np.isnan(corrected).any() and not self.predicts(corrected):
+                return False
+            seen += trial.evidence(corrected)
+        return seen >= enough
+
+    def best_factor(self, of: Candidate) -> float:
+        """The k that fits best, numeric = k x candidate, in the first trial in which both are
+        clearly not zero."""
+        for trial in self.trials:
+            candidate = of(trial)
+            if candidate is None or candidate.shape != trial.x.shape:
+                return np.nan
+            k = least_squares(candidate[trial.known], trial.numeric[trial.known])
+            if np.isfinite(k) and k != 0:
+                return k
+        return np.nan
+
+    def pairs(self) -> Iterator[tuple[Trial, np.ndarray]]:
+        """Every trial in which something is wrong, with the mask of what is wrong."""
+        for trial in self.trials:
+            if trial.wrong.any():
+                yield trial, trial.wrong
 
 
-def evidence_of_entries(
-    points: Points, leaf: int, found: Comparison, index: tuple[int, ...] | None
-) -> Evidence:
-    """A candidate explains the error if it agrees with the slope of every known entry."""
-    analytic, numeric, known, wrong = found.analytic, found.numeric, found.known, found.wrong
-    size = float(np.max(np.abs(numeric[known]), initial=0))
-    allowed = leeway(points, found.bound, size)
+def least_squares(candidate: np.ndarray, numeric: np.ndarray) -> float:
+    """The factor that fits best, numeric = factor x candidate; NaN where there is none."""
+    size = float(np.max(np.abs(candidate), initial=0))
+    if not 0 < size < np.inf:
+        return np.nan
+    unit = candidate / size  # whose squares do not overflow
+    return float(np.vdot(unit, numeric / size)) / float(np.vdot(unit, unit))
 
-    def explains(candidate: np.ndarray) -> bool:
-        return bool(np.all(np.abs(candidate - numeric)[known] <= allowed[known]))
+
+def evidence_of_entries(points: Points, leaf: int, found: Comparison) -> Evidence:
+    """From a comparison entry by entry, to which other points and other douts are added."""
+    attempt = 0 if not found.kinks else first_attempt(points, leaf)
+    trials = make_trials(points, leaf, attempt, np.flatnonzero(found.wrong))
+    if trials and attempt == 0:
+        entries = trials[0].entries
+        numeric = np.where(found.known, found.numeric, np.nan)
+        trials[0].measure(numeric.flat[entries], found.bound.flat[entries])
+
+    def confined(mask: np.ndarray) -> bool:
+        return not np.any(found.wrong & ~mask)
 
     return Evidence(
-        context=context_of(points, leaf),
-        analytic=analytic,
-        numeric=numeric if known.all() else None,
-        wrong=wrong,
-        wrong_index=index,
-        explains=explains,
-        ratio=best_ratio(analytic[known], numeric[known]),
-        confined=lambda mask: not np.any(wrong & ~mask),
+        trials=usable(trials),
+        sizes=sizes_of(points.problem),
+        predicts=lambda candidate: True,
+        confined=confined,
+        powers=lambda factor: powers_of_lengths(points, leaf, factor),
     )
 
 
@@ -69,16 +107,18 @@ def evidence_of_projections(
     projections: ProjectionComparison,
     index: tuple[int, ...] | None,
 ) -> Evidence:
-    """A candidate explains the error if it predicts the slope along every direction."""
+    """From slopes along directions, to which those of some entries are added."""
     found = list(projections.found.values())
     directions = [projections.directions[d] for d in projections.found]
     slopes = np.array([projection.estimate.slope for projection in found])
-    gaps = np.array([projection.estimate.gap for projection in found])
     limits = np.array([projection.limit for projection in found])
-    point = points.at(found[0].attempt)
-    allowed = leeway(points, limits, float(rms(slopes)))
+    gaps = np.array([projection.estimate.gap for projection in found])
+    attempt = found[0].attempt
+    point = points.at(attempt)
+    size = min(float(rms(slopes)), 200 * float(rms(gaps)))
+    allowed = 4 * limits + PRECISION[points.noise.is_coarse] * size
 
-    def explains(candidate: np.ndarray) -> bool:
+    def predicts(candidate: np.ndarray) -> bool:
         predicted = np.array([np.vdot(v, candidate) for v in directions])
         return bool(np.all(np.abs(predicted - slopes) <= allowed))
 
@@ -87,60 +127,21 @@ def evidence_of_projections(
         estimate, limit = projections.measure(point, outside, projections.steps, projections.entry)
         return abs(estimate.gap) <= limit
 
+    wrong = [] if index is None else [int(np.ravel_multi_index(index, projections.shape))]
     return Evidence(
-        context=context_of(points, leaf),
-        analytic=point.gradient(leaf),
-        numeric=None,
-        wrong=None,
-        wrong_index=index,
-        explains=explains,
-        ratio=best_ratio(slopes - gaps, slopes),
+        trials=usable(make_trials(points, leaf, attempt, np.array(wrong, int))),
+        sizes=sizes_of(points.problem),
+        predicts=predicts,
         confined=confined,
+        powers=lambda factor: powers_of_lengths(points, leaf, factor),
     )
 
 
-def leeway(points: Points, bound: np.ndarray, size: float) -> np.ndarray:
-    """By how much a candidate may be off: generous, since it decides no verdict."""
-    return 4 * bound + (5e-3 if points.noise.is_coarse else 1e-4) * size
+def first_attempt(points: Points, leaf: int) -> int:
+    """The first point near the user's at which backward gives a gradient."""
+    return 1 if points.at(1).gradients[leaf] is not None else 0
 
 
-def best_ratio(analytic: np.ndarray, numeric: np.ndarray) -> float:
-    """The factor that fits best, numeric = ratio x analytic, by least squares."""
-    size = max_abs(analytic)
-    if not 0 < size < np.inf:
-        return np.nan
-    unit = analytic / size  # whose squares do not overflow
-    return float(np.vdot(unit, numeric / size)) / float(np.vdot(unit, unit))
-
-
-def context_of(points: Points, leaf: int) -> Context:
-    """The argument, the output and the other gradients."""
-    problem, shapes = points.problem, points.problem.out_shapes
-    has_one_array = len(shapes) == 1 and shapes[0] != () and problem.style != "loss"
-    others = [
-        (name, gradient)
-        for i, (name, gradient) in enumerate(
-            zip(problem.names, points.analytic.values, strict=True)
-        )
-        if i != leaf and gradient is not None
-    ]
-    return Context(
-        name=problem.names[leaf],
-        x=problem.values[leaf].astype(np.float64),
-        out=points.at(0).outputs.reshape(shapes[0]) if has_one_array else None,
-        dout=points.dout.reshape(shapes[0]) if has_one_array else None,
-        others=others,
-        sizes=named_sizes(problem),
-    )
-
-
-def named_sizes(problem: Problem) -> dict[str, int]:
-    """The numbers by which a gradient may be off, and what they are called."""
-    out, first = problem.out_shapes[:1], problem.values[0].shape
-    batch = out[0][0] if out and out[0] else first[0] if first else 1
-    sizes = {"the batch size": int(batch), "the number of outputs": problem.out_size}
-    for name, v in zip(problem.names, problem.values, strict=True):
-        sizes.setdefault(f"the size of {name}", v.size)
-        for n in v.shape:
-            sizes.setdefault(f"a side of {name}", n)
-    return sizes
+def usable(trials: Sequence[Trial]) -> list[Trial]:
+    """The first trial, and those others in which a slope is known and something is wrong."""
+    return [t for i, t in enumerate(trials) if i == 0 or (t.known.any() and t.wrong.any())]

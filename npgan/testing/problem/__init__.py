@@ -1,5 +1,5 @@
 """What is checked: a function of float arrays with its gradient.
 
-Reading order: errors, types, options, random_streams, arrays, tree, styles, returned, problem,
-analytic.
+Reading order: errors, types, options, random_streams, arrays, leaves, tree, choice, styles, advice,
+returned, output, problem, others, analytic.
 """

@@ -7,10 +7,22 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from .leaves import is_object_array
 from .problem import Problem
+from .tree import describe
 
 # (index of the leaf, or None where the whole function is meant; what is wrong)
 Fault = tuple[int | None, str]
+Gradients = list[np.ndarray | None]
+
+
+class Nonlinearity(NamedTuple):
+    """By how much backward is not linear in dout; whether that is a fault the slopes decide."""
+
+    leaf: int
+    size: np.ndarray  # per entry
+    is_gross: bool
+    fault: str
 
 
 class AnalyticGradients(NamedTuple):
@@ -20,6 +32,7 @@ class AnalyticGradients(NamedTuple):
     noise: list[np.ndarray | None]  # about three standard deviations of the rounding error
     faults: list[Fault]
     notes: list[str]
+    nonlinear: Sequence[Nonlinearity] = ()
 
 
 def as_arrays(
@@ -30,6 +43,8 @@ def as_arrays(
     faults: list[Fault] = []
     for i, (name, value, g) in enumerate(zip(problem.names, problem.values, returned, strict=True)):
         found = None if g is None else np.asarray(g)
+        if is_object_array(found):
+            found = np.asarray(found, np.float64)
         fault = "" if found is None else fault_of(found, value.shape, name)
         if fault:
             faults.append((i, fault))
@@ -40,7 +55,13 @@ def as_arrays(
 def fault_of(gradient: np.ndarray, shape: tuple[int, ...], name: str) -> str:
     """Why this cannot be the gradient of an argument of this shape; "" where it can."""
     if gradient.dtype.kind not in "fiub":
-        return f"the gradient of {name} must be real numbers, got {gradient.dtype}"
+        found = str(gradient.dtype)
+        if gradient.dtype.kind == "c":
+            found += "; return its real part"
+        if gradient.dtype == object and not gradient.shape:
+            found = describe(gradient[()])
+            found += " (pass its .toarray())" if hasattr(gradient[()], "toarray") else ""
+        return f"the gradient of {name} must be real numbers, got {found}"
     if gradient.shape != shape:
         likely = ""
         if gradient.shape == shape[::-1]:

@@ -49,7 +49,9 @@ def typical_size(x: np.ndarray) -> float:
 
 
 def identical(a: np.ndarray, b: np.ndarray) -> bool:
-    """Whether two arrays are equal, NaN at the same entries included."""
+    """Whether two arrays are equal, NaN at the same entries included; of objects, the same ones."""
+    if a.dtype == b.dtype == object:
+        return a.shape == b.shape and all(x is y for x, y in zip(a.flat, b.flat, strict=True))
     if np.array_equal(a, b):  # the fast comparison, which is mostly enough
         return True
     return a.dtype.kind in "fc" and bool(np.array_equal(a, b, equal_nan=True))

@@ -1,13 +1,13 @@
-"""The exceptions of a check, and those by which a function refuses its arguments."""
+"""The exceptions of a check.
+
+At a point that the check has chosen, func may raise any Exception: the point is then outside its
+domain. At the user's own point an exception is the user's, and is not caught.
+"""
 
 
 class StyleError(ValueError):
     """func or grad does not return what its style promises."""
 
 
-class BudgetError(Exception):
-    """max_evals calls have been made."""
-
-
-# How functions refuse a point outside their domain.
-DOMAIN_ERRORS = (ValueError, ArithmeticError, AssertionError)
+class BudgetError(BaseException):
+    """max_evals calls have been made; no Exception, which would mean "outside the domain"."""

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike
 
+from .advice import advice_on_error, refuse_misuse, wrapped_arguments
+from .choice import differentiable_leaves
 from .errors import BudgetError, StyleError
+from .leaves import join, join_gradient, part_names, split, split_gradient
+from .output import Output
 from .returned import match_gradients
-from .styles import STYLES, argument_names, guess_style
-from .tree import describe, is_float, named_leaves, replace_leaves, type_name
+from .styles import GIVEN_DOUT, STYLES, argument_names, guess_style, other_style
+from .tree import describe, named_leaves, replace_leaves
 from .types import Argnames, Function, Gradient, Tree
 
 __tracebackhide__ = True  # pytest shows a failure at the user's line, not at ours
@@ -20,9 +25,10 @@ __tracebackhide__ = True  # pytest shows a failure at the user's line, not at ou
 class Problem:
     """A function of float arrays with its gradient.
 
-    The float arrays among the arguments, however nested, are its *leaves*: `values` holds them in
-    order, `names` what they are called. outputs(values) is everything that the function returns as
-    one vector; gradients(values, dout) is what backward returns, one array or None per leaf.
+    The numbers among the arguments, however nested, are its *leaves*: `values` holds them in order
+    as float arrays (two for a complex leaf), `names` what these are called. outputs(values) is
+    everything that the function returns as one vector; gradients(values, dout) is what backward
+    returns, one array or None per float array.
     """
 
     def __init__(
@@ -37,78 +43,91 @@ class Problem:
         for name, given in (("func", func), ("grad", grad)):
             if not (callable(given) or (name == "grad" and given is None)):
                 raise TypeError(f"{name} must be a function, got {describe(given)}")
+        is_guessed = style in ("auto", GIVEN_DOUT)
+        if not is_guessed and style not in STYLES:
+            raise ValueError(f'style is "auto", "loss", "dout" or "cache", got {style!r}')
         self.func, self.grad, self.max_evals, self.evals, self.style = func, grad, max_evals, 0, ""
+        self.limit = max_evals  # of the calls; less for a while where they are shared out
         self.dout_changed = False  # whether backward wrote into its dout
-        self.args = tuple(args) if isinstance(args, (tuple, list)) else (args,)
+        self.other_style = ""  # which may be meant just as well
+        self.has_gradients = False  # whether backward has returned once
+        self.args = wrapped_arguments(func, args)
         self.is_nested = any(isinstance(arg, (tuple, list, dict)) for arg in self.args)
         self.argnames = argument_names(func, self.args, argnames)
-        leaves = [
+        named = [
             pair
             for name, arg in zip(self.argnames, self.args, strict=True)
             for pair in named_leaves(arg, name)
         ]
-        self.slots = [i for i, (_, leaf) in enumerate(leaves) if is_float(leaf)]
-        self.names = [leaves[i][0] for i in self.slots]
-        self.fixed = self.copy_fixed(leaves)
-        self.values = [np.array(leaves[i][1]) for i in self.slots]
-        if style != "auto" and style not in STYLES:
-            raise ValueError(f'style is "auto", "loss", "dout" or "cache", got {style!r}')
-        if not self.values:
-            found = ", ".join(f"{name} ({type_name(leaf)})" for name, leaf in leaves) or "nothing"
-            raise ValueError(
-                f"args must have a float or an array of floats to differentiate by, got {found}"
-            )
+        self.leaf_names, self.leaves = [name for name, _ in named], [leaf for _, leaf in named]
+        self.notes: list[str] = []
+        self.integers: list[str] = []  # leaves that were integers, and are checked as floats
+        self.unsupported: dict[str, str] = {}  # leaves with a gradient that cannot be checked
+        self.required, slots = differentiable_leaves(self.args, named, grad is not None)
+        self.values: list[np.ndarray] = []
+        self.select(slots)
         self.count_call()
         result = func(*self.call_args([value.copy() for value in self.values]))
         # Copied again: func may have written into them, which check_function has yet to see.
-        self.fixed = self.copy_fixed(leaves)
-        self.style = (
-            guess_style(result, func, grad, self.args) if style == "auto" else STYLES[style]
-        )
-        self.read_output(self.split_cache(result)[0])
+        self.fixed = self.copy_fixed()
+        if is_guessed:
+            refuse_misuse(result, func, grad, self.args)
+            self.style = guess_style(result, func, grad, self.args, style == GIVEN_DOUT)
+            self.other_style = other_style(self.style, result, grad, self.args)
+        else:
+            self.style = STYLES[style]
+        self.output = Output(self.split_cache(result)[0], self.style == "loss")
 
-    def copy_fixed(self, leaves: Sequence[tuple[str, Any]]) -> list[Any]:
+    def select(self, slots: Sequence[int]) -> None:
+        """Differentiate by the leaves at these slots, and by no other ones."""
+        self.slots = sorted(slots)
+        self.fixed = self.copy_fixed()
+        parts = [split(self.leaves[slot]) for slot in self.slots]
+        self.values = [value for found in parts for value in found]
+        self.counts = [len(found) for found in parts]  # of float arrays per slot
+        self.names = [
+            name
+            for slot in self.slots
+            for name in part_names(self.leaf_names[slot], self.leaves[slot])
+        ]
+
+    def copy_fixed(self) -> list[Any]:
         """All leaves; arrays that are not differentiated by are copied, to protect the user's."""
         slots = set(self.slots)
         return [
-            np.array(leaf) if isinstance(leaf, np.ndarray) and i not in slots else leaf
-            for i, (_, leaf) in enumerate(leaves)
+            np.array(leaf, subok=True) if isinstance(leaf, np.ndarray) and i not in slots else leaf
+            for i, leaf in enumerate(self.leaves)
         ]
 
-    def read_output(self, out: Any) -> None:
-        """Keep the output's nesting, shapes and dtypes; raise StyleError where it is not usable."""
-        self.out = out
-        outs = [np.asarray(leaf) for _, leaf in named_leaves(out, "out")]
-        for leaf in outs:
-            if leaf.dtype.kind not in "fiub":
-                raise StyleError(
-                    f"func must return real numbers, got {leaf.dtype} ({describe(leaf[()])})"
-                )
-        self.out_shapes = [leaf.shape for leaf in outs]
-        self.out_dtypes = [
-            leaf.dtype if leaf.dtype.kind == "f" else np.dtype(float) for leaf in outs
-        ]
-        self.out_size = sum(leaf.size for leaf in outs)
-        if self.style == "loss" and self.out_size != 1:
-            raise StyleError(
-                "func(*args) must return a scalar where grad(*args) takes no dout; it returned "
-                f"shape {outs[0].shape}. Reduce it to one number, or write backward(dout, *args), "
-                "which calls forward first where the cache is on self"
-            )
+    @property
+    def out_shapes(self) -> list[tuple[int, ...]]:
+        """The shapes of the outputs."""
+        return self.output.shapes
+
+    @property
+    def out_dtypes(self) -> list[np.dtype[Any]]:
+        """The float dtypes of the outputs."""
+        return self.output.dtypes
+
+    @property
+    def out_size(self) -> int:
+        """How many numbers the function returns."""
+        return self.output.size
 
     # ---- calls of the function ----
 
     def count_call(self) -> None:
         """Count one call of func or grad; raise BudgetError where it is one too many."""
-        self.evals += 1
-        if self.evals > self.max_evals:
+        if self.evals >= self.limit:
             raise BudgetError
+        self.evals += 1
 
     def call_args(self, values: Sequence[np.ndarray]) -> tuple[Any, ...]:
         """The arguments for a call, with these values as float leaves."""
-        leaves = list(self.fixed)
-        for slot, value in zip(self.slots, values, strict=True):
-            leaves[slot] = value if isinstance(leaves[slot], np.ndarray) else value[()]
+        leaves, start = list(self.fixed), 0
+        for slot, count in zip(self.slots, self.counts, strict=True):
+            leaves[slot] = join(self.leaves[slot], values[start : start + count])
+            start += count
         return self.nest(leaves)
 
     def nest(self, leaves: Sequence[Any]) -> tuple[Any, ...]:
@@ -134,20 +153,8 @@ class Problem:
         return result
 
     def outputs(self, values: Sequence[np.ndarray]) -> np.ndarray:
-        """All outputs as one vector, float64 or (of complex values) complex128."""
-        return self.as_vector(self.split_cache(self.call(values))[0])
-
-    def as_vector(self, out: Tree) -> np.ndarray:
-        """An output, or something nested like it, as one vector."""
-        parts = [np.asarray(leaf) for _, leaf in named_leaves(out, "out")]
-        if sum(part.size for part in parts) != self.out_size:
-            raise StyleError(
-                f"func returned {self.out_size} numbers, and then {sum(p.size for p in parts)}"
-            )
-        wide = np.complex128 if any(part.dtype.kind == "c" for part in parts) else np.float64
-        if len(parts) == 1:
-            return parts[0].reshape(-1).astype(wide, copy=True)
-        return np.concatenate([part.reshape(-1) for part in parts]).astype(wide, copy=False)
+        """All outputs as one vector, float64 or (of complex arguments) complex128."""
+        return self.output.as_vector(self.split_cache(self.call(values))[0])
 
     # ---- calls of the gradient ----
 
@@ -157,42 +164,20 @@ class Problem:
         given: like the output, or one number for all of it; None draws one (a loss takes 1).
         """
         if given is not None:
-            vector = self.read_dout(given)
+            if self.style == "loss" and self.grad is not None:
+                raise ValueError(
+                    "dout must be None where grad(*args) takes none; or write backward(dout, *args)"
+                )
+            vector = self.output.read_dout(given)
         elif self.style == "loss":
             return np.ones(1)
         else:
             vector = rng.standard_normal(self.out_size)
-        return self.as_vector(self.nest_dout(vector))
-
-    def read_dout(self, given: Any) -> np.ndarray:
-        """The user's dout as a vector; raise ValueError where it is not like the output."""
-        if self.style == "loss" and self.grad is not None:
-            raise ValueError(
-                "dout must be None where grad(*args) takes none; or write backward(dout, *args)"
-            )
-        if isinstance(given, (int, float, np.number)):
-            return np.full(self.out_size, float(given))
-        if not isinstance(self.out, (tuple, list, dict)):
-            given = np.asarray(given)
-        wanted, found = (
-            ", ".join(
-                f"{name} of shape {np.shape(leaf)}" for name, leaf in named_leaves(tree, "dout")
-            )
-            for tree in (self.out, given)
-        )
-        if wanted != found:
-            raise ValueError(f"expected {wanted}, like the output of func; got {found}")
-        return self.as_vector(given)
+        return self.output.as_vector(self.nest_dout(vector))
 
     def nest_dout(self, dout: np.ndarray) -> Any:
         """A vector as what backward is given: nested, shaped and typed like the output."""
-        parts, start = [], 0
-        for shape, dtype in zip(self.out_shapes, self.out_dtypes, strict=True):
-            size = int(np.prod(shape))
-            part = dout[start : start + size].reshape(shape).astype(dtype)
-            parts.append(part if shape else part[()])
-            start += size
-        return replace_leaves(self.out, iter(parts))
+        return self.output.nest(dout)
 
     def gradients(
         self,
@@ -200,11 +185,20 @@ class Problem:
         dout: np.ndarray,
         between: Sequence[np.ndarray] | None = None,
     ) -> list[Any]:
-        """What backward returns, one entry per leaf, as it came.
+        """What backward returns, one entry per float array, as it came.
 
         between: other values, at which the function is called after the forward pass and before the
         backward one. A gradient that changes then was made from a cache that forward overwrote.
         """
+        return self.of_slots(self.all_gradients(values, dout, between))
+
+    def all_gradients(
+        self,
+        values: Sequence[np.ndarray],
+        dout: np.ndarray,
+        between: Sequence[np.ndarray] | None = None,
+    ) -> list[Any]:
+        """What backward returns, one entry per leaf, also for those that are no floats."""
         if self.grad is None:
             raise TypeError("grad must be a function, got None")
         args = self.call_args(values)
@@ -220,29 +214,48 @@ class Problem:
         dout_given = () if self.style == "loss" else given[0]
         before = [np.array(leaf) for _, leaf in named_leaves(dout_given, "dout")]
         self.count_call()
-        returned = self.grad(*given)
+        try:
+            returned = self.grad(*given)
+        except Exception as error:
+            if self.has_gradients or isinstance(error, NotImplementedError):
+                raise
+            tree = self.output.tree
+            if advice := advice_on_error(error, tree, self.style, self.other_style):
+                raise StyleError(advice) from error
+            raise
+        self.has_gradients = True
         after = [leaf for _, leaf in named_leaves(dout_given, "dout")]
         self.dout_changed |= not all(map(np.array_equal, before, after))
-        return self.match(returned)
+        return match_gradients(returned, self.args, self.argnames, self.required)
 
     def match(self, returned: Tree) -> list[Any]:
-        """The returned gradients, one per float leaf, None where there is none."""
-        gradients = match_gradients(returned, self.args, self.argnames)
-        return [gradients[slot] for slot in self.slots]
+        """The returned gradients, one per float array, None where there is none."""
+        return self.of_slots(match_gradients(returned, self.args, self.argnames, self.required))
+
+    def of_slots(self, gradients: Sequence[Any]) -> list[Any]:
+        """The gradients by the float arrays, of those by all leaves."""
+        return [
+            part
+            for slot in self.slots
+            for part in split_gradient(self.leaves[slot], gradients[slot])
+        ]
 
     # ---- the same problem in another form ----
 
     def nest_gradients(self, gradients: Sequence[Any]) -> tuple[Any, ...]:
-        """One gradient per float leaf, in the nesting of the arguments; None at other leaves."""
+        """One gradient per leaf, in the nesting of the arguments; None at other leaves."""
         leaves: list[Any] = [None] * len(self.fixed)
-        for slot, gradient in zip(self.slots, gradients, strict=True):
-            leaves[slot] = gradient
+        start = 0
+        for slot, count in zip(self.slots, self.counts, strict=True):
+            leaves[slot] = join_gradient(self.leaves[slot], gradients[start : start + count])
+            start += count
         return self.nest(leaves)
 
     def cast(self, dtype: DTypeLike) -> Problem:
-        """The same problem with all its float arguments in another dtype."""
-        leaves = list(self.fixed)
-        for slot, value in zip(self.slots, self.values, strict=True):
-            leaves[slot] = value.astype(dtype)
-        left = self.max_evals - self.evals
-        return Problem(self.func, self.grad, self.nest(leaves), self.argnames, self.style, left)
+        """The same problem with all its float arguments in another dtype, and calls of its own."""
+        other = copy.copy(self)
+        other.values = [value.astype(dtype) for value in self.values]
+        other.max_evals, other.evals = self.max_evals - self.evals, 0
+        result = other.call([value.copy() for value in other.values])
+        other.output = Output(other.split_cache(result)[0], self.style == "loss")
+        return other

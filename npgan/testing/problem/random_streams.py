@@ -23,6 +23,10 @@ class Stream(IntEnum):
     LOSSES = 11
     STEPS = 12
     PENALTIES = 13
+    EXPLANATIONS = 14
+    HIDDEN_KINKS = 15
+    NEARBY = 16
+    TIES = 17
 
 
 def generator(seed: int, stream: Stream, *index: int) -> np.random.Generator:

@@ -15,11 +15,34 @@ import numpy as np
 
 from .errors import StyleError
 from .tree import describe
-from .types import Argnames, Function, Gradient
+from .types import Argnames, Function, Gradient, Tree
 
 __tracebackhide__ = True  # pytest shows a failure at the user's line, not at ours
 
+# The first parameter of a backward that takes a dout; names such as dout_2 and grad_output, too.
+DOUT_NAMES = {"d", "g", "gy", "gz", "ct", "cotangent", "dl", "dloss", "d_loss", "delta"}
+DOUT_PREFIXES: tuple[str, ...] = (
+    "dout",
+    "d_out",
+    "dy",
+    "dz",
+    "d_y",
+    "d_z",
+    "gout",
+    "g_out",
+    "gradout",
+    "grad_out",
+)
+DOUT_PREFIXES += ("output_grad", "out_grad", "upstream", "dl_d", "delta_")
+CACHE_NAMES = ("cache", "ctx", "context", "saved", "mem", "tape", "resid", "res", "state", "store")
+
+GIVEN_DOUT = "auto, with a dout"  # the style is to be guessed, and grad takes a dout
 STYLES = {"loss": "loss", "dout": "dout", "cache": "cache", "a": "loss", "b": "dout", "c": "cache"}
+
+
+def style_to_guess(style: str, dout: Tree) -> str:
+    """The style that the user gave; GIVEN_DOUT for "auto" with a dout."""
+    return GIVEN_DOUT if style == "auto" and dout is not None else style
 
 
 def argument_names(func: Function, args: tuple[Any, ...], argnames: Argnames) -> list[str]:
@@ -52,6 +75,8 @@ def parameters(func: Callable[..., object]) -> list[inspect.Parameter]:
 
 def accepts(func: Callable[..., object], n: int) -> bool:
     """Whether func can be called with n positional arguments; True where it has no signature."""
+    if isinstance(func, np.ufunc):  # one more argument would be the array to write into
+        return n == func.nin
     try:
         inspect.signature(func).bind(*[None] * n)
     except TypeError:
@@ -61,14 +86,31 @@ def accepts(func: Callable[..., object], n: int) -> bool:
     return True
 
 
-def guess_style(result: Any, func: Function, grad: Gradient | None, args: tuple[Any, ...]) -> str:
-    """The style, from what func returned and how many arguments grad takes."""
+def takes_dout(grad: Gradient, func: Function) -> bool:
+    """Whether grad's first parameter has the name of a dout, and is no argument of func."""
+    names = [p.name for p in parameters(grad)]
+    if not names or names[0] in {p.name for p in parameters(func)}:
+        return False
+    first = names[0].lower()
+    return first in DOUT_NAMES or first.startswith(DOUT_PREFIXES)
+
+
+def guess_style(
+    result: Any, func: Function, grad: Gradient | None, args: tuple[Any, ...], has_dout: bool
+) -> str:
+    """The style, from what func returned, how many arguments grad takes, and how they are called.
+
+    has_dout: the user gave a dout, so that grad takes one.
+    """
     n = len(args)
     if grad is None:
-        return "loss" if np.size(result) == 1 else "dout"
-    if isinstance(result, tuple) and len(result) == 2 and accepts(grad, 2):
-        return "dout" if returns_two_outputs(result, func, grad, args) else "cache"
-    if is_scalar(result) and accepts(grad, n) and not takes_scalar_dout(grad, n):
+        return "loss" if is_scalar(result) else "dout"
+    wants_dout = has_dout or takes_dout(grad, func)
+    if is_output_with_cache(result, func, grad, args):
+        return "cache"
+    if wants_dout and accepts(grad, n + 1):
+        return "dout"
+    if is_scalar(result) and accepts(grad, n):
         return "loss"
     if accepts(grad, n + 1):
         return "dout"
@@ -77,8 +119,26 @@ def guess_style(result: Any, func: Function, grad: Gradient | None, args: tuple[
     raise StyleError(
         f"grad fits no style: func(*args) returned {describe(result)} and grad does not take "
         f"{n} argument{'s' * (n != 1)} (*args), {n + 1} (dout, *args) "
-        "or, with a cache, 2 (dout, cache)"
+        "or, with a cache, 2 (dout, cache). If it keeps its cache on self, write "
+        "def backward(dout, *args): layer.forward(*args); return layer.backward(dout)"
     )
+
+
+def is_output_with_cache(
+    result: Any, func: Function, grad: Gradient, args: tuple[Any, ...]
+) -> bool:
+    """Whether func returned (out, cache): a pair, of which grad takes dout and the cache."""
+    if not isinstance(result, tuple) or len(result) != 2 or not accepts(grad, 2):
+        return False
+    if fields := getattr(result, "_fields", ()):
+        return bool(fields[1].lower().startswith(CACHE_NAMES))
+    second = parameters(grad)[1:2]
+    if second and second[0].kind is second[0].VAR_POSITIONAL:
+        return second[0].name.lower().startswith(CACHE_NAMES)
+    if len(args) != 1 or (second and second[0].name.lower().startswith(CACHE_NAMES)):
+        return True
+    same_names = [p.name for p in parameters(grad)[1:]] == [p.name for p in parameters(func)]
+    return not same_names or np.array_equal(result[1], args[0])
 
 
 def is_scalar(result: Any) -> bool:
@@ -86,17 +146,9 @@ def is_scalar(result: Any) -> bool:
     return not isinstance(result, (tuple, list, dict)) and np.size(result) == 1
 
 
-def returns_two_outputs(
-    result: tuple[Any, ...], func: Function, grad: Gradient, args: tuple[Any, ...]
-) -> bool:
-    """Whether f(x) -> (y, z) with b(dout, x) means two outputs, not an output with its cache."""
-    same_names = [p.name for p in parameters(grad)[1:]] == [p.name for p in parameters(func)]
-    return len(args) == 1 and same_names and not np.array_equal(result[1], args[0])
-
-
-def takes_scalar_dout(grad: Gradient, n: int) -> bool:
-    """Whether grad of a scalar function can take n + 1 arguments, the first named like a dout."""
-    names = [p.name for p in parameters(grad)]
-    if n == 1 or not accepts(grad, n + 1) or not names:
-        return False
-    return names[0] == "d" or names[0].startswith(("dout", "dy", "g"))
+def other_style(style: str, result: Any, grad: Gradient | None, args: tuple[Any, ...]) -> str:
+    """The style of a pair that may be two outputs as well as (out, cache); "" where it is clear."""
+    is_pair = isinstance(result, tuple) and len(result) == 2 and len(args) == 1
+    if grad is None or not is_pair or not accepts(grad, 2):
+        return ""
+    return {"cache": "dout", "dout": "cache"}.get(style, "")

@@ -2,43 +2,62 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
+from .leaves import is_float
 from .types import Tree
 
 
 def named_leaves(tree: Tree, name: str) -> list[tuple[str, Any]]:
-    """[(name, leaf), ...] from left to right; names read as in Python: params['W'], pair[0]."""
+    """[(name, leaf), ...] from left to right; names as in Python: params['W'], pair[0], p.W."""
     if isinstance(tree, dict):
         return [
             pair for key, value in tree.items() for pair in named_leaves(value, f"{name}[{key!r}]")
         ]
     if isinstance(tree, (tuple, list)):
         return [
-            pair for i, value in enumerate(tree) for pair in named_leaves(value, f"{name}[{i}]")
+            pair
+            for i, value in enumerate(tree)
+            for pair in named_leaves(value, item_name(tree, i, name))
         ]
     return [(name, tree)]
 
 
+def item_name(tree: tuple[Any, ...] | list[Any], i: int, name: str) -> str:
+    """What an item of a tuple, list or namedtuple is called."""
+    fields = getattr(tree, "_fields", None)
+    return f"{name}.{fields[i]}" if fields else f"{name}[{i}]"
+
+
 def replace_leaves(tree: Tree, new: Iterator[Any]) -> Any:
-    """The same nesting with the leaves replaced, from left to right, by those of `new`."""
+    """The same nesting with the leaves replaced, from left to right, by those of `new`.
+
+    Subclasses stay what they are: an OrderedDict, a defaultdict, a namedtuple.
+    """
     if isinstance(tree, dict):
-        return {key: replace_leaves(value, new) for key, value in tree.items()}
+        items = {key: replace_leaves(value, new) for key, value in tree.items()}
+        if type(tree) is dict:
+            return items
+        found = copy.copy(tree)
+        for key, value in items.items():
+            found[key] = value
+        return found
     if isinstance(tree, tuple) and hasattr(tree, "_fields"):
         return type(tree)(*(replace_leaves(value, new) for value in tree))
-    if isinstance(tree, (tuple, list)):
+    if isinstance(tree, tuple):
         return type(tree)(replace_leaves(value, new) for value in tree)
+    if isinstance(tree, list):
+        values = [replace_leaves(value, new) for value in tree]
+        if type(tree) is list:
+            return values
+        kept = copy.copy(tree)
+        kept[:] = values
+        return kept
     return next(new)
-
-
-def is_float(leaf: object) -> bool:
-    """Whether one can differentiate by it: a float, or an array of floats."""
-    return isinstance(leaf, float) or (
-        isinstance(leaf, (np.ndarray, np.generic)) and leaf.dtype.kind == "f"
-    )
 
 
 def gradients_like(arg: Tree, gradients: Any, name: str) -> list[Any]:
@@ -55,7 +74,7 @@ def gradients_like(arg: Tree, gradients: Any, name: str) -> list[Any]:
         pairs = [(arg[key], gradients.get(key), f"{name}[{key!r}]") for key in arg]
     else:
         check_length(arg, gradients, name)
-        pairs = [(a, gradients[i], f"{name}[{i}]") for i, a in enumerate(arg)]
+        pairs = [(a, gradients[i], item_name(arg, i, name)) for i, a in enumerate(arg)]
     return [leaf for pair in pairs for leaf in gradients_like(*pair)]
 
 
@@ -81,11 +100,13 @@ def check_keys(arg: dict[Any, Any], gradients: object, name: str) -> None:
 
 
 def check_length(arg: tuple[Any, ...] | list[Any], gradients: object, name: str) -> None:
-    """Raise ValueError unless gradients is a tuple or list as long as arg."""
-    found = (
-        f"{len(gradients)} items" if isinstance(gradients, (tuple, list)) else describe(gradients)
-    )
-    if not isinstance(gradients, (tuple, list)) or len(gradients) != len(arg):
+    """Raise ValueError unless gradients is a tuple, a list or an array as long as arg."""
+    if isinstance(gradients, np.ndarray) and gradients.ndim:
+        n: int | None = len(gradients)  # the gradient by a list of numbers may be an array
+    else:
+        n = len(gradients) if isinstance(gradients, (tuple, list)) else None
+    if n != len(arg):
+        found = describe(gradients) if n is None else f"{n} items"
         raise ValueError(
             f"the gradient of {name} must have {len(arg)} items like {name}, got {found}; "
             f"or make {name} an array"

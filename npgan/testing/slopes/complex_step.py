@@ -7,7 +7,6 @@ import warnings
 import numpy as np
 
 from ..problem.arrays import ignore_float_errors
-from ..problem.errors import BudgetError
 from .difference_quotient import Direction
 from .points import Point
 from .slope import Estimate
@@ -39,8 +38,6 @@ def complex_slope(
         with warnings.catch_warnings():
             warnings.simplefilter("error", np.exceptions.ComplexWarning)
             outputs = point.outputs_with(leaf, z)
-    except BudgetError:
-        raise
     except Exception:  # F accepts real numbers; it may refuse complex ones in any way
         return None
     if outputs.dtype != np.complex128 or not np.isfinite(outputs).all():

@@ -9,15 +9,14 @@ import numpy as np
 from .difference_quotient import DifferenceQuotient
 
 
-def find_kinks(
-    quotients: Sequence[DifferenceQuotient], last: int, dout: np.ndarray
-) -> tuple[int, float]:
-    """(outputs with a kink, its greatest effect on the slope), by the steps from index `last` on.
+def find_kinks(quotients: Sequence[DifferenceQuotient], last: int) -> np.ndarray:
+    """Per output the jump of its slope at a kink, or 0, by the steps from index `last` on.
 
     Where F is smooth the one-sided slopes differ by h F'', which shrinks with h; where F is noisy
-    the difference grows as h shrinks; at a kink it stays.
+    the difference grows as h shrinks; at a kink it stays. Near a kink, and where F is smooth but
+    sharp, it stays until the steps are small enough, and then vanishes.
     """
-    count, size = 0, 0.0
+    jump = np.zeros_like(quotients[0].jump)
     # Compared are steps at least 4 times apart.
     stride = 1 if len(quotients) < 2 or quotients[0].step > 3 * quotients[1].step else 2
     for k in range(max(last, stride), len(quotients)):
@@ -25,7 +24,15 @@ def find_kinks(
         ratio = np.sqrt(coarse.step / fine.step)
         stays = (fine.jump > 4 * fine.jump_noise) & (fine.jump * ratio > coarse.jump)
         stays &= fine.jump < coarse.jump * ratio
-        if stays.any():
-            count = max(count, int(stays.sum()))
-            size = max(size, 0.5 * float(np.dot(np.abs(dout[stays]), fine.jump[stays])))
-    return count, size
+        jump = np.where(stays, fine.jump, remaining(jump, fine))
+    return jump
+
+
+def remaining(jump: np.ndarray, finer: DifferenceQuotient) -> np.ndarray:
+    """The kinks, without those of which nothing is left at a finer step."""
+    return np.where(finer.jump + 4 * finer.jump_noise < 0.5 * jump, 0.0, jump)
+
+
+def kinks_of(jump: np.ndarray, dout: np.ndarray) -> tuple[int, float]:
+    """(how many outputs have a kink, its effect on the slope)."""
+    return int(np.count_nonzero(jump)), 0.5 * float(np.dot(np.abs(dout), jump))

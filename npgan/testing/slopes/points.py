@@ -8,20 +8,25 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import NamedTuple
 
 import numpy as np
 
 from ..problem.analytic import AnalyticGradients, as_arrays
-from ..problem.arrays import ignore_float_errors, norm, rms, typical_size
-from ..problem.errors import DOMAIN_ERRORS
+from ..problem.arrays import ignore_float_errors, max_abs, norm, rms, typical_size
 from ..problem.problem import Problem
 from ..problem.random_streams import Stream, generator
-from .noise import Noise
+from .directions import random_signs
+from .noise import Noise, is_rounding, measure_gradient_noise
 
 __tracebackhide__ = True  # pytest shows a failure at the user's line, not at ours
-# In units of each argument; the smaller ones are used where func does not accept the larger ones.
-JITTER_DISTANCES = (2.0**-5, 2.0**-9, 2.0**-14)
+
+
+# How much larger the noise of all outputs is, before it is asked which depend on an argument.
+UNEVEN = 64.0
+# Moves, in units of the argument, that no output that depends on it should leave unchanged.
+FAR_AWAY = (2.0**20, 2.0**10, 2.0**3)
 
 
 class Settings(NamedTuple):
@@ -43,7 +48,9 @@ class Point:
         self.is_coarse = noise.is_coarse
         self.gradients: list[np.ndarray | None] = [None] * len(self.values)
         self.gradient_noise: list[np.ndarray | None] = [None] * len(self.values)
+        self.sizes: dict[int, float] = {}
         self.scratch: dict[int, tuple[np.ndarray, np.ndarray, np.ndarray]] = {}
+        self.leaf_sigmas: dict[int, tuple[float, np.ndarray]] = {}
         with ignore_float_errors():
             self.outputs = problem.outputs(self.values)
             self.sigma = noise.at(self.outputs)
@@ -51,11 +58,48 @@ class Point:
             self.pooled_sigma = np.maximum(self.sigma, rms(self.sigma))
             self.loss_sigma = norm(dout * self.sigma)  # of Σ dout F
 
+    def sigmas(self, leaf: int, moved: np.ndarray) -> tuple[float, np.ndarray]:
+        """(loss_sigma, pooled_sigma) of the outputs that depend on this leaf.
+
+        moved: the outputs that a step has changed. Only where their noise is far smaller than that
+        of all does it matter which of the others depend on the leaf.
+        """
+        if leaf in self.leaf_sigmas:
+            return self.leaf_sigmas[leaf]
+        everything = self.loss_sigma, self.pooled_sigma
+        if moved.all() or not moved.any():
+            return everything
+        if UNEVEN * norm((self.dout * self.sigma)[moved]) > self.loss_sigma:
+            return everything
+        depends = self.dependent_outputs(leaf) | moved
+        sigma = np.where(depends, self.sigma, 0.0)
+        pooled = np.maximum(sigma, np.where(depends, rms(sigma[depends]), 0.0))
+        self.leaf_sigmas[leaf] = norm(self.dout * sigma), pooled
+        return self.leaf_sigmas[leaf]
+
+    def dependent_outputs(self, leaf: int) -> np.ndarray:
+        """The outputs that change where a leaf is moved far; all, where func refuses any move."""
+        x = self.values[leaf]
+        move = typical_size(x) * random_signs(x.shape, [leaf])
+        for distance in FAR_AWAY:
+            with suppress(Exception), ignore_float_errors():  # outside the domain
+                changed: np.ndarray = (
+                    self.outputs_with(leaf, (x + distance * move).astype(x.dtype)) != self.outputs
+                )
+                return changed
+        return np.ones(self.outputs.shape, bool)
+
     def gradient(self, leaf: int) -> np.ndarray:
         """The analytic gradient by a leaf that has one."""
         gradient = self.gradients[leaf]
         assert gradient is not None
         return gradient
+
+    def largest(self, leaf: int) -> float:
+        """The largest absolute value of a leaf."""
+        if leaf not in self.sizes:
+            self.sizes[leaf] = max_abs(self.values[leaf])
+        return self.sizes[leaf]
 
     def buffers(self, leaf: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Three arrays like a leaf, made once: allocation would cost more than the arithmetic."""
@@ -92,12 +136,38 @@ class Points:
         self.native, self.problem, self.dout, self.noise = native, problem, dout, noise
         self.analytic, self.settings, self.seed = analytic, settings, seed
         self.made: dict[int, Point] = {}
+        self.nearby: list[list[np.ndarray | None]] = []  # gradients around the user's point
+        self.rounding_errors: list[np.ndarray | None] = []  # measured when they are needed
 
     def at(self, attempt: int) -> Point:
         """The user's point at attempt 0, jittered points after it."""
         if attempt not in self.made:
             self.made[attempt] = self.jittered(attempt) if attempt else self.given()
         return self.made[attempt]
+
+    def rounding(self, leaf: int) -> np.ndarray:
+        """The rounding error of backward at points near the user's, one sample per entry.
+
+        At the user's point itself it may be frozen: linear in dout, and so not seen there.
+        """
+        if not self.rounding_errors:
+            problem, rng = self.problem, generator(self.seed, Stream.BACKWARD_NOISE)
+            with ignore_float_errors():
+                self.rounding_errors = measure_gradient_noise(
+                    problem, self.dout, rng, self.noise.is_coarse, samples=5
+                )
+        found = self.rounding_errors[leaf]
+        return np.zeros(self.problem.values[leaf].shape) if found is None else found
+
+    def admit_rounding(self, leaf: int) -> None:
+        """Raise the noise of a gradient to its rounding error nearby."""
+        gradient, spread = self.at(0).gradient(leaf), np.abs(self.rounding(leaf))
+        # The median: one entry that jumps does not excuse the others.
+        noise = 3 * np.maximum(spread, 1.5 * np.median(spread))
+        if is_rounding(gradient, spread):
+            noise = np.maximum(noise, 3 * np.abs(gradient))
+        old = self.analytic.noise[leaf]
+        self.analytic.noise[leaf] = noise if old is None else np.maximum(noise, old)
 
     def given(self) -> Point:
         """The user's point."""
@@ -107,9 +177,9 @@ class Points:
 
     def jittered(self, attempt: int) -> Point:
         """A point as far from the user's as func accepts; without gradients if it accepts none."""
-        for i, distance in enumerate(JITTER_DISTANCES):
+        for i, (distance, move) in enumerate(JITTERS):
             rng = generator(self.seed, Stream.JITTER, attempt, i)
-            values = [jitter(v, distance, rng) for v in self.problem.values]
+            values = [move(v, distance, rng) for v in self.problem.values]
             try:
                 point = Point(self.problem, values, self.dout, self.noise)
                 if not np.isfinite(point.outputs).all():
@@ -117,7 +187,7 @@ class Points:
                 with ignore_float_errors():
                     returned = self.problem.gradients(values, self.dout)
                     point.gradients = as_arrays(self.problem, returned)[0]
-            except DOMAIN_ERRORS:
+            except Exception:  # outside the domain, whatever is raised
                 continue
             point.gradient_noise = self.analytic.noise
             return point
@@ -133,3 +203,23 @@ def jitter(v: np.ndarray, distance: float, rng: np.random.Generator) -> np.ndarr
         shift = rng.uniform(-1.0, 1.0, v.shape)
         shift += np.copysign(0.5, shift)
         return (v + distance * unit * shift).astype(v.dtype)
+
+
+def shrink(v: np.ndarray, distance: float, rng: np.random.Generator) -> np.ndarray:
+    """Every entry moved towards 0 by 0.5 to 1.5 times the distance, in units of itself."""
+    return (v * (1 - distance * rng.uniform(0.5, 1.5, v.shape))).astype(v.dtype)
+
+
+def grow(v: np.ndarray, distance: float, rng: np.random.Generator) -> np.ndarray:
+    """Every entry moved away from 0."""
+    return shrink(v, -distance, rng)
+
+
+# In units of each argument; the later ones are used where func does not accept those before.
+JITTERS = (
+    (2.0**-5, jitter),
+    (2.0**-9, jitter),
+    (2.0**-14, jitter),
+    (2.0**-6, shrink),
+    (2.0**-6, grow),
+)

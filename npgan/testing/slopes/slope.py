@@ -7,8 +7,8 @@ from typing import NamedTuple
 import numpy as np
 
 from ..problem.arrays import ignore_float_errors
-from .difference_quotient import Direction, central_difference
-from .kinks import find_kinks
+from .difference_quotient import DifferenceQuotient, Direction, central_difference
+from .kinks import find_kinks, kinks_of, remaining
 from .points import Point
 from .richardson import Entry, best_entry, last_entry
 
@@ -17,15 +17,19 @@ __tracebackhide__ = True  # pytest shows a failure at the user's line, not at ou
 # Steps in units of the argument's size, by (which steps, does the function compute in float32?).
 # The best single step of a fourth-order formula is about eps^(1/5), 2^-10 and 2^-5; these straddle
 # it. "short" calibrates projections, which are expensive; "wide" is tried where "usual" was not
-# enough.
+# enough, and "fine" where the slope still changes at the smallest of these.
 STEPS = {
     ("usual", False): 2.0 ** np.array([-7, -11, -15, -19]),
     ("short", False): 2.0 ** np.array([-7, -11, -15]),
     ("wide", False): 2.0 ** np.arange(-1, -28, -2),
+    ("fine", False): 2.0 ** np.arange(-7, -72, -4),
     ("usual", True): 2.0 ** np.array([-1, -3, -5, -7]),
     ("short", True): 2.0 ** np.array([-1, -3, -5]),
     ("wide", True): 2.0 ** np.arange(1, -13, -1),
+    ("fine", True): 2.0 ** np.arange(-1, -66, -4),
 }
+# A kink is looked at once more at this step: a function may be smooth, but sharper than the others.
+PROBE = 2.0**-38
 
 
 class Estimate(NamedTuple):
@@ -38,6 +42,7 @@ class Estimate(NamedTuple):
     kink_size: float = 0.0  # how much these may have changed the slope
     entry: Entry = (0, 0)  # of the Richardson table
     method: str = "differences"
+    step: float = 0.0  # the smallest one that was used
 
 
 def measure_slope(
@@ -51,27 +56,37 @@ def measure_slope(
 ) -> Estimate:
     """numeric - analytic along one direction; `entry` takes only the steps of that table entry."""
     chosen = STEPS[steps, point.is_coarse] * scale
+    first = 0
     if entry is not None:
         order, last = entry
-        chosen = chosen[last - order : last + 1]
+        first = last - order
+        chosen = chosen[first : last + 1]
+    found: list[tuple[int, DifferenceQuotient]] = []  # with the index of the step
     with ignore_float_errors():
-        quotients = [
-            quotient
-            for h in chosen
-            if (quotient := central_difference(point, leaf, direction, gradient, float(h)))
-            is not None
-        ]
-    # Rounding (of float16) may make a step as long as the one before it.
-    quotients = [q for k, q in enumerate(quotients) if k == 0 or q.step < quotients[k - 1].step]
-    if not quotients:
+        for k, h in enumerate(chosen):
+            one = central_difference(point, leaf, direction, gradient, float(h))
+            # Rounding (of float16) may make a step as long as the one before it.
+            if one is not None and (not found or one.step < found[-1][1].step):
+                found.append((first + k, one))
+    if not found:
         return Estimate(np.nan, np.inf, np.nan)
+    quotients = [quotient for _, quotient in found]
     h = np.array([quotient.step for quotient in quotients])
     gaps = np.array([quotient.slope - quotient.predicted for quotient in quotients])
     noise = np.array([quotient.noise for quotient in quotients])
     if entry is None:
-        gap, error, entry = best_entry(h, gaps, noise)
-        kinks, size = find_kinks(quotients, entry[1], point.dout)
+        gap, error, (order, last) = best_entry(h, gaps, noise)
+        jump = find_kinks(quotients, last)
+        kinks, size = kinks_of(jump, point.dout)
+        if kinks and not point.is_coarse:
+            with ignore_float_errors():
+                probe = central_difference(point, leaf, direction, gradient, PROBE * scale)
+            left = size if probe is None else kinks_of(remaining(jump, probe), point.dout)[1]
+            if left < 0.5 * size:
+                kinks, size, error = 0, 0.0, np.inf
+        entry = order, found[last][0]
     else:
-        gap, error = last_entry(h, gaps, noise), float(noise[-1]) * 1.2
+        gap, error, last = last_entry(h, gaps, noise), float(noise[-1]) * 1.2, -1
         kinks, size = 0, 0.0
-    return Estimate(gap, error, gap + quotients[-1].predicted, kinks, size, entry)
+    slope = gap + quotients[-1].predicted
+    return Estimate(gap, error, slope, kinks, size, entry, step=quotients[last].step)

@@ -1,5 +1,5 @@
 """The verdict on every argument: PASS, FAIL or INCONCLUSIVE.
 
-Reading order: preconditions, tolerance, comparison, progress, entries, projections, bisection,
-rows, common_shift, native_dtype.
+Reading order: repeats, comparison, linearity, preconditions, tolerance, progress, budget, nearby,
+entries, projections, bisection, rows, special_entries, ties, native_dtype.
 """

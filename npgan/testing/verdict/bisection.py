@@ -63,11 +63,14 @@ def confirm(
     leaf, shape = projections.leaf, projections.shape
     gradient = point.gradient(leaf)
     i = int(np.ravel_multi_index(index, shape)) if index else 0
-    scale = max(abs(float(point.values[leaf].flat[i])), projections.scale)
+    own = abs(float(point.values[leaf].flat[i]))
+    scale = own if projections.parts and own else max(own, projections.scale)
     unit = np.zeros(shape)
     unit.flat[i] = 1.0
     for steps in ("usual", "wide"):
         estimate = measure_slope(point, leaf, i, gradient, scale, steps)
+        if own and not np.isfinite(estimate.error):  # its steps may lead out of the domain
+            estimate = measure_slope(point, leaf, i, gradient, own, steps)
         bound = projections.limit(point, unit, estimate)
         if not abs(estimate.gap) > bound:
             return None

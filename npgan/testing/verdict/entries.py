@@ -9,9 +9,11 @@ import numpy as np
 from ..problem.arrays import typical_size
 from ..problem.errors import BudgetError
 from ..slopes.complex_step import complex_slope
+from ..slopes.hidden_kinks import has_hidden_kink
 from ..slopes.points import Point, Points
 from ..slopes.slope import Estimate, measure_slope
 from .comparison import Comparison
+from .nearby import at_kink, is_on_kink
 from .progress import with_progress
 from .tolerance import (
     COMPLEX_STEP_GAIN,
@@ -24,6 +26,8 @@ from .tolerance import (
 )
 
 __tracebackhide__ = True  # pytest shows a failure at the user's line, not at ours
+# Of so many entries it is asked whether they lie on a hidden kink; if all do, so do the others.
+MOST_HIDDEN_KINKS = 12
 
 
 def compare_entries(points: Points, leaf: int) -> Comparison:
@@ -40,14 +44,18 @@ class EntryComparison:
         n = gradient.size
         self.analytic, self.numeric = gradient.ravel().copy(), np.full(n, np.nan)
         self.bound, self.known = np.full(n, np.inf), np.zeros(n, bool)
+        self.estimates: dict[int, Estimate] = {}  # those that are used
         self.with_kinks: set[int] = set()
         self.method = "differences"
+        self.sharp_scale = 0.0  # the unit of the steps at entries of 0 where F is sharp there
         self.size = 0.0  # the largest entry, analytic or measured
 
     def run(self) -> Comparison:
         """Compare as far as max_evals allows; entries that are not reached stay unknown."""
         with suppress(BudgetError):
             left = self.compare_at(0, list(range(self.analytic.size)))
+            if hidden := self.hidden_kinks():
+                left = sorted({*left, *hidden})
             if self.points.settings.kinks == "jitter":
                 for attempt in range(1, JITTER_ATTEMPTS + 1):
                     if not left:
@@ -81,27 +89,67 @@ class EntryComparison:
             self.use_complex_step(point, scales, found)
         left = []
         for i, first in found.items():
-            if not self.settle(point, i, scales[i], first):
+            if not self.settle(attempt, i, scales[i], first):
                 left.append(i)
         return left
 
-    def settle(self, point: Point, i: int, scale: float, first: tuple[Estimate, float]) -> bool:
+    def settle(self, attempt: int, i: int, scale: float, first: tuple[Estimate, float]) -> bool:
         """Keep the best estimate of one entry; False where the entry needs another point."""
+        point = self.points.at(attempt)
         estimate, limit = first
         if self.is_doubtful(point, *first):
             estimate, limit = self.remeasure(point, i, scale, first)
-        on_kink = estimate.kinks > 0 and estimate.kink_size > 0.25 * limit
+        on_kink = is_on_kink(estimate, limit)
         if on_kink:
             self.with_kinks.add(i)
-            if self.points.settings.kinks == "jitter":
+            limit = at_kink(self.points, self.leaf, i, estimate, limit)
+            is_outside = attempt == 0 and abs(estimate.gap) > limit
+            if self.points.settings.kinks == "jitter" and not is_outside:
                 return False
-            limit += estimate.kink_size  # any slope between the one-sided ones is right
         if limit < self.bound[i]:
-            a = float(point.gradient(self.leaf).flat[i])
-            self.analytic[i], self.numeric[i], self.bound[i] = a, a + estimate.gap, limit
-            self.known[i] = True
+            self.keep(point, i, estimate, limit)
         # An estimate may be too poor because of a kink nearby.
-        return not on_kink and bool(limit <= RESOLUTION * self.size)
+        return bool(limit <= RESOLUTION * self.size) or on_kink
+
+    def keep(self, point: Point, i: int, estimate: Estimate, limit: float) -> None:
+        """Use this estimate of one entry."""
+        a = float(point.gradient(self.leaf).flat[i])
+        self.analytic[i], self.numeric[i], self.bound[i] = a, a + estimate.gap, limit
+        self.known[i] = True
+        self.estimates[i] = estimate
+
+    def hidden_kinks(self) -> list[int]:
+        """Entries that seem wrong at the user's point and lie on a kink that is not seen by itself.
+
+        They are looked for until one entry is wrong without such a kink, the largest gaps first.
+        """
+        gap = np.where(self.known, np.abs(self.numeric - self.analytic), 0.0)
+        wrong = [int(i) for i in np.argsort(-gap) if gap[i] > self.bound[i]]
+        wrong = [i for i in wrong if i not in self.with_kinks]
+        point, found = self.points.at(0), []
+        scales = self.scales(point)
+        for i in wrong[:MOST_HIDDEN_KINKS]:
+            e = self.estimates[i]
+            if not has_hidden_kink(
+                point, self.leaf, i, float(scales[i]), e.step, e.gap, self.points.seed
+            ):
+                break
+            found.append(i)
+        if len(found) == MOST_HIDDEN_KINKS:
+            found = wrong
+        for i in found:
+            self.with_kinks.add(i)
+            self.known[i], self.bound[i], self.numeric[i] = False, np.inf, np.nan
+        return found
+
+    def wrong_at_point(self, i: int) -> tuple[float, float] | None:
+        """(slope, tolerance) of one entry at the user's point if it is wrong there, else None."""
+        self.size = float(np.max(np.abs(self.points.at(0).gradient(self.leaf)), initial=0.0))
+        left = self.compare_at(0, [i])
+        if left or self.hidden_kinks() or not self.known[i]:
+            return None
+        gap = abs(self.numeric[i] - self.analytic[i])
+        return (float(self.numeric[i]), float(self.bound[i])) if gap > self.bound[i] else None
 
     def scales(self, point: Point) -> np.ndarray:
         """The unit of the steps, per entry."""
@@ -129,11 +177,32 @@ class EntryComparison:
     def remeasure(
         self, point: Point, i: int, scale: float, first: tuple[Estimate, float]
     ) -> tuple[Estimate, float]:
-        """Measure with more steps; and, if an entry is far smaller than the others, in its unit."""
-        candidates = [first, self.measure(point, i, scale, "wide")]
+        """Measure with more steps; and, if an entry is far smaller than the others, in its unit.
+
+        Where the slope still changes at the smallest step, or where nothing says how small a step
+        has to be because the entry is 0, with much smaller steps, too.
+        """
+        candidates = [first]
         size = abs(float(point.values[self.leaf].flat[i]))
+        if size == 0 and self.sharp_scale:
+            candidates.append(self.measure(point, i, self.sharp_scale, "usual"))
+            if not self.is_doubtful(point, *candidates[1]):
+                return candidates[1]
+        is_unsettled = first[0].error == np.inf and not first[0].kinks
+        if not (is_unsettled and size == 0):
+            candidates.append(self.measure(point, i, scale, "wide"))
+            is_unsettled = is_unsettled and candidates[-1][0].error == np.inf
         if 0 < size < 1e-2 * scale:
             candidates.append(self.measure(point, i, size, "usual"))
+            is_unsettled = is_unsettled and candidates[-1][0].error == np.inf
+        estimate, limit = best_estimate(candidates)
+        if is_unsettled or (size == 0 and not estimate.kinks and not abs(estimate.gap) <= limit):
+            fine = self.measure(point, i, scale, "fine")
+            if fine[0].error < np.inf and fine[0].step < 2.0**-28 * scale:
+                if size == 0:
+                    self.sharp_scale = fine[0].step * 2.0**15
+                return fine
+            candidates.append(fine)
         return best_estimate(candidates)
 
     def use_complex_step(

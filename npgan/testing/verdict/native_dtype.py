@@ -62,8 +62,13 @@ def dtype_gap(points: Points, leaf: int, noise: np.ndarray | None, attempt: int)
     """The largest difference between the gradients in the two dtypes, at one attempt's point."""
     native, point = points.native, points.at(attempt)
     values = [v.astype(n.dtype) for v, n in zip(point.values, native.values, strict=True)]
-    with ignore_float_errors():
-        narrow = as_arrays(native, native.gradients(values, points.dout))[0][leaf]
+    try:
+        with ignore_float_errors():
+            narrow = as_arrays(native, native.gradients(values, points.dout))[0][leaf]
+    except Exception:  # outside the domain, whatever is raised
+        if attempt == 0:
+            raise
+        narrow = None
     wide = point.gradients[leaf]
     if wide is None or narrow is None:
         return DtypeGap((), math.nan, math.nan, math.inf, math.inf)

@@ -7,15 +7,15 @@ from typing import Any
 
 import numpy as np
 
-from ..problem.analytic import AnalyticGradients, Fault, as_arrays
-from ..problem.arrays import close, identical, ignore_float_errors, max_abs, rms, typical_size
-from ..problem.errors import DOMAIN_ERRORS
+from ..problem.analytic import AnalyticGradients, Fault, Gradients, Nonlinearity, as_arrays
+from ..problem.arrays import close, identical, ignore_float_errors, rms, typical_size
 from ..problem.problem import Problem
 from ..problem.random_streams import Stream, generator
 from ..slopes.noise import measure_gradient_noise
+from .linearity import check_linearity
+from .repeats import CALLS, why_gradients_differ, why_outputs_differ
 
 __tracebackhide__ = True  # pytest shows a failure at the user's line, not at ours
-Gradients = list[np.ndarray | None]
 
 
 # ---- the function ----
@@ -39,9 +39,11 @@ def check_function(problem: Problem) -> tuple[np.ndarray, list[str]]:
             return first, [f"func changes its argument {names} in place; work on a copy"]
         second = problem.outputs(problem.values)
     if not close(first, second, 1e-5 if np.float32 in problem.out_dtypes else 1e-12):
+        with ignore_float_errors():
+            more = [problem.outputs(problem.values) for _ in range(CALLS - 2)]
         return first, [
             "func is not deterministic: two calls with the same arguments differ; "
-            "seed its random numbers"
+            + why_outputs_differ([first, second, *more])
         ]
     return first, []
 
@@ -89,14 +91,16 @@ def check_backward(
             faults = repeatability_faults(problem, gradients, dout, other_values, is_coarse)
         if faults:
             return AnalyticGradients(gradients, noise, faults, notes)
+        nonlinear: list[Nonlinearity] = []
         if problem.style == "loss":
             rng = generator(seed, Stream.BACKWARD_NOISE)
             residuals = measure_gradient_noise(problem, dout, rng, is_coarse)
         else:
-            limit = max(rtol, 1e-2 if is_coarse else 1e-6)
-            residuals, faults = linearity(problem, gradients, dout, second_dout, rtol, limit)
+            residuals, nonlinear = check_linearity(
+                problem, gradients, (dout, second_dout), is_coarse, rtol, seed
+            )
     noise = [None if r is None else noise_of_residual(r) for r in residuals]
-    return AnalyticGradients(gradients, noise, faults, notes)
+    return AnalyticGradients(gradients, noise, faults, notes, nonlinear)
 
 
 def other_arguments(problem: Problem, seed: int) -> list[np.ndarray]:
@@ -104,11 +108,13 @@ def other_arguments(problem: Problem, seed: int) -> list[np.ndarray]:
     values = []
     for i, v in enumerate(problem.values):
         rng = generator(seed, Stream.OTHER_ARGUMENTS, i)
-        values.append(v + (0.5 * typical_size(v) * rng.uniform(-1, 1, v.shape)).astype(v.dtype))
+        size = typical_size(v)
+        unit = np.where(v == 0, size, np.minimum(np.abs(v), size))  # entries keep their signs
+        values.append(v + (0.5 * unit * rng.uniform(-1, 1, v.shape)).astype(v.dtype))
     try:
         with ignore_float_errors():
             problem.outputs(values)
-    except (*DOMAIN_ERRORS, IndexError):
+    except Exception:  # outside the domain, whatever is raised
         return problem.values
     return values
 
@@ -153,8 +159,11 @@ def repeatability_faults(
     """Call backward again, with a forward pass at other values in between."""
     tolerance = 1e-5 if is_coarse else 1e-10
 
+    returned = [gradients]
+
     def differing(between: Sequence[np.ndarray] | None) -> str:
         again = as_arrays(problem, problem.gradients(problem.values, dout, between))[0]
+        returned.append(again)
         return ", ".join(
             name
             for name, a, b in zip(problem.names, gradients, again, strict=True)
@@ -168,7 +177,7 @@ def repeatability_faults(
     if again := differing(None):
         fault = (
             f"backward is not repeatable: it returns two gradients of {again}; "
-            "does it add to a buffer, or use random numbers?"
+            + why_gradients_differ(returned)
         )
     else:
         fault = (
@@ -176,55 +185,6 @@ def repeatability_faults(
             "arguments before backward; keep what backward needs per call"
         )
     return [(None, fault)]
-
-
-def linearity(
-    problem: Problem,
-    gradients: Gradients,
-    u: np.ndarray,
-    v: np.ndarray,
-    rtol: float,
-    limit: float,
-) -> tuple[Gradients, list[Fault]]:
-    """(b(1.5 u - 2 v) - 1.5 b(u) + 2 b(v), faults) of the backward pass b, per leaf.
-
-    Where b is linear in dout this residual is the rounding error of b.
-    """
-
-    def backward(dout: np.ndarray) -> Gradients:
-        return as_arrays(problem, problem.gradients(problem.values, dout))[0]
-
-    at_minus_2u = backward(-2.0 * u)
-    at_mixture, at_v = backward(1.5 * u - 2.0 * v), backward(v)
-    residuals: Gradients = []
-    faults: list[Fault] = []
-    for i, (mixture, a, b, double) in enumerate(
-        zip(at_mixture, gradients, at_v, at_minus_2u, strict=True)
-    ):
-        if mixture is None or a is None or b is None:
-            residuals.append(None)
-            continue
-        residuals.append(r := residual(mixture, a, b))
-        if double is None:
-            continue
-        size = max_abs(a) + max_abs(b)
-        # To double a number is exact in floating point, so the slightest difference is a fault.
-        if max_abs(double + 2.0 * a) > max(rtol, 1e-13) * size or max_abs(r) > limit * size:
-            is_ignored = np.array_equal(a, b) and size > 0
-            why = "dout is ignored" if is_ignored else "is a constant added, or dout squared?"
-            name = problem.names[i]
-            fault = f"backward is not linear in dout for {name} (-2 u, 1.5 u - 2 v): {why}"
-            faults.append((i, fault))
-            residuals[-1] = np.zeros_like(r)  # a fault and no rounding error
-    return residuals, faults
-
-
-def residual(mixture: np.ndarray, a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """mixture - 1.5 a + 2 b, with one temporary array less."""
-    r = -1.5 * a
-    r += mixture
-    r += 2.0 * b
-    return r
 
 
 def noise_of_residual(r: np.ndarray) -> np.ndarray:

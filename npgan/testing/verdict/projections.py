@@ -1,8 +1,9 @@
-"""Large arrays: the gradient against slopes along random signs.
+"""Large arrays: the gradient against slopes along random directions.
 
-Along v = (±1, ..., ±1) a single wrong entry shows at its full size in every projection, and many
-wrong entries add up like a random walk. Each argument has projections of its own: if they were
-pooled, the rounding error of the largest gradient would hide an error in the smallest one.
+The weights of a direction are of either sign and between 0.25 and 1.75. A single wrong entry shows
+in every projection, two cannot cancel in all of them, and many add up like a random walk. Each
+argument has projections of its own: if they were pooled, the rounding error of the largest gradient
+would hide an error in the smallest one.
 """
 
 from __future__ import annotations
@@ -15,7 +16,9 @@ import numpy as np
 from ..problem.arrays import norm, typical_size
 from ..problem.errors import BudgetError
 from ..slopes.complex_step import complex_slope
-from ..slopes.directions import random_signs
+from ..slopes.directions import LARGEST_WEIGHT, random_weights
+from ..slopes.hidden_kinks import has_hidden_kink
+from ..slopes.parts import Part, measure_in_parts, parts_by_size
 from ..slopes.points import Point, Points
 from ..slopes.richardson import Entry
 from ..slopes.slope import Estimate, measure_slope
@@ -53,11 +56,13 @@ class ProjectionComparison:
         self.points, self.leaf, self.name, self.n = points, leaf, points.problem.names[leaf], n
         x = points.at(0).values[leaf]
         self.shape, self.scale = x.shape, typical_size(x)
-        self.directions = [random_signs(x.shape, [points.seed, leaf, d]) for d in range(n)]
+        self.directions = [random_weights(x.shape, [points.seed, leaf, d]) for d in range(n)]
         self.found: dict[int, Projection] = {}  # by direction
         self.gradient_errors: dict[int, float] = {}  # by id of the point
         self.kinks = 0
+        self.has_moved = False  # whether points near the user's were needed
         self.method = "differences"
+        self.parts: list[Part] = []  # where no step serves all entries
         # Which steps serve best, found by `calibrate`.
         self.steps, self.entry, self.truncation = "short", (0, 0), 0.0
 
@@ -66,9 +71,13 @@ class ProjectionComparison:
         jitter = self.points.settings.kinks == "jitter"
         with suppress(BudgetError):
             left = self.compare_at(0, list(range(self.n)))
+            if self.has_hidden_kink():
+                self.kinks, left = 1, list(self.found)
+                self.found.clear()
             for attempt in range(1, JITTER_ATTEMPTS + 1 if jitter else 1):
                 if not left:
                     break
+                self.has_moved = True
                 left = self.compare_at(attempt, left)
             if self.kinks and jitter:  # a direction that seems wrong may have met one, too
                 doubtful = {d: self.found.pop(d) for d in self.wrong_directions()}
@@ -94,7 +103,10 @@ class ProjectionComparison:
             else:
                 estimate, limit = self.measure(point, v, self.steps, self.entry)
             if not abs(estimate.gap) <= limit:
+                cheap = estimate.gap
                 estimate, limit = self.measure_twice(point, v)
+                if np.isfinite(cheap - estimate.gap):  # by so much the few steps are wrong
+                    self.truncation = max(self.truncation, abs(cheap - estimate.gap))
             if estimate.kinks and estimate.kink_size > 0.25 * limit:
                 self.kinks = max(self.kinks, estimate.kinks)
                 left.append(d)
@@ -111,11 +123,22 @@ class ProjectionComparison:
                 self.found[d] = Projection(attempt, estimate, limit)
         return left
 
+    def has_hidden_kink(self) -> bool:
+        """Whether the clearest of the wrong directions meets a kink that is not seen by itself."""
+        if self.kinks or not (wrong := self.wrong_directions()):
+            return False
+        estimate, v = self.found[wrong[0]].estimate, self.directions[wrong[0]]
+        point, seed = self.points.at(0), self.points.seed
+        return has_hidden_kink(point, self.leaf, v, self.scale, estimate.step, estimate.gap, seed)
+
     def measure(
         self, point: Point, v: np.ndarray, steps: str, entry: Entry | None
     ) -> tuple[Estimate, float]:
         """(the slope along v, its tolerance)."""
         gradient = point.gradient(self.leaf)
+        if self.parts:
+            estimate = measure_in_parts(point, self.leaf, v, gradient, self.parts, steps)
+            return estimate, self.limit(point, v, estimate)
         estimate = measure_slope(point, self.leaf, v, gradient, self.scale, steps, entry)
         if (
             entry is not None
@@ -138,9 +161,9 @@ class ProjectionComparison:
         gradient, noise = point.gradient(self.leaf), point.gradient_noise[self.leaf]
         if not v.all():
             return (0.0 if noise is None else norm(noise * v)) + 4e-16 * norm(gradient * v)
-        if id(point) not in self.gradient_errors:  # of ±1 everywhere: the signs do not matter
+        if id(point) not in self.gradient_errors:  # the same for all directions
             own = 0.0 if noise is None else norm(noise)
-            self.gradient_errors[id(point)] = own + 4e-16 * norm(gradient)
+            self.gradient_errors[id(point)] = LARGEST_WEIGHT * (own + 4e-16 * norm(gradient))
         return self.gradient_errors[id(point)]
 
     def calibrate(self, point: Point, v: np.ndarray) -> tuple[Estimate, float]:
@@ -153,8 +176,21 @@ class ProjectionComparison:
             wide = self.measure(point, v, "wide", None)
             if wide[1] < limit:
                 self.steps, (estimate, limit) = "wide", wide
+            self.parts = parts_by_size(point.values[self.leaf]) if self.is_too_poor(limit) else []
+            if self.parts:
+                in_parts = self.measure(point, v, "usual", None)
+                if in_parts[1] < limit:
+                    self.steps, (estimate, limit) = "usual", in_parts
+                else:
+                    self.parts = []
         self.entry, self.truncation = estimate.entry, 2 * estimate.error
         return estimate, limit
+
+    def is_too_poor(self, limit: float) -> bool:
+        """Whether an error of one per cent of the gradient (of float64: less) would not show."""
+        point = self.points.at(0)
+        wanted = RESOLUTION if point.is_coarse else 1e-2 * RESOLUTION
+        return not limit <= wanted * norm(point.gradient(self.leaf))
 
     def use_complex_step(self) -> None:
         """Replace differences by the complex step where it is finer, if both agree everywhere.

@@ -8,6 +8,8 @@ import numpy as np
 
 from ..problem.arrays import max_abs, norm
 from ..report import FAIL, INCONCLUSIVE, PASS, ArgumentReport
+from ..slopes.directions import smallest_effect
+from ..slopes.noise import is_rounding
 from ..slopes.points import Points
 from .bisection import WrongEntry
 from .comparison import Comparison
@@ -21,6 +23,8 @@ def row_of_entries(points: Points, leaf: int, found: Comparison) -> ArgumentRepo
     row = empty_row(points, leaf)
     row.mode, row.method, row.kinks = "elements", found.method, found.kinks
     row.size = max(max_abs(found.numeric[found.known]), max_abs(found.analytic))
+    if not row.size:  # at a kink found.analytic is the gradient at a point nearby
+        row.size = max_abs(points.at(0).gradient(leaf))
     gap = found.gap
     resolved = found.known & (found.bound <= resolution(points) * row.size) & (row.size > 0)
     row.index = index_of(found.worst, gap.shape)
@@ -53,8 +57,9 @@ def row_of_projections(
             row.index, row.analytic, row.numeric, row.error_bound = wrong_entry
         return row
     bound = float(np.max((found.bound + found.gap)[known])) if known.any() else math.inf
+    seen = smallest_effect(gradient.size, found.gap.size)
     if row.size:
-        row.power = bound / row.size
+        row.power = bound / seen / row.size if seen else math.inf
     length = max(norm(gradient), max_abs(found.numeric[known]))
     if not known.any() or bound > resolution(points) * length or row.size == 0:
         row.verdict = INCONCLUSIVE
@@ -85,6 +90,13 @@ def unfinished_row(points: Points, leaf: int) -> ArgumentReport:
     return row
 
 
+def unsupported_row(name: str, why: str) -> ArgumentReport:
+    """A leaf with a gradient that cannot be differentiated by."""
+    row = ArgumentReport(name, (), "", INCONCLUSIVE, unsupported=True)
+    row.reason = f"UNSUPPORTED, {why}"
+    return row
+
+
 def budget_reason(points: Points) -> str:
     """That max_evals is too small."""
     return f"max_evals={points.native.max_evals:,} was used up; allow more, or mode='projections'"
@@ -108,10 +120,16 @@ def fill_numbers(row: ArgumentReport, found: Comparison) -> None:
     )
 
 
+def is_only_rounding(points: Points, leaf: int) -> bool:
+    """Whether backward returns zeros, or no more than its own rounding error."""
+    gradient = points.at(0).gradient(leaf)
+    return not gradient.any() or is_rounding(gradient, points.rounding(leaf))
+
+
 def why_inconclusive(points: Points, leaf: int, row: ArgumentReport, found: Comparison) -> str:
     """The reason for the report, with what to do."""
     problem, dout, atol = points.problem, points.dout, points.settings.atol
-    if problem.evals >= problem.max_evals:
+    if problem.evals >= problem.limit:
         return budget_reason(points)
     is_zero, known = not points.at(0).gradient(leaf).any(), found.known
     is_uniform = dout.size > 1 and np.ptp(dout) == 0
@@ -127,6 +145,13 @@ def why_inconclusive(points: Points, leaf: int, row: ArgumentReport, found: Comp
         return f"the gradient is zero on both sides{advice}; nothing could have failed"
     if atol and atol > resolution(points) * row.size:
         return f"atol={atol:g} would hide the whole gradient, which is {row.size:.1e} at most"
+    if bound > resolution(points) * row.size and is_only_rounding(points, leaf):
+        largest = max_abs(points.at(0).gradient(leaf))
+        return (
+            f"the gradient is zero to {bound:.0e}, and so says backward ({largest:.0e} at most)"
+            f"{advice}; where that is right, as for a bias before a normalisation, return None for "
+            "it or pass inconclusive='allow'"
+        )
     if bound > resolution(points) * row.size:
         return (
             f"the gradient ({row.size:.1e} at most) is smaller than the error of the measured "

@@ -1,0 +1,218 @@
+"""`npgan exercises`: copy the exercises, judge them, give hints."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+from ..exercises import folder as folders
+from ..exercises.catalogue import EXERCISES
+from ..exercises.catalogue.exercise import Exercise
+from ..exercises.child_process import judge_in_child
+from ..exercises.folder import Progress
+from ..exercises.judging import Answer, split_docstring
+from ..files.atomic import write_text
+from .output import CommandError, print_result
+
+SECONDS_BETWEEN_LOOKS = 0.3  # how often `watch` looks whether the file was saved
+
+
+def exercises(args: argparse.Namespace) -> dict[str, Any] | str:
+    """Call the action that was asked for."""
+    if args.action == "init":
+        return init(args)
+    folder = folders.find(args.dir)
+    progress = folders.read_progress(folder)
+    if args.action == "list":
+        return list_all(args, folder, progress)
+    exercise = folders.choose(progress, args.name)
+    if exercise is None:
+        return answer_all_solved(args)
+    actions = {"run": run, "watch": watch, "hint": hint, "reset": reset, "solution": solution}
+    return actions[args.action](args, folder, progress, exercise)
+
+
+def init(args: argparse.Namespace) -> dict[str, Any] | str:
+    """Copy the exercises; a file that is there stays as it is."""
+    folder = args.dir or Path(args.name or folders.DEFAULT)
+    written = folders.init(folder)
+    if args.json:
+        return {"folder": str(folder), "written": written}
+    kept = len(EXERCISES) - len(written)
+    note = f" ({kept} were there and stay as they are)" if kept else ""
+    first = folders.file_of(folder, EXERCISES[0])
+    return (
+        f"{len(written)} exercises are written to {folder}{note}\n"
+        f"read {first}, write its backward pass, and save it\n"
+        "npgan exercises run     judges the next exercise that is not solved\n"
+        "npgan exercises watch   does so each time you save a file"
+    )
+
+
+def run(
+    args: argparse.Namespace, folder: Path, progress: Progress, exercise: Exercise
+) -> dict[str, Any] | str:
+    """Judge one exercise; CommandError if it is not solved."""
+    answer = judge(folder, progress, exercise)
+    following = folders.choose(progress, None)
+    if args.json:
+        result = {
+            "exercise": exercise.name,
+            "file": str(folders.file_of(folder, exercise)),
+            "solved": answer.solved,
+            "written": answer.written,
+            "sentence": answer.sentence,
+            "next": following.name if following else None,
+            "solved_exercises": sorted(progress.solved),
+            "exercises": len(EXERCISES),
+        }
+        if answer.solved:
+            return result
+        print_result(json.dumps(result))
+    if not answer.solved:
+        raise CommandError(unsolved(folder, exercise, answer))
+    return solved(folder, progress, exercise)
+
+
+def judge(folder: Path, progress: Progress, exercise: Exercise) -> Answer:
+    """Judge the student's file, and note in `progress` and on the disk whether it is solved."""
+    path = folders.file_of(folder, exercise)
+    if not path.is_file():
+        raise CommandError(f"{path} is missing; npgan exercises reset {exercise.name} writes it")
+    answer = judge_in_child(exercise, path)
+    if answer.solved != (exercise.name in progress.solved):
+        (progress.solved.add if answer.solved else progress.solved.discard)(exercise.name)
+        folders.write_progress(folder, progress)
+    return answer
+
+
+def unsolved(folder: Path, exercise: Exercise, answer: Answer) -> str:
+    """One line: the file, and what is wrong with it."""
+    return f"{folders.file_of(folder, exercise)}: {answer.sentence}"
+
+
+def solved(folder: Path, progress: Progress, exercise: Exercise) -> str:
+    """What is said after a success: the first sentence of the explanation, and what comes next."""
+    lines = [
+        f"{exercise.name} is solved: {len(progress.solved)} of {len(EXERCISES)}",
+        explanation(exercise).split("\n")[0],
+        f"npgan exercises solution {exercise.name} shows the explanation and a solution",
+    ]
+    following = folders.choose(progress, None)
+    if following is None:
+        return "\n".join([*lines, ALL_SOLVED])
+    return "\n".join([*lines, f"next: {folders.file_of(folder, following)}, {following.title}"])
+
+
+ALL_SOLVED = "all exercises are solved; docs/derivations.md goes on from here"
+
+
+def answer_all_solved(args: argparse.Namespace) -> dict[str, Any] | str:
+    """The answer of `run`, `watch` and `hint` when nothing is left."""
+    return {"exercise": None, "solved": True, "next": None} if args.json else ALL_SOLVED
+
+
+def watch(
+    args: argparse.Namespace, folder: Path, progress: Progress, exercise: Exercise
+) -> dict[str, Any] | str:
+    """Judge the next exercise each time its file is saved, until all are solved or Ctrl-C."""
+    following: Exercise | None = exercise
+    while following is not None:
+        exercise, path = following, folders.file_of(folder, following)
+        seen = saved_at(path)
+        answer = judge(folder, progress, exercise)
+        if answer.solved:
+            print_result(solved(folder, progress, exercise))
+            following = folders.choose(progress, None)
+            continue
+        print_result(unsolved(folder, exercise, answer))
+        while saved_at(path) == seen:
+            time.sleep(SECONDS_BETWEEN_LOOKS)
+    return answer_all_solved(args)
+
+
+def saved_at(path: Path) -> int:
+    """When the file was written, or 0 while an editor replaces it."""
+    try:
+        return path.stat().st_mtime_ns
+    except OSError:
+        return 0
+
+
+def hint(
+    args: argparse.Namespace, folder: Path, progress: Progress, exercise: Exercise
+) -> dict[str, Any] | str:
+    """The next hint; after the last one, the last one again."""
+    given = min(progress.hints.get(exercise.name, 0), len(exercise.hints) - 1)
+    progress.hints[exercise.name] = given + 1
+    folders.write_progress(folder, progress)
+    left = len(exercise.hints) - given - 1
+    if args.json:
+        return {"exercise": exercise.name, "hint": exercise.hints[given], "left": left}
+    return f"{exercise.name}, hint {given + 1} of {len(exercise.hints)}: {exercise.hints[given]}"
+
+
+def list_all(args: argparse.Namespace, folder: Path, progress: Progress) -> dict[str, Any] | str:
+    """Every exercise, and whether it is solved."""
+    if args.json:
+        return {
+            "folder": str(folder),
+            "exercises": [
+                {"name": e.name, "title": e.title, "solved": e.name in progress.solved}
+                for e in EXERCISES
+            ],
+        }
+    width = max(len(e.name) for e in EXERCISES)
+    rows = [
+        f"{'solved' if e.name in progress.solved else '':6}  {e.name:{width}}  {e.title}"
+        for e in EXERCISES
+    ]
+    return "\n".join([*rows, f"{len(progress.solved)} of {len(EXERCISES)} are solved"])
+
+
+def reset(
+    args: argparse.Namespace, folder: Path, progress: Progress, exercise: Exercise
+) -> dict[str, Any] | str:
+    """Write the file of an exercise as it was; what was there is kept beside it."""
+    if args.name is None:
+        raise CommandError("which one? npgan exercises reset NAME")
+    path = folders.file_of(folder, exercise)
+    backup = path.with_suffix(".py.old")
+    if path.exists():
+        path.replace(backup)
+    write_text(path, exercise.file.read_text(encoding="utf-8"))
+    progress.solved.discard(exercise.name)
+    progress.hints.pop(exercise.name, None)
+    folders.write_progress(folder, progress)
+    if args.json:
+        return {"exercise": exercise.name, "file": str(path), "backup": str(backup)}
+    return f"{path} is as it was at the start; your version is in {backup.name}"
+
+
+def solution(
+    args: argparse.Namespace, folder: Path, progress: Progress, exercise: Exercise
+) -> dict[str, Any] | str:
+    """The explanation and a solution, of a solved exercise."""
+    if args.name is None:
+        raise CommandError("which one? npgan exercises solution NAME")
+    if exercise.name not in progress.solved:
+        raise CommandError(
+            f"{exercise.name} is not solved yet; npgan exercises hint {exercise.name} helps"
+        )
+    source = exercise.solution.read_text(encoding="utf-8")
+    if args.json:
+        return {
+            "exercise": exercise.name,
+            "explanation": explanation(exercise),
+            "solution": split_docstring(source)[1].strip(),
+        }
+    return f"{explanation(exercise)}\n\n{split_docstring(source)[1].strip()}"
+
+
+def explanation(exercise: Exercise) -> str:
+    """The docstring of the solution."""
+    source = exercise.solution.read_text(encoding="utf-8")
+    return split_docstring(source)[0].strip('"').strip()

@@ -1,0 +1,145 @@
+"""Backward passes of one function each."""
+
+from __future__ import annotations
+
+from .. import outcomes
+from .exercise import Exercise, Mistake
+
+ONE_RULE = (
+    Exercise(
+        "01_multiply",
+        "the backward pass of a product",
+        outcomes.gradients("01_multiply", "dL/da", "dL/db"),
+        (
+            "If a grows by a little, by how much does one entry of a * b grow?",
+            "dy/da = b. What arrives at a is dL/dy times that.",
+            "return dy * b, dy * (the other one)",
+        ),
+        (
+            Mistake("dy * b, dy * a", "dy * a, dy * b", "da and db are exchanged: dy/da is b"),
+            Mistake("dy * b, dy * a", "b, a", "dy is missing: multiply each derivative with dy"),
+            Mistake("dy * a", "dy * b", "db is computed with b, but dy/db is a"),
+            Mistake("dy * b, dy * a", "dy, dy", "this is the rule of a + b: dy/da is b, not 1"),
+        ),
+    ),
+    Exercise(
+        "02_bias",
+        "the backward pass of adding a bias",
+        outcomes.gradients("02_bias", "dL/dx", "dL/db"),
+        (
+            "In how many entries of y does b[0] occur?",
+            "The gradient of b[0] is the sum of dy over these entries: those of column 0.",
+            "dy.sum(axis=...) with the axis of the batch",
+        ),
+        (
+            Mistake("dy, dy.sum(axis=0)", "dy, dy", "db must be summed over the batch"),
+            Mistake("dy.sum(axis=0)", "dy.mean(axis=0)", "db is a mean over the batch: sum"),
+            Mistake("dy.sum(axis=0)", "dy.sum(axis=1)", "db is summed over the wrong axis"),
+            Mistake("dy.sum(axis=0)", "dy.sum()", "db is one number: sum over the batch alone"),
+            Mistake(
+                "dy.sum(axis=0)", "(dy * x).sum(axis=0)", "the derivative of x + b by b is 1, not x"
+            ),
+        ),
+    ),
+    Exercise(
+        "03_affine",
+        "the backward pass of a dense layer",
+        outcomes.gradients("03_affine", "dL/dx", "dL/dW", "dL/db"),
+        (
+            "db is exercise 2. For dx: which product of dy (B, m) and W (n, m) has the shape (B, "
+            "n)?",
+            "dx = dy @ W.T. For dW (n, m): which product of x (B, n) and dy (B, m) has this shape?",
+            "dW = x.T @ dy",
+        ),
+        (
+            Mistake("x.T @ dy,", "x.T @ dy / len(x),", "dW is divided by the batch size"),
+            Mistake("dy.sum(axis=0)", "dy.mean(axis=0)", "db is a mean over the batch: sum"),
+            Mistake("dy @ W.T", "x", "dx must be dy times W transposed"),
+            Mistake("dy.sum(axis=0)", "dy", "db must be summed over the batch"),
+            Mistake("x.T @ dy,", "dy.T @ x,", "dW is transposed: it must have the shape of W"),
+            Mistake(
+                "x.T @ dy,", "x.T @ (dy * (x @ W + b)),", "dW contains y, but y is linear in W"
+            ),
+        ),
+    ),
+    Exercise(
+        "04_leaky_relu",
+        "the backward pass of LeakyReLU",
+        outcomes.gradients("04_leaky_relu", "dL/dx"),
+        (
+            "What is the slope of the function to the right of 0, and what to the left?",
+            "np.where(x > 0, 1, SLOPE) is the derivative of each entry.",
+            "Multiply the derivative with dy.",
+        ),
+        (
+            Mistake("1, SLOPE", "1, 0", "where x < 0 the derivative is SLOPE: this is ReLU's gate"),
+            Mistake("dy * np.where(x > 0, 1, SLOPE)", "dy", "the gate is missing"),
+            Mistake("x > 0, 1, SLOPE)\n", "x >= 0, 1, SLOPE)\n", "at x = 0, use SLOPE"),
+            Mistake(
+                "dy * np.where(x > 0, 1, SLOPE)",
+                "np.where(x > 0, 1, SLOPE)",
+                "dy is missing: multiply the derivative with dy",
+            ),
+            Mistake(
+                "dy * np.where(x > 0, 1, SLOPE)",
+                "dy * np.where(x > 0, x, SLOPE * x)",
+                "dy is multiplied with y, but the derivative is 1 or SLOPE",
+            ),
+            Mistake(
+                "dy * np.where(x > 0, 1, SLOPE)",
+                "np.where(dy > 0, dy, SLOPE * dy)",
+                "the gate depends on x, not on dy",
+            ),
+        ),
+    ),
+    Exercise(
+        "05_tanh",
+        "the backward pass of tanh, from its output",
+        outcomes.tanh_gradient,
+        (
+            "The derivative is 1 - tanh(x)². Which part of it do you have already?",
+            "tanh(x)² is y².",
+            "dy * (1 - y**2)",
+        ),
+        (
+            Mistake("1 - y**2", "1 - y", "the square is missing: 1 - y²"),
+            Mistake("1 - y**2", "1 - np.tanh(y) ** 2", "y is the output already: no second tanh"),
+            Mistake("1 - y**2", "y * (1 - y)", "y (1 - y) is the derivative of the sigmoid"),
+            Mistake("dy * (1 - y**2)", "dy", "the derivative of tanh is missing"),
+            Mistake(
+                "dy * (1 - y**2)", "1 - y**2", "dy is missing: multiply the derivative with dy"
+            ),
+        ),
+    ),
+    Exercise(
+        "06_cross_entropy",
+        "binary cross-entropy of logits, without overflow",
+        outcomes.cross_entropy,
+        (
+            "The formula of the loss stands in the text. Its last part is "
+            "np.log1p(np.exp(-np.abs(z))).",
+            "The derivative of log(1 + exp(z)) is sigmoid(z), and that of -t z is -t.",
+            "(sigmoid(z) - t) / z.size",
+        ),
+        (
+            Mistake("(sigmoid(z) - t) / z.size", "sigmoid(z) - t", "the loss is a mean: / z.size"),
+            Mistake("sigmoid(z) - t", "t - sigmoid(z)", "the sign of dz is wrong: sigmoid(z) - t"),
+            Mistake("np.mean(np.maximum", "np.sum(np.maximum", "the loss is a sum: take the mean"),
+            Mistake(
+                "np.maximum(z, 0) - t * z",
+                "np.maximum(z, 0) + t * z",
+                "the term -t z has the wrong sign",
+            ),
+            Mistake(
+                "np.log1p(np.exp(-np.abs(z)))",
+                "np.log1p(np.exp(np.abs(z)))",
+                "exp(|z|) overflows: exp(-|z|)",
+            ),
+            Mistake(
+                "(sigmoid(z) - t)",
+                "(sigmoid(z) - t) * sigmoid(z) * (1 - sigmoid(z))",
+                "the derivative of sigmoid is in sigmoid(z) - t already",
+            ),
+        ),
+    ),
+)

@@ -1,0 +1,125 @@
+"""One point with one dout: what backward says there, and the slopes that were measured there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+
+from ..problem.arrays import max_abs
+
+MOST_OUTPUTS = 400  # whose rows of backward's Jacobian are asked for, one call each
+
+
+class Where(NamedTuple):
+    """The arguments of a trial."""
+
+    values: Sequence[np.ndarray]  # all float arguments
+    names: Sequence[str]
+    fixed: Sequence[tuple[str, np.ndarray]]  # the arguments that are no floats, as arrays
+    out: np.ndarray | None  # the output, where there is one array of it
+
+
+class Trial:
+    """What backward says for one argument, and the slopes of some or all of its entries.
+
+    jacobian[:, k] is the slope of all outputs by the entry entries[k], uncertainty its error.
+    """
+
+    def __init__(
+        self,
+        where: Where,
+        leaf: int,
+        gradients: Sequence[np.ndarray | None],
+        dout: np.ndarray,
+        entries: np.ndarray,
+        jacobian: np.ndarray,
+        error: np.ndarray,
+        backward: Callable[[np.ndarray], np.ndarray],
+        precision: float,
+    ):
+        self.where, self.leaf, self.name = where, leaf, where.names[leaf]
+        self.x = where.values[leaf].astype(np.float64)
+        self.out = where.out
+        own = gradients[leaf]
+        assert own is not None
+        self.analytic = own
+        self.others = [
+            (name, g)
+            for i, (name, g) in enumerate(zip(where.names, gradients, strict=True))
+            if i != leaf and g is not None
+        ]
+        self.flat_dout, self.entries = dout, entries
+        self.jacobian, self.uncertainty = jacobian, error
+        self.dout = dout.reshape(where.out.shape) if where.out is not None else None
+        self.backward, self.precision = backward, precision
+        self.kept: dict[object, list[tuple[str, np.ndarray]]] = {}  # quantities, by shape
+        self.measure(dout @ jacobian, np.abs(dout) @ error)
+
+    def measure(self, slopes: np.ndarray, bounds: np.ndarray) -> None:
+        """Keep the slopes of the entries; NaN elsewhere."""
+        self.numeric = np.full(self.x.shape, np.nan)
+        self.bound = np.zeros(self.x.shape)
+        self.numeric.flat[self.entries] = slopes
+        self.bound.flat[self.entries] = bounds
+        size = max_abs(slopes[np.isfinite(slopes)])
+        known = np.isfinite(self.numeric) & (self.bound <= 1e-2 * size)
+        self.numeric[~known] = np.nan
+        self.known, self.size = known, size
+        self.error = np.where(known, self.analytic - self.numeric, 0.0)
+        # A candidate may be off by a part of the error, so that small errors are explained, too.
+        leeway = min(self.precision * size, 0.02 * max_abs(self.error))
+        self.allowed = 4 * self.bound + leeway
+        self.wrong = known & (np.abs(self.error) > self.allowed)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether the slope of every entry is known."""
+        return bool(self.known.all())
+
+    @property
+    def flat_out_shape(self) -> tuple[int, ...]:
+        """The shape of the output, or of all outputs as one vector."""
+        return self.flat_dout.shape if self.out is None else self.out.shape
+
+    def explains(self, candidate: np.ndarray) -> bool:
+        """Whether this gradient would agree with the slopes."""
+        if candidate.shape != self.x.shape:
+            return False
+        known = self.known
+        return bool(np.all(np.abs(candidate - self.numeric)[known] <= self.allowed[known]))
+
+    def evidence(self, candidate: np.ndarray) -> int:
+        """How many slopes tell the candidate from the gradient that backward returned."""
+        known = self.known
+        differs = np.abs(candidate - self.analytic)[known] > 4 * self.allowed[known]
+        return int(np.count_nonzero(differs))
+
+    @cached_property
+    def analytic_jacobian(self) -> np.ndarray | None:
+        """What backward says of every output, by the known entries; None where it is too much."""
+        if not 1 < self.flat_dout.size <= MOST_OUTPUTS:
+            return None
+        rows = [self.backward(unit).flat[self.entries] for unit in np.eye(self.flat_dout.size)]
+        return np.array(rows)
+
+    def with_dout(self, dout: np.ndarray) -> np.ndarray:
+        """The gradient that backward returns for another dout."""
+        rows = self.__dict__.get("analytic_jacobian")
+        if rows is None:
+            return self.backward(dout.ravel())
+        gradient = np.full(self.x.shape, np.nan)
+        gradient.flat[self.entries] = dout.ravel() @ rows
+        return gradient
+
+    def slopes_with_dout(self, dout: np.ndarray) -> np.ndarray:
+        """The measured gradient for another dout; NaN where it is not known."""
+        gradient = np.full(self.x.shape, np.nan)
+        gradient.flat[self.entries] = dout.ravel() @ self.jacobian
+        return gradient
+
+    def told(self) -> np.ndarray:
+        """The mask of entries that are not zero on both sides, which any mask would leave right."""
+        return self.known & (np.abs(np.where(self.known, self.numeric, 0.0)) > self.allowed)

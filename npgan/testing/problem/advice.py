@@ -1,0 +1,112 @@
+"""Calls that fit no style: which sentence says what to write instead."""
+
+from __future__ import annotations
+
+import traceback
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .errors import StyleError
+from .styles import accepts, is_scalar, parameters, takes_dout
+from .tree import named_leaves
+from .types import Function, Gradient, Tree
+
+__tracebackhide__ = True  # pytest shows a failure at the user's line, not at ours
+ON_SELF = (
+    "grad takes dout alone, so its cache must be on self. Write a function that calls forward "
+    "first: def backward(dout, *args): layer.forward(*args); return layer.backward(dout)"
+)
+
+
+def wrapped_arguments(func: Function, args: Tree) -> tuple[Any, ...]:
+    """The arguments as a tuple; raise TypeError where func does not take so many."""
+    if not isinstance(args, (tuple, list)):
+        return (args,)
+    n = len(args)
+    if accepts(func, n):
+        return tuple(args)
+    if hasattr(args, "_fields") and accepts(func, 1):
+        return (args,)  # a namedtuple that is one argument
+    raise TypeError(
+        f"args has {n} item{'s' * (n != 1)}, and func does not take {n} argument{'s' * (n != 1)}; "
+        "args is a tuple with one item per argument of func: (x,) for one, and np.array(args) "
+        "where a list of numbers is meant as one array"
+    )
+
+
+def refuse_misuse(
+    result: Any, func: Function, grad: Gradient | None, args: tuple[Any, ...]
+) -> None:
+    """Raise StyleError where func and grad are written in a way that is known, but not checked."""
+    if grad is None:
+        return
+    n, wants_dout = len(args), takes_dout(grad, func)
+    if not wants_dout and accepts(grad, n) and is_value_and_gradient(result, func, grad, args):
+        raise StyleError(
+            "func returned (loss, gradient). Pass each by itself: "
+            "check_gradients(lambda *a: func(*a)[0], lambda *a: func(*a)[1], args)"
+        )
+    if isinstance(result, (tuple, list)) and len(result) > 1:
+        k = len(result)
+        if accepts(grad, n + k) and not accepts(grad, n + 1) and not accepts(grad, 2):
+            raise StyleError(
+                f"func returned {k} outputs, and grad takes {k} douts; the outputs have one dout, "
+                "nested like them. Write lambda dout, *args: grad(*dout, *args)"
+            )
+    is_alone = wants_dout and accepts(grad, 1) and not accepts(grad, n + 1)
+    has_cache = isinstance(result, tuple) and accepts(grad, 2)
+    if is_alone and not has_cache and parameters(func) and not is_vague(grad, n):
+        raise StyleError(ON_SELF)
+
+
+def is_vague(grad: Gradient, n: int) -> bool:
+    """Whether grad's only parameter may be the argument as well as a dout."""
+    return n == 1 and parameters(grad)[0].name in ("d", "g", "delta")
+
+
+def is_value_and_gradient(
+    result: Any, func: Function, grad: Gradient, args: tuple[Any, ...]
+) -> bool:
+    """Whether func returned a number with arrays like its arguments, which are no cache."""
+    if not isinstance(result, (tuple, list)) or len(result) < 2 or not is_scalar(result[0]):
+        return False
+    same_names = [p.name for p in parameters(grad)] == [p.name for p in parameters(func)]
+    if accepts(grad, 2) and len(result) == 2 and not same_names:
+        return False  # backward(dout, cache)
+    rest = result[1] if len(result) == 2 else result[1:]
+    found = [leaf for _, leaf in named_leaves(rest, "")]
+    given = [leaf for arg in args for _, leaf in named_leaves(arg, "")]
+    if len(found) != len(given) or any(
+        np.shape(f) != np.shape(g) for f, g in zip(found, given, strict=True)
+    ):
+        return False
+    return not all(np.array_equal(f, g) for f, g in zip(found, given, strict=True))
+
+
+def advice_on_error(error: Exception, out: Tree, style: str, other_style: str) -> str:
+    """What is likely to be the cause where the first call of grad raises; "" if nothing is."""
+    what = f"grad raised {type(error).__name__}: {error}."
+    if isinstance(out, list) and all(isinstance(n, (float, int)) for _, n in named_leaves(out, "")):
+        return (
+            f"{what} func returned a list of numbers, and so dout is a list, too; return an array"
+        )
+    if other_style:
+        meaning = {"cache": "(out, cache)", "dout": "two outputs"}
+        return (
+            f"{what} func returned a pair, which was taken for {meaning[style]}; "
+            f'if it is {meaning[other_style]}, pass style="{other_style}"'
+        )
+    return ""
+
+
+def not_written(error: NotImplementedError) -> str:
+    """That a function is a stub, and where it stands."""
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    text = f": {error}" if str(error) else ""
+    what = f"it raises NotImplementedError{text} ({Path(frame.filename).name}, line {frame.lineno})"
+    name = "the function" if frame.name == "<lambda>" else frame.name
+    if "site-packages" in frame.filename:
+        return f"a function that func or grad calls is not written for this case: {what}"
+    return f"{name} is not written yet: {what}"

@@ -1,0 +1,96 @@
+"""The second set of benchmarks/gradcheck.py: its right gradients are right and its bugs are bugs."""
+
+import inspect
+
+import gradcheck_cases
+import gradcheck_more_run
+import gradcheck_more_zero
+import numpy as np
+import pytest
+from gradcheck_more_kinds import dout_for, gradients, planted
+from gradcheck_more_oracles import KINDS, exact_gradients
+from gradcheck_more_regimes import REGIMES, trials
+from gradcheck_more_table import second_set
+from gradcheck_table import grid
+
+SEEDS = [0, *(pytest.param(seed, marks=pytest.mark.slow) for seed in (1, 2))]
+
+
+def error(found, exact):
+    """The largest difference in units of the largest entry, over all arguments."""
+    return max(
+        float(np.max(np.abs(f - e)) / max(np.max(np.abs(e)), 1e-300))
+        for f, e in zip(found, exact, strict=True)
+    )
+
+
+def test_the_set_is_as_large_as_it_says_and_shares_no_function_with_the_first():
+    assert len(KINDS) >= 44
+    assert all(len(kind.edits) >= 6 for kind in KINDS)
+    assert len({kind.name for kind in KINDS}) == len(KINDS)
+    first = {inspect.getsource(case.forward) for case in gradcheck_cases.cases()}
+    assert not first & {inspect.getsource(kind.func) for kind in KINDS}
+    names = {case.name for case in gradcheck_cases.cases()}
+    assert not names & {kind.name for kind in KINDS}
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
+def test_a_right_gradient_agrees_with_its_oracle(kind, seed):
+    args = kind.args(seed)
+    dout = dout_for(kind, args, seed)
+    found, exact = gradients(kind, kind.grad, dout, args), exact_gradients(kind, dout, args)
+    assert [np.shape(f) for f in found] == [e.shape for e in exact]
+    assert error(found, exact) < 1e-9
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
+def test_each_bug_changes_the_gradient(kind):
+    args = kind.args(0)
+    dout = dout_for(kind, args)
+    right = gradients(kind, kind.grad, dout, args)
+    for bug in kind.edits:
+        wrong = gradients(kind, planted(kind.grad, bug), dout, args)
+        assert len(wrong) == len(right)
+        assert all(np.shape(w) == np.shape(r) for w, r in zip(wrong, right, strict=True)), bug
+        assert 1e-6 < error(wrong, right) < np.inf, bug
+
+
+@pytest.mark.parametrize("kind", gradcheck_more_zero.KINDS, ids=lambda kind: kind.name)
+def test_an_argument_without_effect_has_none_and_its_gradient_says_so(kind):
+    args = kind.args(0)
+    dout = dout_for(kind, args)
+    exact = exact_gradients(kind, dout, args)
+    found = gradients(kind, kind.grad, dout, args)
+    size = max(np.max(np.abs(e)) for e in exact)
+    assert all(np.max(np.abs(f - e)) < 1e-12 * size for f, e in zip(found, exact, strict=True))
+    assert min(np.max(np.abs(e)) for e in exact) < 1e-12 * size
+
+
+@pytest.mark.parametrize("regime", list(REGIMES))
+def test_every_regime_keeps_the_right_gradients_finite(regime):
+    with np.errstate(all="ignore"):
+        made = list(trials(regime))
+        finite = [
+            all(np.all(np.isfinite(g)) for g in trial.exact)
+            for trial in made
+            if np.all(np.isfinite(np.asarray(trial.kind.func(*trial.args))))
+        ]
+    assert len(made) >= 60
+    assert all(finite)
+
+
+def test_the_experiments_find_bugs_and_spare_right_gradients_and_the_tables_say_so():
+    with np.errstate(all="ignore"):
+        pieces = {
+            "more-bugs-float64-1": gradcheck_more_run.bugs("float64", every=60),
+            "more-right-normal": gradcheck_more_run.right("normal", every=10),
+            "more-bounds-normal": gradcheck_more_run.bounds("normal", every=10),
+        }
+    count = pieces["more-bugs-float64-1"]["count"]
+    assert count["FAIL"] == count["bugs"] > 5
+    assert pieces["more-right-normal"]["count"]["FAIL"] == 0
+    assert pieces["more-bounds-normal"]["wrong"] == 0
+    text = second_set(pieces, grid)
+    assert f"| float64, loss x 1 | {count['bugs']} | {count['bugs']} | 0 | 0 |" in text
+    assert "0 of " in text

@@ -1,0 +1,343 @@
+"""Hints of the gradient checker: each cause is named where it is the cause, and not where a bug only looks like it."""
+
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+
+from npgan.testing import FAIL, check_gradients
+from npgan.testing.explain import evidence, factors, hints, order, paths, places, symmetry, terms
+
+rng = np.random.default_rng(0)
+
+
+def draw(*shape):
+    return rng.standard_normal(shape)
+
+
+def softmax(z):
+    e = np.exp(z - z.max(axis=1, keepdims=True))
+    return e / e.sum(axis=1, keepdims=True)
+
+
+def layer(x, W):
+    return np.tanh(x @ W)
+
+
+def d_layer(dout, x, W):
+    d = dout * (1 - layer(x, W) ** 2)
+    return d @ W.T, x.T @ d
+
+
+def spoilt(change, k=0):
+    """The layer's gradient with a bug at one argument: change(gradient, argument)."""
+
+    def backward(dout, *args):
+        gradients = list(d_layer(dout, *args))
+        gradients[k] = change(gradients[k], args[k])
+        return tuple(gradients)
+
+    return backward
+
+
+def without(a, index):
+    a = a.copy()
+    a[index] = 0
+    return a
+
+
+def times(a, index, by):
+    a = a.copy()
+    a[index] *= by
+    return a
+
+
+def normalise(x):
+    return (x - x.mean(axis=1, keepdims=True)) / np.sqrt(x.var(axis=1, keepdims=True) + 1e-5)
+
+
+def d_normalise(dout, x, mean=1.0, variance=1.0, scale=1.0):
+    s = np.sqrt(x.var(axis=1, keepdims=True) + 1e-5)
+    n = normalise(x)
+    path = mean * dout.mean(axis=1, keepdims=True)
+    return (dout - path - variance * n * (dout * n).mean(axis=1, keepdims=True)) / s**scale
+
+
+def length(x):
+    return np.sqrt((x**2).sum(axis=1, keepdims=True))
+
+
+def recurrent(x, w):
+    h, all_h = np.zeros(x.shape[1]), []
+    for step in x:
+        h = np.tanh(step + w * h)
+        all_h.append(h)
+    return np.array(all_h)
+
+
+def d_recurrent(dout, x, w, steps=99, used=None, over=1.0):
+    h = recurrent(x, w)
+    dx, dw = np.zeros_like(x), np.zeros_like(w)
+    for t in range(len(x)) if used is None else used:
+        g = dout[t]
+        for s in range(t, max(-1, t - steps - 1), -1):
+            a = g * (1 - h[s] ** 2)
+            dx[s] += a
+            dw += a * h[s - 1] if s else 0
+            g = over * a * w
+    return dx, dw
+
+
+def correlate(x, k):
+    return np.stack([x[:, i : i + len(k)] @ k for i in range(x.shape[1] - len(k) + 1)], axis=1)
+
+
+def d_correlate(dout, x, k, flip=False):
+    dx, dk = np.zeros_like(x), np.zeros_like(k)
+    for i in range(dout.shape[1]):
+        dx[:, i : i + len(k)] += dout[:, i, None] * (k[::-1] if flip else k)
+        dk += dout[:, i] @ x[:, i : i + len(k)]
+    return dx, dk
+
+
+def d_padded(dout, x, crop):
+    """Of correlate(x padded by 1 on both sides, KERNEL); right with crop=1."""
+    padded = np.pad(x, ((0, 0), (1, 1)))
+    return d_correlate(dout, padded, KERNEL)[0][:, crop : crop + x.shape[1]]
+
+
+def add_at(dout, E, ids, unbuffered):
+    d = np.zeros_like(E)
+    if unbuffered:
+        np.add.at(d, ids, dout)
+    else:
+        d[ids] += dout
+    return d
+
+
+X, W, SQUARE, PAIR = draw(6, 5), draw(5, 4), draw(5, 5), draw(6, 5)
+V, LONG, KERNEL, SEQUENCE = draw(5, 5), draw(3, 9), draw(3), draw(6, 3)
+WEIGHT = draw(3) * 0.5 + 1
+IDS, LABELS = np.array([1, 4, 1, 0, 6, 4, 1]), np.array([0, 2, 1, 3, 2, 0])
+TABLE, LOGITS = draw(8, 3), draw(6, 4)
+POSITIVE = SQUARE @ SQUARE.T + 5 * np.eye(5)
+relu = lambda x: np.maximum(x, 0)
+cube = lambda x: x**3
+
+
+def cross_entropy(z, labels):
+    return -np.mean(np.log(softmax(z)[np.arange(len(z)), labels]))
+
+
+def d_cross_entropy(z, labels, hot=1.0, by=0):
+    return (softmax(z) - hot * np.eye(4)[(labels + by) % 4]) / len(z), None
+
+
+class Case(NamedTuple):
+    rule: object
+    func: object
+    grad: object
+    args: tuple
+    words: str
+    leaf: int = 0
+    style: str = "dout"
+
+
+RIGHT = {
+    "zero": Case(factors.zero, layer, spoilt(lambda g, x: 0 * g), (X, W), "backward returns zeros"),
+    "sign": Case(factors.factor, layer, spoilt(lambda g, x: -g, 1), (X, W), "the sign is wrong", 1),
+    "batch": Case(factors.factor, lambda x, W: (x @ W).mean(axis=0), lambda d, x, W: (np.tile(d @ W.T, (len(x), 1)), x.T @ np.tile(d, (len(x), 1)) / len(x)), (X, W), "6 times too large"),
+    "size": Case(factors.factor, lambda x: np.mean(x**2), lambda x: 2 * x / len(x), (X,), "5 times too large, and 5 is the length of x along axis 1", 0, "loss"),
+    "product of sizes": Case(factors.factor, lambda x: np.mean(x**2), lambda x: 2 * x, (X,), "30 times too large, and 30 is the size of x", 0, "loss"),
+    "root of a size": Case(factors.factor, lambda x, W: x @ W / np.sqrt(x.shape[1]), lambda d, x, W: (d @ W.T, x.T @ d), (X, W), "sqrt(5) times too large"),
+    "constant": Case(factors.factor, cube, lambda d, x: d * x**2, (X,), "wrong by a constant factor: numeric = 3 x analytic"),
+    "transposed": Case(order.moved, lambda x, W: x @ W, lambda d, x, W: (d @ W.T, d.T @ x), (X, SQUARE), "transposed: numeric = analytic.T", 1),
+    "blocks": Case(order.moved, layer, spoilt(lambda g, W: np.concatenate([g[:, 2:], g[:, :2]], axis=1), 1), (X, W), "blocks 0 and 1 of 2 along axis 1 are swapped", 1),
+    "swapped": Case(order.swapped, lambda a, b: a * b, lambda d, a, b: (d * a, d * b), (X, PAIR), "the gradient of b belongs"),
+    "signs": Case(order.lost_signs, cube, lambda d, x: np.abs(3 * d * x**2), (X,), "the signs are lost"),
+    "shifted": Case(order.shifted, lambda x: correlate(np.pad(x, ((0, 0), (1, 1))), KERNEL), lambda d, x: d_padded(d, x, 0), (LONG,), "a padding is off by one"),
+    "flipped kernel": Case(order.flipped_kernel, correlate, lambda d, x, k: d_correlate(d, x, k, True), (LONG, KERNEL), "a convolution for a correlation"),
+    "transposed map": Case(paths.transposed_jacobian, lambda x: np.cumsum(x, 0) * np.arange(1, 7)[:, None], lambda d, x: np.cumsum(d, 0) * np.arange(1, 7)[:, None], (X,), "instead of its transpose"),
+    "sort": Case(order.permuted, lambda x: np.sort(x), lambda d, x: d, (draw(9),), "the right numbers in the wrong order"),
+    "dout moved": Case(order.moved_dout, lambda x, W: x @ W, lambda d, x, W: (d[::-1] @ W.T, x.T @ d[::-1]), (X, W), "flipped along axis 0", 1),
+    "second path": Case(symmetry.symmetric, lambda A: np.sum(SQUARE * (A + A.T)), lambda A: SQUARE, (V,), "numeric = analytic + analytic.T", 0, "loss"),
+    "triangle": Case(symmetry.symmetric, lambda A: np.sum(np.tril(A) ** 2), lambda A: A + A.T - np.diag(np.diag(A)) + np.diag(np.diag(A)), (POSITIVE,), "func reads only this triangle", 0, "loss"),
+    "x x.T": Case(symmetry.used_twice, lambda x: x @ x.T, lambda d, x: d @ x, (X,), "the argument is used twice"),
+    "label": Case(places.labelled, cross_entropy, lambda z, t: d_cross_entropy(z, t, hot=0.0), (LOGITS, LABELS), "only the entries that labels names", 0, "loss"),
+    "label off by one": Case(places.labelled, cross_entropy, lambda z, t: d_cross_entropy(z, t, by=1), (LOGITS, LABELS), "off by one", 0, "loss"),
+    "one entry": Case(places.one_part, layer, spoilt(lambda g, W: times(g, (2, 1), 3.0), 1), (X, W), "only the entry [2, 1] is wrong", 1),
+    "row": Case(places.one_part, layer, spoilt(lambda g, x: without(g, 5)), (X, W), "only row 5 (an edge) is zero"),
+    "second": Case(places.one_part, layer, spoilt(lambda g, x: without(g, slice(0, None, 2))), (X, W), "every second index along axis 0, from 0 on, is zero"),
+    "repeats": Case(places.repeated_index, lambda E, ids: E[ids], lambda d, E, ids: (add_at(d, E, ids, False), None), (TABLE, IDS), "use np.add.at"),
+    "clipped": Case(places.clipped, cube, lambda d, x: np.clip(3 * d * x**2, -0.5, 0.5), (X,), "clipped at 0.5"),
+    "limit": Case(places.region, lambda x: np.clip(x, -0.7, 0.7), lambda d, x: d, (draw(8, 5),), "only where |x| > 0.7: it should be zero there"),
+    "sign of x": Case(places.region, lambda x: np.where(x > 0, x, 0.3 * x), lambda d, x: d * (x > 0), (X,), "only where x < 0: it is zero there"),
+    "mask": Case(places.masked, lambda x: x.reshape(6, -1, 2).max(2), lambda d, x: np.repeat(d, 2, 1), (draw(6, 8),), "a mask or gate"),
+    "constant added": Case(terms.constant_term, layer, spoilt(lambda g, x: g + 0.25), (X, W), "a constant, 0.25, is added"),
+    "weight decay": Case(terms.added_term, layer, spoilt(lambda g, W: g + 0.01 * W, 1), (X, W), "0.01 x W is added: weight decay", 1),
+    "skip": Case(terms.added_term, lambda x, W: x + layer(x, W), d_layer, (X, SQUARE), "dout is missing"),
+    "softmax path": Case(terms.dropped_along_axis, softmax, lambda d, z: d * softmax(z), (LOGITS,), "a term proportional to y along axis 1"),
+    "mean path": Case(terms.dropped_along_axis, normalise, lambda d, x: d_normalise(d, x, mean=0.0), (X,), "the same along axis 1"),
+    "variance path": Case(terms.dropped_along_axis, normalise, lambda d, x: d_normalise(d, x, variance=0.0), (X,), "the path through the variance"),
+    "averaged": Case(terms.averaged, cube, lambda d, x: 0 * x + (3 * d * x**2).mean(axis=0), (X,), "averaged over it"),
+    "unused dout": Case(paths.ignored_outputs, recurrent, lambda d, x, w: d_recurrent(d, x, w, used=[5]), (SEQUENCE, WEIGHT), "of dout is used; the rest of it is ignored", 1),
+    "cut off": Case(paths.ignored_outputs, recurrent, lambda d, x, w: d_recurrent(d, x, w, steps=1), (SEQUENCE, WEIGHT), "could be a recursion that is cut off", 1),
+    "truncated": Case(paths.dropped_paths, recurrent, lambda d, x, w: d_recurrent(d, x, w, steps=1), (SEQUENCE, WEIGHT), "truncated: effects over more than 1 step"),
+    "across": Case(paths.dropped_paths, softmax, lambda d, z: d * softmax(z) * (1 - softmax(z)), (LOGITS,), "the effects across axis 1 are dropped"),
+    "delta": Case(paths.dropped_paths, softmax, lambda d, z: -softmax(z) * (d * softmax(z)).sum(1, keepdims=True), (LOGITS,), "Kronecker"),
+    "local": Case(factors.local_derivative, np.exp, lambda d, x: d, (X,), "a local derivative is forgotten: numeric = analytic x y"),
+    "std": Case(factors.local_derivative, normalise, lambda d, x: d_normalise(d, x, scale=0.0), (X,), "too many: numeric = analytic / (the standard deviation of x along axis 1)"),
+    "dropout": Case(factors.local_derivative, lambda x, m: x * m, lambda d, x, m: (d, None), (X, (X > 0.2) * 1), "a mask or gate is forgotten: numeric = analytic x m"),
+    "activation": Case(factors.derivative_of_output, layer, lambda d, x, W: (d @ W.T, x.T @ d), (X, W), "at the output: numeric = analytic x (1 - y²)", 1),
+    "norm of all": Case(factors.one_factor_per_call, np.linalg.det, lambda A: np.linalg.inv(A).T, (SQUARE,), "all entries are wrong by one factor", 0, "loss"),
+    "two numbers": Case(paths.through_one_number, lambda x: normalise(np.sin(x)), lambda d, x: d / np.sqrt(np.sin(x).var(1, keepdims=True) + 1e-5) * np.cos(x), (draw(4, 7),), "two numbers for each index of axis 0"),
+    "small": Case(factors.relative_error, layer, spoilt(lambda g, W: g * (1 + 1e-3 * W), 1), (X, W), "the relative error is proportional to W", 1),
+}  # fmt: skip
+
+# What looks alike, and the words that would be false.
+NEAR = {
+    "a constant 3 is no size": Case(None, cube, lambda d, x: d * x**2, (draw(3, 3),), "is the "),
+    "8 of 16 is no half of a size": Case(None, lambda x: 8 * np.sum(x**2), lambda x: 2 * x, (draw(16),), "16", 0, "loss"),
+    "sign in one row": Case(None, layer, spoilt(lambda g, x: times(g, 2, -1)), (X, W), "the sign is wrong"),
+    "zero in one row": Case(None, layer, spoilt(lambda g, x: without(g, 2)), (X, W), "backward returns zeros"),
+    "another permutation": Case(None, layer, spoilt(lambda g, x: g[[2, 0, 1, 4, 5, 3]]), (X, W), "shifted"),
+    "transposed and scaled by rows": Case(None, lambda x, W: x @ W, lambda d, x, W: (d @ W.T, d.T @ x * np.arange(1, 6)), (X, SQUARE), "transposed", 1),
+    "own instead of the other's, squared": Case(None, lambda a, b: a * b, lambda d, a, b: (d * a**2, d * a), (X, PAIR), "swapped"),
+    "kernel reversed in part": Case(None, correlate, lambda d, x, k: d_correlate(d, x, np.array([k[1], k[0], k[2]])), (LONG, KERNEL), "convolution"),
+    "each index, divided": Case(None, lambda E, ids: E[ids], lambda d, E, ids: (add_at(d, E, ids, True) / 2, None), (TABLE, IDS), "add.at"),
+    "one index of those that repeat": Case(None, lambda E, ids: E[ids], lambda d, E, ids: (times(add_at(d, E, ids, True), 1, 0.5), None), (TABLE, IDS), "add.at"),
+    "an error that vanishes with x": Case(None, lambda x: x**2, lambda d, x: 2 * d * x + d * x * np.abs(x) / 10, (X,), "only where"),
+    "rows, not a sign": Case(None, lambda x: x**3, lambda d, x: without(3 * d * x**2, slice(0, 3)), (np.abs(X) * np.array([-1, -1, -1, 1, 1, 1])[:, None],), "only where x"),
+    "a limit that is no clip": Case(None, cube, lambda d, x: np.tanh(3 * d * x**2), (X,), "clipped"),
+    "no label": Case(None, cross_entropy, lambda z, t: (times(d_cross_entropy(z, t)[0], 1, 2.0), None), (LOGITS, LABELS), "labels", 0, "loss"),
+    "a constant for each column": Case(None, layer, spoilt(lambda g, x: g + 0.1 * np.arange(5)), (X, W), "to every entry"),
+    "recursion with another factor": Case(None, recurrent, lambda d, x, w: d_recurrent(d, x, w, over=0.5), (SEQUENCE, WEIGHT), "truncated: "),
+    "softmax over the wrong axis": Case(None, softmax, lambda d, z: softmax(z) * (d - (d * softmax(z)).sum(0)), (SQUARE,), "effects across axis"),
+    "another local derivative": Case(None, np.tanh, lambda d, x: d * (1 - np.tanh(x) ** 2) * np.cos(x + 0.3), (X,), "numeric = analytic"),
+    "an activation inside": Case(None, lambda x, W: layer(x, W) @ W.T, lambda d, x, W: ((d @ W) @ W.T, x.T @ (d @ W) + d.T @ layer(x, W)), (X, W), "at the output"),
+    "a random factor per entry": Case(None, cube, lambda d, x: 3 * d * x**2 * (1.2 + 0.001 * np.sin(1e3 * np.arange(30).reshape(6, 5))), (X,), "factor"),
+    "symmetric with another weight": Case(None, lambda x: x @ x.T, lambda d, x: (d + 0.5 * d.T) @ x, (X,), "used twice"),
+    "one number at one point": Case(None, lambda a: a**2, lambda d, a: d * np.cos(a), (np.array(0.7),), "the local derivative"),
+}  # fmt: skip
+
+
+def hints_of(case):
+    report = check_gradients(case.func, case.grad, case.args, style=case.style)
+    row = report.arguments[case.leaf]
+    assert row.verdict == FAIL, str(report)
+    return row.hints
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("name", RIGHT)
+def test_a_cause_is_named(name, monkeypatch):
+    case = RIGHT[name]
+    found = " | ".join(hints_of(case))
+    assert case.words in found
+    rest = tuple(rule for rule in hints.RULES if rule is not case.rule)
+    monkeypatch.setattr(hints, "RULES", rest)
+    assert case.words not in " | ".join(hints_of(case)), "another rule says it, too"
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("name", NEAR)
+def test_what_only_looks_like_it_is_not_named(name):
+    case = NEAR[name]
+    assert case.words not in " | ".join(hints_of(case))
+
+
+def test_every_rule_has_a_case():
+    assert {case.rule for case in RIGHT.values()} == set(hints.RULES)
+
+
+def counter():
+    calls = [0]
+
+    def func(x):
+        calls[0] += 1
+        return x * calls[0]
+
+    return func
+
+
+def running_mean():
+    kept = [0.0]
+
+    def func(x):
+        kept[0] = 0.9 * kept[0] + 0.1 * x.mean(axis=0)
+        return x - kept[0]
+
+    return func
+
+
+def toggle():
+    calls = [0]
+
+    def func(x):
+        calls[0] += 1
+        return x * (calls[0] % 2)
+
+    return func
+
+
+def noisy():
+    numbers = np.random.default_rng(0)
+    return lambda x: x + numbers.standard_normal(x.shape)
+
+
+def noisy_loss():
+    numbers = np.random.default_rng(0)
+    return lambda x: float(np.sum(x)) * numbers.random()
+
+
+@pytest.mark.parametrize(
+    ("make", "style", "is_state"),
+    [
+        (counter, "dout", True),
+        (running_mean, "dout", True),
+        (toggle, "dout", True),
+        (noisy, "dout", False),
+        (noisy_loss, "loss", False),
+    ],
+)
+def test_state_and_random_numbers_are_told_apart(make, style, is_state):
+    grad = (lambda x: x) if style == "loss" else (lambda d, x: d)
+    fault = check_gradients(make(), grad, (X,), style=style).faults[0]
+    assert ("keeps state between calls" in fault) == is_state
+    assert ("seed its random numbers" in fault) != is_state
+
+
+def test_gradients_that_add_up_are_named():
+    buffer, numbers = np.zeros_like(X), np.random.default_rng(0)
+
+    def adding(d, x):
+        buffer.__iadd__(d)
+        return buffer.copy()
+
+    fault = check_gradients(np.sin, adding, (X,), style="dout").faults[0]
+    assert "the calls add up" in fault
+    noisy = lambda d, x: d * numbers.random()
+    assert "the calls add up" not in check_gradients(np.sin, noisy, (X,), style="dout").faults[0]
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_hints_of_large_arrays_that_are_compared_along_directions():
+    x, W = draw(20, 30), draw(30, 25) * 0.2
+    for change, words in (
+        (lambda g, W: g[::-1], "flipped along axis 0"),
+        (lambda g, W: without(g, 3), "only row 3 is zero"),
+        (lambda g, W: g * (W > 0), "only where W < 0"),
+        (lambda g, W: g - g.mean(axis=0), "the same along axis 0"),
+    ):
+        report = check_gradients(layer, spoilt(change, 1), (x, W), mode="projections")
+        assert words in report["W"].hint
+
+
+def test_a_wrong_argument_leaves_the_budget_to_those_behind_it(monkeypatch):
+    wrong = spoilt(lambda g, x: 1.5 * g)
+    with monkeypatch.context() as patch:
+        patch.setattr(evidence, "make_trials", lambda *args: [])
+        calls = check_gradients(layer, wrong, (X, W)).evaluations
+    report = check_gradients(layer, wrong, (X, W), max_evals=calls)
+    assert (report["x"].verdict, report["W"].verdict) == ("FAIL", "PASS")
+    assert calls < check_gradients(layer, wrong, (X, W)).evaluations

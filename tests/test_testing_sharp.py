@@ -1,0 +1,187 @@
+"""Functions that are sharp at single entries: slopes that have not settled have no error bar."""
+
+import numpy as np
+import pytest
+
+from npgan.testing import FAIL, PASS, check_gradients, numerical_gradient
+from npgan.testing.slopes import richardson, slope
+
+rng = np.random.default_rng(0)
+PADDED = rng.standard_normal((5, 4))
+PADDED[1] = PADDED[3] = 0.0
+AT_ZERO = np.array([0.0, 1.0, -2.0, 0.0, 1e-3, 0.4])
+
+
+def with_constant_row(c):
+    x = rng.standard_normal((5, 4))
+    x[2] = c
+    return x
+
+
+def unit_rows(eps):
+    def forward(x):
+        return x / np.sqrt((x**2).sum(axis=1, keepdims=True) + eps)
+
+    def backward(d, x):
+        s, y = np.sqrt((x**2).sum(axis=1, keepdims=True) + eps), forward(x)
+        return (d - y * (d * y).sum(axis=1, keepdims=True)) / s
+
+    return forward, backward, PADDED
+
+
+def rows_by_norm(eps):
+    def forward(x):
+        return x / (np.sqrt((x**2).sum(axis=1, keepdims=True)) + eps)
+
+    def backward(d, x):
+        r = np.sqrt((x**2).sum(axis=1, keepdims=True))
+        direction = np.where(r > 0, x / np.where(r > 0, r, 1), 0)
+        return d / (r + eps) - direction * (d * x).sum(axis=1, keepdims=True) / (r + eps) ** 2
+
+    return forward, backward, PADDED
+
+
+def layer_norm(eps, c):
+    def forward(x):
+        return (x - x.mean(axis=1, keepdims=True)) / np.sqrt(x.var(axis=1, keepdims=True) + eps)
+
+    def backward(d, x):
+        s, n = np.sqrt(x.var(axis=1, keepdims=True) + eps), forward(x)
+        centred = d - d.mean(axis=1, keepdims=True)
+        return (centred - n * (d * n).mean(axis=1, keepdims=True)) / s
+
+    return forward, backward, with_constant_row(c)
+
+
+def elementwise(func, derivative, x=AT_ZERO):
+    return func, lambda d, x: d * derivative(x), x
+
+
+SHARP = {
+    **{f"unit rows, eps {e:g}": unit_rows(e) for e in (1e-4, 1e-8, 1e-12, 1e-20, 1e-30)},
+    **{f"rows by norm, eps {e:g}": rows_by_norm(e) for e in (1e-4, 1e-8, 1e-12)},
+    **{f"layer norm, eps {e:g}, row of {c:g}": layer_norm(e, c)
+       for e in (1e-5, 1e-8, 1e-12) for c in (0.0, 1.3, -7.7)},
+    **{f"x / sqrt(x² + {e:g})": elementwise(lambda x, e=e: x / np.sqrt(x**2 + e), lambda x, e=e: e / (x**2 + e) ** 1.5)
+       for e in (1e-6, 1e-12, 1e-20)},
+    **{f"a / (a + {e:g})": elementwise(lambda a, e=e: a / (a + e), lambda a, e=e: e / (a + e) ** 2, np.abs(AT_ZERO))
+       for e in (1e-3, 1e-9, 1e-12)},
+    # not among those that were reported:
+    "tanh(1e9 x)": elementwise(lambda x: np.tanh(1e9 * x), lambda x: 1e9 * (np.abs(1e9 * x) < 300) / np.cosh(np.clip(1e9 * x, -300, 300)) ** 2),
+    "arctan(1e10 x)": elementwise(lambda x: np.arctan(1e10 * x), lambda x: 1e10 / (1 + (1e10 * x) ** 2)),
+    "log(x + 1e-10)": elementwise(lambda x: np.log(x + 1e-10), lambda x: 1 / (x + 1e-10), np.abs(AT_ZERO)),
+    "sqrt(x + 1e-12)": elementwise(lambda x: np.sqrt(x + 1e-12), lambda x: 0.5 / np.sqrt(x + 1e-12), np.abs(AT_ZERO)),
+    "sqrt(x² + 1e-16)": elementwise(lambda x: np.sqrt(x**2 + 1e-16), lambda x: x / np.sqrt(x**2 + 1e-16)),
+    "huber of 1e-8": elementwise(lambda x: np.where(np.abs(x) < 1e-8, x * x / 2e-8, np.abs(x) - 5e-9), lambda x: np.clip(x * 1e8, -1, 1)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SHARP)
+@pytest.mark.parametrize("mode", ["elements", "projections"])
+def test_sharp_at_zeros(name, mode):
+    func, right, x = SHARP[name]
+    report = check_gradients(func, right, (x,), style="dout", mode=mode)
+    assert report.verdict == PASS, str(report)
+    at = np.unravel_index(np.argmax(np.abs(right(rng.standard_normal(x.shape), x))), x.shape)
+
+    def wrong(d, x):
+        g = right(d, x)
+        g[at] *= 1.5
+        return g
+
+    spoilt = check_gradients(func, wrong, (x,), style="dout", mode=mode)
+    assert spoilt.verdict == FAIL, str(spoilt)
+
+
+@pytest.mark.parametrize("name", SHARP)
+@pytest.mark.parametrize("method", ["auto", "differences"])
+def test_the_bound_holds_where_a_function_is_sharp(name, method):
+    func, right, x = SHARP[name]
+    assert_bound_holds(func, right, x, method)
+
+
+def assert_bound_holds(func, right, x, method="auto", known=1.0):
+    dout = rng.standard_normal(np.shape(func(x)))
+    gradient, bound = numerical_gradient(func, x, dout=dout, method=method)
+    error = np.abs(gradient - right(dout, x))
+    assert np.all((error <= bound) | np.isinf(bound)), f"{error} > {bound}"
+    assert np.mean(np.isfinite(bound)) >= known
+
+
+@pytest.mark.parametrize("w", [1.0, 1e2, 1e4, 1e6])
+@pytest.mark.parametrize("method", ["auto", "differences"])
+def test_the_bound_holds_for_every_entry(w, method):
+    x = rng.standard_normal(12)
+    near = 0.5 + x / w
+    powers = np.array([0.0, 1e-9, -1e-6, 1e-3, 0.3, 2.0])
+    wide = 10 ** rng.uniform(-8, 6, 20)
+    for func, derivative, at in (
+        (lambda x: np.sin(w * x), lambda x: w * np.cos(w * x), x),
+        (lambda x: x + np.sin(w * x) / w**1.5, lambda x: 1 + np.cos(w * x) / w**0.5, x),
+        (lambda x: np.tanh(w * (x - 0.5)), lambda x: w / np.cosh(w * (x - 0.5)) ** 2, near),
+        (lambda x: np.exp(-((w * (x - 0.5)) ** 2)), lambda x: -2 * w * w * (x - 0.5) * np.exp(-((w * (x - 0.5)) ** 2)), near),
+        (lambda x: x * np.abs(x) ** 1.5, lambda x: 2.5 * np.abs(x) ** 1.5, powers),
+        (lambda x: np.abs(x) ** 1.5, lambda x: 1.5 * np.abs(x) ** 0.5 * np.sign(x), powers),
+        (lambda x: w / x, lambda x: -w / x**2, wide),
+        (lambda x: w * np.sqrt(x), lambda x: 0.5 * w / np.sqrt(x), wide),
+    ):  # fmt: skip
+        assert_bound_holds(func, lambda d, x, f=derivative: d * f(x), at, method, known=0.5)
+
+
+@pytest.mark.parametrize("distance", 10.0 ** -np.arange(1, 12, 2))
+def test_the_bound_holds_near_kinks(distance):
+    x = distance * np.array([1.0, -1.0, 3.0, -0.3, 1e3])
+    for func, derivative in (
+        (np.abs, np.sign),
+        (lambda x: np.maximum(x, 0), lambda x: 1.0 * (x > 0)),
+    ):
+        assert_bound_holds(func, lambda d, x, f=derivative: d * f(x), x, known=0.0)
+
+
+def test_slopes_that_grow_have_no_error_bar():
+    steps = 2.0 ** np.array([-7, -11, -15, -19])
+    for values in (1 / steps, 1 + 1e-6 / steps, steps**-0.5, -np.log(steps)):
+        assert richardson.best_entry(steps, values, 1e-16 / steps)[1] == np.inf
+    for values in (1 + steps, 1 + steps**2, 1 + steps**0.5, 1 + 0 * steps):
+        assert richardson.best_entry(steps, values, 1e-16 / steps)[1] < 0.01
+
+
+def test_a_smooth_function_is_no_kink():
+    """|x| rounded off over 1e-8: what a kink would allow is wrong here."""
+    x = np.array([0.0, 1.0, -2.0, 0.0])
+    func = lambda x: np.sqrt(x**2 + 1e-16)
+    for at_0, expected in ((0.0, PASS), (0.5, FAIL), (1.0, FAIL)):
+        grad = lambda d, x, at=at_0: d * np.where(x == 0, at, x / func(x))
+        report = check_gradients(func, grad, (x,), style="dout")
+        assert report.verdict == expected, str(report)
+
+
+# ---- each part taken out ----
+
+
+def settled_always(patch):
+    patch.setattr(richardson, "unsettled_change", lambda *a: np.inf)
+
+
+def no_finer_steps(patch):
+    for is_coarse in (False, True):
+        patch.setitem(slope.STEPS, ("fine", is_coarse), slope.STEPS["wide", is_coarse])
+
+
+def kinks_never_vanish(patch):
+    patch.setattr(slope, "remaining", lambda jump, finer: jump)
+
+
+@pytest.mark.parametrize(
+    ("removal", "test", "given"),
+    [
+        (settled_always, test_the_bound_holds_where_a_function_is_sharp, ("unit rows, eps 1e-20", "differences")),
+        (settled_always, test_slopes_that_grow_have_no_error_bar, ()),
+        (no_finer_steps, test_sharp_at_zeros, ("tanh(1e9 x)", "elements")),
+        (kinks_never_vanish, test_a_smooth_function_is_no_kink, ()),
+    ],
+)  # fmt: skip
+def test_a_part_taken_out_is_missed(removal, test, given, monkeypatch):
+    removal(monkeypatch)
+    with pytest.raises(AssertionError):
+        test(*given)
