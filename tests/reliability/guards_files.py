@@ -17,7 +17,7 @@ OLD = "tests/test_checkpoint.py -k "
 NEVER = "if False:"
 
 # (file, text, what stands in its place, tests)
-GUARDS_FILES = [
+GUARDS = [
     # ---- data ----
     (NUMPY, "if expected != held or min(shape, default=0) < 0 or not counted:", NEVER, BOMBS + "test_absurd_header"),
     (NUMPY, " or not counted:", ":", F1 + "nothing"),
