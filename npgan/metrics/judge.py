@@ -228,18 +228,6 @@ class Judge:
         return f"Judge({self.title}: {known}, {self.accuracy:.2%} right)"
 
 
-@contextmanager
-def unpacked(path: Path) -> Iterator[Path]:
-    """A judge's file in the package; a copy of it where npgan is imported from a zip file."""
-    if path.parent.is_dir():
-        yield path
-        return
-    from importlib import resources
-
-    with resources.as_file(resources.files(__package__) / "judges" / path.name) as file:
-        yield file
-
-
 def check_bounds(bounds: dict[str, Any], classes: int) -> None:
     """Raise KeyError or ValueError if these are not the scores that every evaluation needs.
 
@@ -260,6 +248,18 @@ def check_bounds(bounds: dict[str, Any], classes: int) -> None:
         values = np.asarray([scores[key] for key in NUMBERS] + list(scores["histogram"]))
         if values.dtype.kind not in "iuf":
             raise ValueError(f"the scores of {name} are not all numbers")
+
+
+@contextmanager
+def unpacked(path: Path) -> Iterator[Path]:
+    """A judge's file in the package; a copy of it where npgan is imported from a zip file."""
+    if path.parent.is_dir():
+        yield path
+        return
+    from importlib import resources
+
+    with resources.as_file(resources.files(__package__) / "judges" / path.name) as file:
+        yield file
 
 
 def judge_layers(sizes: Sequence[int], rng: Seed = None) -> list[Layer]:

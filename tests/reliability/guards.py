@@ -6,9 +6,9 @@ that the named tests fail.
 
 from typing import NamedTuple
 
+import guards_files
 import guards_runs
 import guards_system
-from guards_files import GUARDS_FILES
 
 
 class Guard(NamedTuple):
@@ -20,5 +20,4 @@ class Guard(NamedTuple):
     tests: str
 
 
-ROWS = [*GUARDS_FILES, *guards_runs.GUARDS, *guards_system.GUARDS]
-GUARDS = [Guard(*row) for row in ROWS]
+GUARDS = [Guard(*row) for part in (guards_files, guards_runs, guards_system) for row in part.GUARDS]
