@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from npgan.testing import FAIL, PASS, check_gradients, numerical_gradient
-from npgan.testing.slopes import richardson, slope
+from npgan.testing.slopes import noise, richardson, slope
 
 rng = np.random.default_rng(0)
 PADDED = rng.standard_normal((5, 4))
@@ -156,7 +156,73 @@ def test_a_smooth_function_is_no_kink():
         assert report.verdict == expected, str(report)
 
 
+# ---- error bars ----
+
+# Errors of central differences, their steps (in powers of two) and their noise, as they were met:
+# two steps agree by chance, the second with far more noise; a sum of two terms is flat where its
+# sign changes; the two largest steps agree; the rounding errors of a mean add up.
+MET = {
+    "a noisy neighbour": ([-7, -11, -15, -19], [2.198e-5, 8.58838635e-8, 3.57549e-10, -3.21692e-10], 1.1e-13),
+    "a change of sign": (np.arange(1, -6, -1), [1.97e-3, 3.95e-4, -1.464e-5, -1.762e-5, -5.41e-6, -1.54e-6, 5.9e-7], 3.2e-8),
+    "the largest steps": (np.arange(1, -6, -1), [8.282e-6, 7.629e-6, 2.478e-6, 8.83e-7, 2.48e-7, 2.9e-8, -4.33e-7], 9.7e-8),
+    "one rounding error for many": (np.arange(1, -9, -1), [0.14472, -0.16552, -0.05798, -0.0149, -0.00425, -0.0042, 0.00223, 0.00605, 0.02774, -0.02531], 1.7e-5),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", MET)
+def test_the_error_bar_holds_where_two_steps_agree_by_chance(name):
+    powers, errors, noise = MET[name]
+    steps = 2.0 ** np.array(powers)
+    value, error, _ = richardson.best_entry(steps, np.array(errors), noise * steps[0] / steps)
+    assert abs(value) <= 4 * error < np.inf
+
+
+@pytest.mark.parametrize("seed", range(20, 30))
+def test_slopes_that_grow_until_rounding_hides_it(seed):
+    x, dout = (
+        np.array([0.0, 1e-9, -1e-6, 1e-3, 0.3, 2.0]),
+        np.random.default_rng(seed).normal(size=6),
+    )
+    gradient, bound = numerical_gradient(lambda x: np.abs(x) ** 1.5, x, dout=dout)
+    error = np.abs(gradient - dout * 1.5 * np.abs(x) ** 0.5 * np.sign(x))
+    assert np.all((error <= bound) | np.isinf(bound)), f"{error} > {bound}"
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_arguments_that_are_read_in_float32(seed):
+    """What the outputs are computed in shows no rounding; what is read into it does."""
+    A = np.random.default_rng(seed).standard_normal((4, 4)).astype(np.float32)
+    read = lambda A: np.float64(np.asarray(A, np.float32))
+    slope = lambda A: np.linalg.inv(np.eye(4) * 9 + read(A)).T
+    for func, right in (
+        (lambda A: np.linalg.slogdet(np.eye(4) * 9 + read(A))[1], slope),
+        (lambda A: np.sum(read(A) ** 3), lambda A: 3 * read(A) ** 2),
+    ):
+        assert check_gradients(func, right, A).verdict == PASS
+        assert check_gradients(func, lambda A, g=right: 1.02 * g(A), A).verdict == FAIL
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_inputs_of_a_spectrum_that_are_read_in_float32(seed):
+    """The first number that changes is the one that is rounded finest."""
+    A = np.random.default_rng(seed).standard_normal((4, 4)).astype(np.float32)
+
+    def squares(A):
+        B = np.float64(np.float32(A))
+        return np.linalg.eigvalsh(B @ B.T)
+
+    def backward(d, A):
+        v = np.linalg.eigh(np.float64(A) @ np.float64(A).T)[1]
+        return 2 * (v * d) @ v.T @ np.float64(A)
+
+    assert check_gradients(squares, backward, A, style="dout").verdict == PASS
+
+
 # ---- each part taken out ----
+
+
+def no_unevenness(patch):
+    patch.setattr(noise, "unevenness", lambda outputs, start: 0.0)
 
 
 def settled_always(patch):
@@ -178,6 +244,7 @@ def kinks_never_vanish(patch):
         (settled_always, test_the_bound_holds_where_a_function_is_sharp, ("unit rows, eps 1e-20", "differences")),
         (settled_always, test_slopes_that_grow_have_no_error_bar, ()),
         (no_finer_steps, test_sharp_at_zeros, ("tanh(1e9 x)", "elements")),
+        (no_unevenness, test_inputs_of_a_spectrum_that_are_read_in_float32, (0,)),
         (kinks_never_vanish, test_a_smooth_function_is_no_kink, ()),
     ],
 )  # fmt: skip

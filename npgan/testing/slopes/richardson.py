@@ -12,10 +12,6 @@ from itertools import islice
 
 import numpy as np
 
-from ..problem.arrays import rms
-
-# Of changes and their noise: where it is larger the changes are no noise.
-LARGEST_EXCESS = 10.0
 # (order, index of the smallest step used): which entry of the table.
 Entry = tuple[int, int]
 
@@ -38,7 +34,6 @@ def best_entry(
     """(value, error, which) of the entry of the table whose error is smallest; orders 0 to 2."""
     best: tuple[float, float, Entry] = (float(values[-1]), np.inf, (0, len(values) - 1))
     unsettled, sizes = unsettled_change(values, noise), steps.tolist()
-    noise = noise * excess_of_noise(values, noise)
     # By how much smaller steps may still change a value: less from step to step where it converges.
     slack = 10 * noise[1:] + 2 * np.minimum.accumulate(np.abs(np.diff(values)))
     smaller = list(zip(values[1:].tolist(), slack.tolist(), strict=True))
@@ -72,20 +67,6 @@ def best_entry(
 def part_left(ratio: float) -> float:
     """The error of a value in units of its change from steps that are larger by this ratio."""
     return max(1e-2, 1 / (ratio**2 - 1))
-
-
-def excess_of_noise(values: np.ndarray, noise: np.ndarray) -> float:
-    """By how much the changes at the finest steps exceed their noise, where they look like noise.
-
-    The rounding errors of many outputs may have one cause, such as that of a mean, and then add up.
-    """
-    changes = np.abs(np.diff(values))
-    grows = changes[1:] > changes[:-1]
-    first = len(changes) - int(np.argmin(np.append(grows[::-1], False)))
-    ratios = changes[first:][-4:] / np.hypot(noise[1:], noise[:-1])[first:][-4:]
-    if not ratios.size or ratios.max() > LARGEST_EXCESS:
-        return 1.0
-    return max(1.0, float(rms(ratios)))
 
 
 def unsettled_change(values: np.ndarray, noise: np.ndarray) -> float:
