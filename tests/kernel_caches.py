@@ -51,7 +51,7 @@ def complete_cache():
 
 
 @pytest.fixture
-def warm(tmp_path, complete_cache):
+def cached(tmp_path, complete_cache):
     """A folder whose cache is a copy of the complete one."""
     unfinished = shutil.ignore_patterns("*.tmp.*")  # another process may be writing
     shutil.copytree(complete_cache, tmp_path / "cache", ignore=unfinished)

@@ -778,7 +778,9 @@ def test_help_names_every_command(capsys):
     out, err = capsys.readouterr()
     assert (exit.value.code, err) == (0, "")
     names = re.findall(r"^    (\w+)", out, re.M)
-    assert sorted(names) == ["bench", "evaluate", "gradcheck", "info", "noise", "sample", "train"]
+    assert sorted(names) == [
+        "bench", "evaluate", "exercises", "export", "gradcheck", "info", "noise", "sample", "train",
+    ]  # fmt: skip
 
 
 @pytest.mark.skipif(os.name != "posix", reason="pipes of Unix")
@@ -895,11 +897,13 @@ def test_a_real_sigterm_in_a_process_that_ignores_ctrl_c(zoo, tmp_path):
 
 
 IMPORTS = """
-import signal, sys
+import signal, sys, weakref
+def interrupt(_=None):
+    signal.raise_signal(signal.SIGINT)
 class Interrupt:
     def find_spec(self, name, path=None, target=None):
         if name == sys.argv[1]:
-            signal.raise_signal(signal.SIGINT)
+            WHERE
 sys.meta_path.insert(0, Interrupt())
 signal.signal(signal.SIGINT, signal.default_int_handler)
 from npgan.cli import main
@@ -907,10 +911,23 @@ sys.exit(main(["noise", "--out", sys.argv[2]]))
 """
 
 
-@pytest.mark.parametrize("module", ["npgan.cli.run", "npgan.cli.arguments", "numpy", "PIL.Image"])
+@pytest.mark.parametrize(
+    "module",
+    ["npgan.training.signals", "npgan.cli.run", "npgan.cli.arguments", "numpy", "PIL.Image"],
+)
 def test_ctrl_c_during_the_imports_costs_no_traceback(module, tmp_path):
     picture = tmp_path / "a.png"
-    assert run("-c", IMPORTS, module, picture) == (130, "", "")
+    code = IMPORTS.replace("WHERE", "interrupt()")
+    assert run("-c", code, module, picture) == (130, "", "")
+    assert not picture.exists()
+
+
+@pytest.mark.parametrize("module", ["npgan.cli.run", "argparse", "npgan.cli.arguments", "numpy"])
+def test_ctrl_c_in_a_callback_of_an_import_is_not_lost(module, tmp_path):
+    """Python prints an exception in such a callback, as its import lock has one, and goes on."""
+    picture = tmp_path / "a.png"
+    code = IMPORTS.replace("WHERE", "weakref.finalize(Interrupt(), interrupt)")
+    assert run("-c", code, module, picture) == (130, "", "")
     assert not picture.exists()
 
 

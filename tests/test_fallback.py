@@ -42,9 +42,9 @@ def test_asked_for_by_name_compiled_kernels_that_do_not_work_are_an_error(tmp_pa
     assert "do not work here" in child(tmp_path, code)[0]
 
 
-def test_the_environment_chooses(warm):
-    assert child(warm, NPGAN_KERNELS="reference") == ("reference", [])
-    out, err = child(warm, NPGAN_KERNELS="fast")
+def test_the_environment_chooses(cached):
+    assert child(cached, NPGAN_KERNELS="reference") == ("reference", [])
+    out, err = child(cached, NPGAN_KERNELS="fast")
     assert out == "compiled"
     assert any("NPGAN_KERNELS=fast ignored" in line for line in err)
 
@@ -56,20 +56,22 @@ def test_the_environment_chooses(warm):
         ({"NPGAN_KERNELS": "compiled", "NUMBA_DISABLE_JIT": "1"}, "NUMBA_DISABLE_JIT is set"),
     ],
 )
-def test_info_tells_even_where_something_is_wrong(warm, environment, words):
-    out, err = child(warm, "from npgan.cli import main\nassert main(['info']) == 0", **environment)
+def test_info_tells_even_where_something_is_wrong(cached, environment, words):
+    out, err = child(
+        cached, "from npgan.cli import main\nassert main(['info']) == 0", **environment
+    )
     assert re.search(r"^kernels +\w+$", out, re.M)
     assert any(words in line for line in err)
 
 
-def test_the_first_compile_says_so_and_the_next_start_is_silent(warm):
-    for file in files_of(warm, QUICK):
+def test_the_first_compile_says_so_and_the_next_start_is_silent(cached):
+    for file in files_of(cached, QUICK):
         file.unlink()
-    out, err = child(warm)
+    out, err = child(cached)
     assert out == "compiled"
     assert len(err) == 1
     assert "compiling" in err[0]
-    assert child(warm) == ("compiled", [])
+    assert child(cached) == ("compiled", [])
 
 
 def flipped(content, numbers):
@@ -91,19 +93,19 @@ DAMAGE = {
 
 
 @pytest.mark.parametrize("damage", DAMAGE)
-def test_a_damaged_cache_costs_one_warning_and_is_repaired(warm, damage):
-    numbers, intact = random.Random(damage), child(warm, RESULTS)
+def test_a_damaged_cache_costs_one_warning_and_is_repaired(cached, damage):
+    numbers, intact = random.Random(damage), child(cached, RESULTS)
     assert intact[1] == []
-    files = files_of(warm, QUICK)
+    files = files_of(cached, QUICK)
     for file in files:
         file.write_bytes(DAMAGE[damage](file.read_bytes(), numbers))
-    out, err = child(warm, RESULTS)
+    out, err = child(cached, RESULTS)
     assert out == intact[0]
     assert len([line for line in err if "npgan: warning" in line]) == 1, err
     assert "the cache of compiled kernels has a damaged file" in err[0]
     assert len(err) == 2  # that it is compiling
-    assert child(warm, RESULTS) == intact
-    assert set(files_of(warm, QUICK)) == set(files)
+    assert child(cached, RESULTS) == intact
+    assert set(files_of(cached, QUICK)) == set(files)
 
 
 @pytest.fixture
@@ -206,15 +208,15 @@ print(status, kernels.active)
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 @pytest.mark.parametrize("delay", [0, 0.1, 0.6])
-def test_a_child_forked_during_the_first_call_of_another_thread_does_not_hang(warm, delay):
+def test_a_child_forked_during_the_first_call_of_another_thread_does_not_hang(cached, delay):
     code = FORK.replace("NAME", "'compiled_kernels'").replace("DELAY", str(delay))
-    out, _ = child(warm, code, PYTHONWARNINGS="ignore")
+    out, _ = child(cached, code, PYTHONWARNINGS="ignore")
     assert out == "0 compiled"
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
-def test_a_child_forked_while_another_thread_compiles_does_not_hang(warm):
-    for file in files_of(warm, QUICK):
+def test_a_child_forked_while_another_thread_compiles_does_not_hang(cached):
+    for file in files_of(cached, QUICK):
         file.unlink()
     code = """
 import os, sys, threading, time
@@ -246,7 +248,7 @@ else:
 thread.join()
 print(status)
 """
-    assert child(warm, code, PYTHONWARNINGS="ignore")[0] == "0"
+    assert child(cached, code, PYTHONWARNINGS="ignore")[0] == "0"
 
 
 def test_threads_that_meet_at_the_first_call_cost_one_warning(tmp_path):

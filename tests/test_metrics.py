@@ -258,6 +258,18 @@ def test_a_shipped_judge_that_has_changed_is_refused(tmp_path, monkeypatch):
         (lambda arrays, meta: arrays.pop("theta"), "theta is missing"),
         (lambda arrays, meta: arrays.update(theta=arrays["theta"][1:]), "finite numbers"),
         (lambda arrays, meta: arrays["theta"].fill(np.nan), "finite numbers"),
+        (lambda arrays, meta: meta.update(shape=[28]), "784 pixels"),
+        (lambda arrays, meta: meta.update(shape=[28, 28, 1, 1]), "784 pixels"),
+        (lambda arrays, meta: meta.update(shape=[27, 28]), "784 pixels"),
+        (lambda arrays, meta: meta["bounds"].pop("near"), "near is missing"),
+        (lambda arrays, meta: meta["bounds"].update(near=1.0), "10 finite distances"),
+        (lambda arrays, meta: meta["bounds"].update(near=["x"] * 10), "10 finite distances"),
+        (lambda arrays, meta: meta["bounds"].update(near=[np.nan] * 10), "10 finite distances"),
+        (lambda arrays, meta: meta["bounds"].update(real=[1]), "scores of real"),
+        (lambda arrays, meta: meta["bounds"].update(noise="x"), "scores of noise"),
+        (lambda arrays, meta: meta["bounds"]["real"].pop("kl"), "kl is missing"),
+        (lambda arrays, meta: meta["bounds"]["real"].update(kl="x"), "not all numbers"),
+        (lambda arrays, meta: meta["bounds"]["noise"].update(histogram=3), "not iterable"),
     ],
 )
 def test_a_file_that_is_no_judge_is_refused(change, said, tmp_path):

@@ -17,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import weakref
 from pathlib import Path
 from typing import IO, Any
 
@@ -62,6 +63,8 @@ class Child:
             stdout=subprocess.PIPE,
             stderr=self.errors,
         )
+        # Whatever happens to this object, also Ctrl-C at any moment, no stopped process stays.
+        weakref.finalize(self, kill, self.process)
         # XLA has no other setting for one thread.
         if threads == 1 and hasattr(os, "sched_setaffinity"):
             os.sched_setaffinity(self.process.pid, {max(os.sched_getaffinity(0))})
@@ -109,6 +112,13 @@ class Child:
             self.process.kill()
             self.process.communicate()
         self.errors.close()
+
+
+def kill(process: subprocess.Popen[str]) -> None:
+    """End a process at once, if it has not ended."""
+    if process.poll() is None:
+        process.kill()
+        process.wait()
 
 
 def peak_memory() -> float | None:

@@ -23,8 +23,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         The exit code. Wrong arguments raise SystemExit with code 2, as argparse does.
     """
     try:
-        from .run import run  # here, so that Ctrl-C during the imports costs no traceback
+        # The imports are here, so that Ctrl-C during them costs no traceback, and it only sets a
+        # flag: Python would print what is raised in a callback of its import lock, and go on.
+        from ..training.signals import interruptible
 
-        return run(argv)
+        with interruptible() as interrupted:
+            from .run import run
+        return 130 if interrupted() else run(argv)
     except KeyboardInterrupt:
         return 130

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import warnings
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from .base import DataError, listing
+from .packing import RATIO, is_implausible
 from .scales import warn
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 SUFFIXES = {".png", ".jpg", ".jpeg"}
 OTHER_IMAGES = {
@@ -75,6 +80,13 @@ def read_folder(files: list[Path]) -> npt.NDArray[np.uint8]:
         If a file is unreadable, transparent, or of another size or mode than the first one.
     """
     first = _read_image(files[0])
+    size, held = len(files) * first.size, sum(path.stat().st_size for path in files)
+    if is_implausible(size, held):
+        raise DataError(
+            f"{files[0].parent}: {len(files):,} images of {_describe(first)}, {size:,} bytes, in "
+            f"files of {held:,}; more than {RATIO} to 1 is probably damage. If it is right, save "
+            "them as .npy"
+        )
     images = np.empty((len(files), *first.shape), np.uint8)
     images[0] = first
     for i, path in enumerate(files[1:], start=1):
@@ -97,27 +109,35 @@ def _read_image(path: Path) -> npt.NDArray[np.uint8]:
             "reading PNG and JPEG files needs Pillow; try: pip install pillow"
         ) from None
     try:
+        # Pillow warns of large images, which are refused, and of EXIF data that are damaged.
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Pillow's of large images, which are refused below
-            opened = Image.open(path, formats=("PNG", "JPEG"))
-        with opened as image:
-            if image.width * image.height > MOST_PIXELS:  # before anything is decoded
-                raise DataError(
-                    f"{path.name} is {image.height} x {image.width} pixels; at most "
-                    f"{MOST_PIXELS:,} pixels are read; scale the images down first"
-                )
-            if image.mode not in MODES or "transparency" in image.info:
-                kind = image.mode if image.mode not in MODES else "transparent"
-                raise DataError(
-                    f"{path.name} is {kind}; expected greyscale or RGB of 8 bits, without "
-                    "transparency; convert it first"
-                )
-            pixels = np.asarray(image.convert(MODES[image.mode]))
-            return turned_upright(pixels, image.getexif().get(ORIENTATION, 1))
+            warnings.simplefilter("ignore")
+            with Image.open(path, formats=("PNG", "JPEG")) as image:
+                check_kind(path.name, image)
+                pixels = np.asarray(image.convert(MODES[image.mode]))
+                return turned_upright(pixels, image.getexif().get(ORIENTATION, 1))
     except DataError:
         raise
     except Exception as error:  # Pillow's decoders raise many types on a damaged file
         raise DataError(f"{path.name}: cannot read it as PNG or JPEG ({error})") from None
+
+
+def check_kind(name: str, image: Image.Image) -> None:
+    """Raise DataError for an image that is not read, before anything of it is decoded."""
+    if image.width * image.height > MOST_PIXELS:
+        raise DataError(
+            f"{name} is {image.height} x {image.width} pixels; at most "
+            f"{MOST_PIXELS:,} pixels are read; scale the images down first"
+        )
+    if image.mode not in MODES or "transparency" in image.info:
+        kind = image.mode if image.mode not in MODES else "transparent"
+        raise DataError(
+            f"{name} is {kind}; expected greyscale or RGB of 8 bits, without "
+            "transparency; convert it first"
+        )
+    # A JPEG of several images, as cameras write it, holds previews of the first one.
+    if image.format == "PNG" and getattr(image, "is_animated", False):
+        raise DataError(f"{name} is an animation; save the frames that you want as files")
 
 
 def turned_upright(pixels: npt.NDArray[np.uint8], orientation: int) -> npt.NDArray[np.uint8]:

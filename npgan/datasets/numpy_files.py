@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
 
 from .base import DataError, listing
+from .idx import LARGEST
 from .packing import check_packed
 
 HEADERS = {
@@ -47,11 +48,11 @@ class Archive:
         If it holds no arrays, or two of one name.
     """
 
-    def __init__(self, path: Path, file: IO[bytes]) -> None:
-        import zipfile
+    def __init__(self, path: Path, file: BinaryIO) -> None:
+        from ..files.zips import open_zip
 
         self.path, self.size = path, path.stat().st_size
-        self.zip = zipfile.ZipFile(file)
+        self.zip = open_zip(file)
         members = [info for info in self.zip.infolist() if info.filename.endswith(".npy")]
         self.members = {info.filename.removesuffix(".npy"): info for info in members}
         if not members:
@@ -87,7 +88,9 @@ def _check_header(file: IO[bytes], size: int, where: str) -> None:
             f"{where}: cannot read it as .npy: it holds objects, and allow_pickle=False"
         )
     expected, held = math.prod(shape) * dtype.itemsize, size - file.tell()
-    if expected != held or min(shape, default=0) < 0:
+    # NumPy has no array whose axes together are larger, even if it holds no bytes.
+    counted = dtype.itemsize and math.prod(n or 1 for n in shape) * dtype.itemsize <= LARGEST
+    if expected != held or min(shape, default=0) < 0 or not counted:
         raise DataError(
             f"{where}: cannot read it as .npy: its header says {expected:,} bytes (shape "
             f"{shape!s:.60}), the file holds {held:,}; it is damaged, copy or save it again"

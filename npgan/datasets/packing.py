@@ -8,13 +8,18 @@ HARMLESS = 64 << 20  # bytes that may be unpacked from a file of any size; MNIST
 RATIO = 100  # images are at most this much longer than their compressed file; MNIST has 5
 
 
-def check_packed(size: int, packed: int, where: str) -> None:
-    """Raise DataError if a compressed file of `packed` bytes promises implausibly many.
+def is_implausible(size: int, packed: int) -> bool:
+    """Whether a compressed file of `packed` bytes can hardly hold so many.
 
     Deflate shortens zeros by up to 1032 to 1, so a file of 4 MB can fill 4 GB of memory; images
     shorten by far less.
     """
-    if size > max(HARMLESS, RATIO * packed):
+    return size > max(HARMLESS, RATIO * packed)
+
+
+def check_packed(size: int, packed: int, where: str) -> None:
+    """Raise DataError if a compressed file of `packed` bytes promises implausibly many."""
+    if is_implausible(size, packed):
         raise DataError(
             f"{where}: its header says {size:,} bytes, in a compressed file of {packed:,}; more "
             f"than {RATIO} to 1 is probably damage. If it is right, save it uncompressed"

@@ -84,17 +84,19 @@ def load(path: str | os.PathLike[str], split: str = "train") -> Images:
     >>> load("mnist", "test").images.shape
     (10000, 784)
     """
-    if not isinstance(path, str | os.PathLike):
+    if not isinstance(path, str | os.PathLike) or not isinstance(os.fspath(path), str):
         kind = type(path).__name__
         raise DataError(f"load takes the name of a file or folder, got {kind}; fit takes arrays")
     if os.fspath(path) == "mnist":
         return mnist(split)
     check_split(split)
-    where = Path(path).expanduser()
     try:
+        where = Path(path).expanduser()
         found = _find(where, split)
     except OSError as error:
         raise DataError(f"{path}: cannot read it ({error.strerror or error})") from None
+    except RuntimeError as error:  # of a ~name that is nobody's
+        raise DataError(f"{path}: cannot read it ({error})") from None
     except MemoryError:
         raise DataError(f"{path}: larger than the memory that is free; give fewer images") from None
     sets = [(as_rows(images, name), labels, name) for images, labels, name in found]
@@ -200,7 +202,9 @@ def _read_idx_pair(path: Path) -> Found:
         )
     name = path.name.removesuffix(".gz").replace("images", "labels").replace("idx3", "idx1")
     candidates = [path.with_name(name), path.with_name(name + ".gz")]
-    labels = next((p for p in candidates if p.name != path.name and p.is_file()), None)
+    labels = next((p for p in candidates if p.name != path.name and os.path.lexists(p)), None)
+    if labels is not None and not labels.is_file():
+        raise DataError(f"{labels}: no regular file of labels (a broken link, a pipe?); remove it")
     return images, None if labels is None else read_idx(labels), path.name
 
 

@@ -28,6 +28,7 @@ from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from .atomic import atomic_write, exists
+from .zips import open_zip
 
 FORMAT = 1
 DIGEST = re.compile(r', "sha256": "([0-9a-f]{64})"\}\Z')
@@ -105,7 +106,7 @@ def load(path: str | os.PathLike[str]) -> tuple[dict[str, AnyArray], dict[str, A
 
 def read_arrays(file: BinaryIO) -> dict[str, AnyArray]:
     """The arrays of an .npz file, by name. It reads no more bytes than the file has."""
-    with zipfile.ZipFile(file) as archive:
+    with open_zip(file) as archive:
         members = archive.infolist()
         names = [member.filename for member in members]
         if len(members) > MAX_MEMBERS:
@@ -153,13 +154,21 @@ def pop_meta(arrays: dict[str, AnyArray]) -> Any:
     if member.shape != () or member.dtype.kind != "U":
         raise ValueError('its "meta" is no text')
     text = str(member)
-    meta = json.loads(text)
+    meta = json.loads(text, object_pairs_hook=without_repetition)
     if isinstance(meta, dict) and "sha256" in meta:
         found = DIGEST.search(text)
         if found is None or found[1] != digest(arrays, DIGEST.sub("}", text)):
             raise ValueError("its parts do not belong together: the SHA-256 is another")
         del meta["sha256"]
     return meta
+
+
+def without_repetition(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object of the JSON text; ValueError if it has two entries of one name."""
+    entries = dict(pairs)
+    if len(entries) < len(pairs):
+        raise ValueError('an entry of its "meta" is in it twice')
+    return entries
 
 
 def reason(error: object) -> str:

@@ -102,7 +102,8 @@ def set_threads(n: int | None) -> None:
         raise ValueError(f"set_threads() needs a whole number of 1 or more, or None; got {n!r}")
     most = max(64, 4 * (os.cpu_count() or 1))
     if n is not None and n > most:
-        log.warning("npgan: warning: %d threads are too many here; using %d", n, most)
+        number = n if n < 10**9 else "billions of"  # which could have any number of digits
+        log.warning("npgan: warning: %s threads are too many here; using %d", number, most)
         n = most
     threads = n
     if active == "compiled":

@@ -33,6 +33,15 @@ SHIPPED = {  # name -> SHA-256 of the weights
     "mnist": "b2bcafbd1b893789654901a9cffeb7b75ba5285d9edda1ff2bff43a5e2bf2144",
     "fashion-mnist": "7a73650e5d75f13317f7d3ccf006c98480036b9f62a99e9566e976e419a2fab5",
 }
+NUMBERS = (
+    "frechet_distance",
+    "confident",
+    "covered",
+    "smallest_share",
+    "kl",
+    "precision",
+    "recall",
+)
 BATCH = 1000  # images that pass through the network at a time
 
 
@@ -108,6 +117,8 @@ class Judge:
         self.classes = sizes[-1]
         # Checked before the layers are made: sizes that are damaged could need all memory.
         size = sum((inputs + 1) * outputs for inputs, outputs in pairwise(sizes))
+        if len(self.shape) != 2 or math.prod(self.shape) != sizes[0]:
+            raise ValueError(f"shape {self.shape} is not that of {sizes[0]} pixels")
         if len(sizes) < 2 or min(sizes) < 1 or theta.dtype.kind != "f":
             raise ValueError(f"sizes {sizes} and weights of type {theta.dtype} make no classifier")
         if theta.shape != (size,) or not np.isfinite(theta).all():
@@ -145,6 +156,7 @@ class Judge:
             arrays, meta = checkpoint.load(file)
         try:
             judge = cls(arrays["theta"], meta)
+            check_bounds(judge.reference_scores, judge.classes)
         except (KeyError, TypeError, ValueError, OverflowError) as error:
             reason = checkpoint.reason(error)
             raise CheckpointError(
@@ -214,6 +226,28 @@ class Judge:
         size = " x ".join(map(str, self.shape))
         known = f"{self.classes} classes of {self.name}, {size}"
         return f"Judge({self.title}: {known}, {self.accuracy:.2%} right)"
+
+
+def check_bounds(bounds: dict[str, Any], classes: int) -> None:
+    """Raise KeyError or ValueError if these are not the scores that every evaluation needs.
+
+    Parameters
+    ----------
+    bounds : dict
+        Under "real" and "noise" their scores, and under "near" a distance for each class.
+    classes : int
+        The number of classes.
+    """
+    near = np.asarray(bounds["near"])
+    if near.dtype.kind not in "iuf" or near.shape != (classes,) or not np.isfinite(near).all():
+        raise ValueError(f"near is not {classes} finite distances")
+    for name in ("real", "noise"):
+        scores = bounds[name]
+        if not isinstance(scores, dict):
+            raise ValueError(f"the scores of {name} are none")
+        values = np.asarray([scores[key] for key in NUMBERS] + list(scores["histogram"]))
+        if values.dtype.kind not in "iuf":
+            raise ValueError(f"the scores of {name} are not all numbers")
 
 
 @contextmanager

@@ -115,8 +115,8 @@ class RunDirectory:
         continued = None not in saved and saved != now and any(now)
         if continued and complete(meta["config"]) == gan.config:
             raise FileExistsError(
-                f"another program has continued the run in {self.path} since it was read; "
-                "load it again, or give a new directory"
+                f"{self.path} already holds another run, or another program has continued this one "
+                "since it was read; load it again, or give a new directory"
             )
         if (
             saved != now

@@ -15,11 +15,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from .saving import BEFORE_TRAINING, COUNTERS
 from .settings import Config
 
 MAX_STEPS = 2**53  # a larger number of steps is damage
 MAX_DIMENSIONS = 8  # of an image
+MAX_CRC32 = 2**32 - 1
 LOSSES = ("loss_D", "D_real", "D_fake", "loss_G")
+ENTRIES = {*BEFORE_TRAINING, *COUNTERS, "noise", "format"}
 
 
 def check_state(
@@ -34,6 +37,9 @@ def check_state(
     arrays, meta : dict
         What `checkpoint.load` returned.
     """
+    for name in meta:
+        if name not in ENTRIES:  # it would be lost when the run goes on
+            raise ValueError(f"{name} is no entry of a GAN that this version of npgan knows")
     check_data_entries(config, meta)
     sizes = parameter_counts(config, meta["shape_"], meta.get("classes_", []))
     check_arrays(arrays, sizes)
@@ -77,6 +83,9 @@ def check_data_entries(config: Config, meta: Mapping[str, Any]) -> None:
     if data or meta["position_"]:  # a GAN that was only started has no data
         for name, kind in kinds.items():
             require(type(data.get(name)) is kind, f"{name} of data_", data.get(name), kind.__name__)
+        require(data["count"] > 0, "count of data_", data["count"], "1 or more")
+        for name in kinds.keys() & {"crc32", "crc32_labels"}:
+            require(0 <= data[name] <= MAX_CRC32, f"{name} of data_", data[name], "a CRC-32")
 
 
 def parameter_counts(

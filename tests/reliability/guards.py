@@ -6,6 +6,7 @@ that the named tests fail.
 
 from typing import NamedTuple
 
+import guards_files
 import guards_runs
 import guards_system
 
@@ -19,4 +20,4 @@ class Guard(NamedTuple):
     tests: str
 
 
-GUARDS = [Guard(*row) for part in (guards_runs, guards_system) for row in part.GUARDS]
+GUARDS = [Guard(*row) for part in (guards_files, guards_runs, guards_system) for row in part.GUARDS]

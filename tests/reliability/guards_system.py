@@ -1,10 +1,22 @@
-"""Guards of the kernels: their cache, and the choice between the two sets.
+"""Guards of kernels, optimisers, signals, notebooks, progress and the streams of the commands.
 
 The fields are those of `guards.Guard`: file, text, what takes its place, tests of which one fails.
 """
 
 CACHE = "npgan/kernels/compiled/cache.py"
 KERNELS = "npgan/kernels/__init__.py"
+REFERENCE = "npgan/kernels/reference.py"
+LOOPS = "npgan/kernels/compiled/loops.py"
+SIGNALS = "npgan/training/signals.py"
+NOTEBOOK = "npgan/training/notebook.py"
+PROGRESS = "npgan/training/progress.py"
+MESSAGES = "npgan/files/messages.py"
+OUTPUT = "npgan/cli/output.py"
+RUN = "npgan/cli/run.py"
+
+UPDATES = "tests/reliability/test_not_finite_updates.py"
+NOT_FINITE = "tests/reliability/test_not_finite.py"
+ALL = "-o addopts="  # the slow faults, too
 
 GUARDS = [
     # the cache of kernels
@@ -38,5 +50,83 @@ GUARDS = [
           "tests/test_fallback.py -k threads_that_meet"),
     (KERNELS, "isinstance(n, bool) or ", "",
           "tests/test_compiled.py -k wrong_numbers_of_threads"),
+    # numbers that are not finite, in both sets of kernels
+    (REFERENCE, 'silent = np.errstate(all="ignore")', "silent = np.errstate()",
+          "tests/test_kernels.py -k whatever_seterr_says"),
+    (REFERENCE, "    theta -= lr * velocity\n    return bool(np.isfinite(theta).all())",
+          "    theta -= lr * velocity\n    return bool(np.isfinite(grad).all())", f"{UPDATES} {ALL} -k reference"),
+    (REFERENCE, " and np.isfinite(theta).all())", ")", f"{UPDATES} {ALL} -k reference"),
+    (REFERENCE, "np.isfinite(square).all() and ", "", f"{UPDATES} {ALL} -k reference"),
+    (REFERENCE, "return bool(np.isfinite(average).all())", "return True", f"{NOT_FINITE} {ALL} -k reference"),
+    (LOOPS, "finite &= abs(theta[i]) < np.inf", "finite &= abs(grad[i]) < np.inf",
+          f"{UPDATES} {ALL} -k compiled"),
+    (LOOPS, "finite &= square + abs(theta[i]) < np.inf", "finite &= v[i] < np.inf",
+          f"{UPDATES} {ALL} -k compiled"),
+    (LOOPS, "finite &= abs(average[i]) < np.inf", "finite &= True", f"{NOT_FINITE} {ALL} -k compiled"),
+    ("npgan/optim.py", "if not finite:", "if False:", f"{UPDATES} -k reference"),
+    ("npgan/gan.py", '        check_finite(penalty=result["penalty"])\n', "", f"{UPDATES} {ALL} -k reference"),
+    ("npgan/gan.py", "    check_finite(real_images=real, fake_images=fake, logits_of_D=logits, loss_D=value)\n",
+          "", f"{UPDATES} {ALL} -k reference"),
+    ("npgan/gan.py", "    check_finite(logits_of_D=logits_fake, loss_G=value)\n", "",
+          f"{UPDATES} {ALL} -k reference"),
+    ("npgan/training/step.py", "    if not kernels.ema_update(", "    if None is kernels.ema_update(",
+          f"{NOT_FINITE} {ALL} -k reference"),
+    ("npgan/training/saving.py",
+          '    check_finite(**{words: arrays[part] for part, words in PARTS.items()})\n', "",
+          f"{NOT_FINITE} {ALL} -k reference"),
+    ("npgan/training/saving.py", "np.array(row) for n, row", "np.array(row[-1:]) for n, row",
+          f"{NOT_FINITE} {ALL} -k reference"),
+    ("npgan/training/saving.py", 'if x.dtype.kind == "f"})', "if False})", f"{NOT_FINITE} {ALL} -k reference"),
+    # signals
+    (SIGNALS, "if in_main_thread() and signal.getsignal(number) is signal.SIG_DFL", "if in_main_thread()",
+          "tests/test_cli.py -k process_ignores_stays_ignored"),
+    (SIGNALS, "        if pressed.is_set():\n            raise KeyboardInterrupt\n", "",
+          "tests/test_cli.py -k second_ctrl_c"),
+    (SIGNALS, "            handler.number = number\n", "            pass\n",
+          "tests/test_cli.py -k ends_a_command"),
+    (SIGNALS, "not in (signal.SIG_IGN, None):", "is not None:",
+          f"tests/reliability/test_signals.py {ALL} -k signal_that_is_ignored"),
+    ("npgan/training/loop.py", "                if interrupted():\n                    raise Interrupted\n", "",
+          "tests/test_cli.py -k ctrl_c_saves_and_resume"),
+    ("npgan/training/model.py", "            except Interrupted:\n                directory.save()\n",
+          "            except Interrupted:\n", "tests/test_cli.py -k ctrl_c_saves_and_resume"),
+    ("npgan/cli/main.py", "    except KeyboardInterrupt:\n        return 130", "    except KeyError:\n        return 130",
+          "tests/test_cli.py -k ctrl_c_during_the_imports"),
+    ("npgan/cli/main.py", "with interruptible() as interrupted:", "interrupted = bool\n        if True:",
+          "tests/test_cli.py -k ctrl_c_in_a_callback"),
+    ("npgan/cli/main.py", "130 if interrupted() else ", "", "tests/test_cli.py -k ctrl_c_in_a_callback"),
+    # streams
+    (RUN, "        return 128 + ending.number", "        return 130", "tests/test_cli.py -k ends_a_command"),
+    (RUN, "    except BrokenPipeError:\n        return 1\n", "", "tests/test_cli.py -k reader_that_has_gone"),
+    (RUN, "    open_closed_streams()\n    args", "    args",
+          "tests/reliability/test_streams.py -k number_of_a_closed_stream"),
+    (OUTPUT, "        discard(sys.stdout)\n", "", "tests/test_cli.py -k cannot_be_printed"),
+    (OUTPUT, "    if sys.stdout is None:\n        return\n", "",
+          f"tests/reliability/test_streams.py {ALL} -k closed"),
+    (OUTPUT, "        sys.stdout.flush()\n", "", "tests/test_cli.py -k cannot_be_printed"),
+    (MESSAGES, "    except Exception:  # no stderr", "    except KeyError:  # no stderr",
+          "tests/test_progress.py -k no_stderr_ends"),
+    (MESSAGES, "    except UnicodeEncodeError:", "    except KeyError:",
+          "tests/test_progress.py -k cannot_encode"),
+    (MESSAGES, "    except Exception:  # whatever an object", "    except KeyError:  # whatever an object",
+          "tests/test_progress.py -k no_stderr_ends"),
+    # progress and notebooks
+    (PROGRESS, "        except Exception:  # whatever stderr", "        except KeyError:  # whatever stderr",
+          "tests/test_progress.py -k no_stderr_ends"),
+    (PROGRESS, "            self.stop()\n\n    def stop", "            pass\n\n    def stop",
+          "tests/test_progress.py -k nothing_more_is_written"),
+    (NOTEBOOK, "with suppress(Exception):", "with suppress(KeyError):",
+          "tests/test_notebook.py -k failure_to_show"),
+    (NOTEBOOK, "not in_notebook() or ", "", "tests/test_notebook.py -k notebook_only"),
+    (NOTEBOOK, "        if began < due and state.epoch < state.epochs:\n            return\n", "",
+          "tests/test_notebook.py -k at_times"),
+    (NOTEBOOK, " and state.epoch < state.epochs", "", "tests/test_notebook.py -k at_times"),
+    # the processes of a benchmark, pictures, and a zip file
+    ("npgan/bench/child.py", "        weakref.finalize(self, kill, self.process)\n", "",
+     "tests/reliability/test_signals.py -o addopts= -k bench"),
+    ("npgan/plot/figures.py", "if not ours or figure.stale or not hasattr(canvas, \"renderer\"):", "if True:",
+     "tests/test_plot.py -k drawn_again"),
+    ("npgan/metrics/judge.py", "    if path.parent.is_dir():", "    if True:",
+          "tests/test_metrics.py -k zip"),
 ]  # fmt: skip
 """Every guard removed in turn makes a test fail."""

@@ -3,6 +3,7 @@
 import os
 import signal
 import time
+from pathlib import Path
 
 import children
 import numpy as np
@@ -138,10 +139,38 @@ sys.exit(main(arguments))
 """
 
 
-def disturbed(moment, signals, *arguments, **how):
+def start_disturbed(moment, signals, *arguments, **how):
+    """Start npgan, and let it send itself these signals at this moment."""
     numbers = ",".join(str(int(getattr(signal, name))) for name in signals)
-    environment = {"NPGAN_KERNELS": "reference", **how.pop("env", {})}
-    return children.run("-c", HOOKS, moment, numbers, *arguments, env=environment, **how)
+    environment = {"NPGAN_KERNELS": "reference"}
+    return children.start("-c", HOOKS, moment, numbers, *arguments, env=environment, **how)
+
+
+def disturbed(*arguments, **how):
+    return finish(start_disturbed(*arguments, **how))
+
+
+def states(group):
+    """The states of the processes of a group, as Linux names them; none on another system."""
+    found = set()
+    for file in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            state, _parent, its_group, *_ = file.read_text().rpartition(")")[2].split()
+        except OSError:  # it has ended
+            continue
+        if its_group == str(group):
+            found.add(state)
+    return found - {"Z"}  # it has ended, and nobody has asked for its exit code
+
+
+def assert_no_process_left(group):
+    """No process of a group, which had a session of its own, has outlived its first one."""
+    end = time.monotonic() + children.LIMIT
+    while left := states(group):
+        if "T" in left or time.monotonic() > end:  # one that is stopped would stay for good
+            os.killpg(group, signal.SIGKILL)
+            pytest.fail(f"processes were left behind: {left}")
+        time.sleep(0.05)
 
 
 MOMENTS = [
@@ -161,7 +190,7 @@ TRAINING = [
 ]
 
 
-@pytest.mark.parametrize("fault", thinned(TRAINING, 9, [f"{m}-{n}" for m, n in TRAINING]))
+@pytest.mark.parametrize("fault", thinned(TRAINING, 6, [f"{m}-{n}" for m, n in TRAINING]))
 def test_a_signal_while_it_trains(fault, zoo, tmp_path, injected):
     injected("F6")
     moment, name = fault
@@ -201,7 +230,7 @@ TWICE = [
 ]
 
 
-@pytest.mark.parametrize("fault", thinned(TWICE, 2, [f"{m}-{'-'.join(n)}" for m, n in TWICE]))
+@pytest.mark.parametrize("fault", thinned(TWICE, 1, [f"{m}-{'-'.join(n)}" for m, n in TWICE]))
 def test_a_second_signal_ends_it_at_once(fault, zoo, tmp_path, injected):
     injected("F6")
     moment, names = fault
@@ -221,7 +250,7 @@ IGNORED = [("SIGHUP", "step 3"), ("SIGINT", "step 3"), ("SIGTERM", "draw 1"), ("
            ("SIGCHLD", "gif"), ("SIGURG", "step 6")]  # fmt: skip
 
 
-@pytest.mark.parametrize("fault", thinned(IGNORED, 2, ["-".join(f) for f in IGNORED]))
+@pytest.mark.parametrize("fault", thinned(IGNORED, 1, ["-".join(f) for f in IGNORED]))
 def test_a_signal_that_is_ignored_changes_nothing(fault, zoo, tmp_path, injected):
     injected("F6")
     name, moment = fault
@@ -248,6 +277,45 @@ def test_a_process_that_is_stopped_goes_on(zoo, tmp_path, injected):
     done = finish(process)
     assert (done.code, done.err) == (0, "")
     assert contents(out) == contents(zoo / "run")
+
+
+# ---- signals from outside, at times that nothing chooses ----
+
+UP = """
+import signal, sys
+from npgan.cli import main
+import npgan.training.signals
+try:
+    print("up", flush=True)  # before, Python itself is starting
+    code = main(sys.argv[1:])
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # now it is ending
+except KeyboardInterrupt:
+    code = 130
+sys.exit(code)
+"""
+DELAYS = [0.02, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.5, 0.6, 0.8]
+OUTSIDE = [(name, delay) for delay in DELAYS for name in ("SIGINT", "SIGTERM")]
+OUTSIDE += [("SIGQUIT", 0.3), ("SIGQUIT", 0.5)]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("fault", OUTSIDE, ids=lambda f: f"{f[0]}-{f[1]}")
+def test_a_signal_from_outside(fault, zoo, tmp_path, injected):
+    injected("F6")
+    name, delay = fault
+    number, out = int(getattr(signal, name)), tmp_path / "out"
+    process = children.start(
+        "-c", UP, "train", "--data", zoo / "x.npy", *SMALL, "--epochs", 2, "--out", out,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+        env={"NPGAN_KERNELS": "reference"},
+    )  # fmt: skip
+    assert process.stdout.readline() == "up\n"
+    time.sleep(delay)
+    process.send_signal(number)
+    done = finish(process)
+    assert done.code in (0, 128 + number, -number), done.err
+    assert_quiet(done)
+    assert_resumes(out, zoo)
 
 
 # ---- the other commands ----
@@ -278,7 +346,7 @@ def good():
 """
 
 
-@pytest.mark.parametrize("fault", thinned(OTHERS, 6, ["-".join(f) for f in OTHERS]))
+@pytest.mark.parametrize("fault", thinned(OTHERS, 3, ["-".join(f) for f in OTHERS]))
 def test_a_signal_to_another_command(fault, zoo, tmp_path, injected):
     injected("F6")
     command, moment, name = fault
@@ -290,8 +358,10 @@ def test_a_signal_to_another_command(fault, zoo, tmp_path, injected):
         (tmp_path / file).write_bytes(data)
     argv = [str(zoo / "run") if text == "RUN" else text for text in CALLS[command][1]]
     before = contents(zoo / "run")
-    done = disturbed(moment, [name], *argv, cwd=tmp_path)
+    process = start_disturbed(moment, [name], *argv, cwd=tmp_path, start_new_session=True)
+    done = finish(process)
     assert_quiet(done)
+    assert_no_process_left(process.pid)
     allowed = {128 + number, -number} if moment.startswith("import") else {128 + number}
     assert done.code in allowed, (done.code, done.err)
     assert done.out == ""
