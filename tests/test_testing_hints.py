@@ -6,7 +6,17 @@ import numpy as np
 import pytest
 
 from npgan.testing import FAIL, check_gradients
-from npgan.testing.explain import evidence, factors, hints, order, paths, places, symmetry, terms
+from npgan.testing.explain import (
+    evidence,
+    factors,
+    hints,
+    intermediates,
+    order,
+    paths,
+    places,
+    symmetry,
+    terms,
+)
 
 rng = np.random.default_rng(0)
 
@@ -115,6 +125,58 @@ def add_at(dout, E, ids, unbuffered):
     return d
 
 
+def cube_of(A, v):
+    return A @ (A @ (A @ v))
+
+
+def d_cube_of(dout, A, v, first=1.0, last=1.0, map_back=lambda A: A.T):
+    y, z = A @ v, A @ (A @ v)
+    once, twice = map_back(A) @ dout, A.T @ (map_back(A) @ dout)
+    return first * np.outer(dout, z) + np.outer(once, y) + last * np.outer(twice, v), A.T @ twice
+
+
+def gate(x, W):
+    return np.tanh(x @ W) * (np.sin(x) + 2)
+
+
+def d_gate(dout, x, W, left=1.0, slope=lambda u, h: 1 - h**2, power=1):
+    u, e = x @ W, np.sin(x) + 2
+    h = np.tanh(u)
+    du = dout * e**power * slope(u, h)
+    return left * dout * h * np.cos(x) + du @ W.T, x.T @ du
+
+
+def edges_of(x, source, target):
+    return np.tanh(x[source] - 2 * np.sin(x[target]))
+
+
+def d_edges_of(dout, x, source, target, back=None):
+    d = dout * (1 - edges_of(x, source, target) ** 2)
+    found = np.zeros_like(x)
+    np.add.at(found, source if back is None else back, d)
+    np.add.at(found, target, -2 * np.cos(x[target]) * d)
+    return found, None, None
+
+
+def assigned(dout, x, ids):
+    d = np.zeros_like(x)
+    d[ids] = (dout * np.cos(x[ids].mean(axis=1)))[:, None] / ids.shape[1]
+    return d
+
+
+def highest(x, W):
+    return (x @ W).max(axis=1) ** 2
+
+
+def d_highest(dout, x, W, pick=True):
+    z = x @ W
+    m = z.max(axis=1, keepdims=True)
+    dz = 2 * m * dout[:, None] * ((z == m) if pick else np.ones_like(z))
+    return dz @ W.T, x.T @ dz
+
+
+TWICE = np.array([[0, 2], [1, 0], [3, 1], [4, 5]])
+SOURCE, TARGET = np.array([0, 2, 5, 3, 1, 4, 2]), np.array([1, 4, 3, 0, 5, 2, 0])
 X, W, SQUARE, PAIR = draw(6, 5), draw(5, 4), draw(5, 5), draw(6, 5)
 V, LONG, KERNEL, SEQUENCE = draw(5, 5), draw(3, 9), draw(3), draw(6, 3)
 WEIGHT = draw(3) * 0.5 + 1
@@ -159,7 +221,7 @@ RIGHT = {
     "flipped kernel": Case(order.flipped_kernel, correlate, lambda d, x, k: d_correlate(d, x, k, True), (LONG, KERNEL), "a convolution for a correlation"),
     "transposed map": Case(paths.transposed_jacobian, lambda x: np.cumsum(x, 0) * np.arange(1, 7)[:, None], lambda d, x: np.cumsum(d, 0) * np.arange(1, 7)[:, None], (X,), "instead of its transpose"),
     "sort": Case(order.permuted, lambda x: np.sort(x), lambda d, x: d, (draw(9),), "the right numbers in the wrong order"),
-    "dout moved": Case(order.moved_dout, lambda x, W: x @ W, lambda d, x, W: (d[::-1] @ W.T, x.T @ d[::-1]), (X, W), "flipped along axis 0", 1),
+    "dout moved": Case(order.moved_dout, lambda x, W: x @ W, lambda d, x, W: (d[::-1] @ W.T, x.T @ d[::-1]), (X, W), "the output's index is: flipped along axis 0", 1),
     "second path": Case(symmetry.symmetric, lambda A: np.sum(SQUARE * (A + A.T)), lambda A: SQUARE, (V,), "numeric = analytic + analytic.T", 0, "loss"),
     "triangle": Case(symmetry.symmetric, lambda A: np.sum(np.tril(A) ** 2), lambda A: A + A.T - np.diag(np.diag(A)) + np.diag(np.diag(A)), (POSITIVE,), "func reads only this triangle", 0, "loss"),
     "x x.T": Case(symmetry.used_twice, lambda x: x @ x.T, lambda d, x: d @ x, (X,), "the argument is used twice"),
@@ -191,6 +253,17 @@ RIGHT = {
     "activation": Case(factors.derivative_of_output, layer, lambda d, x, W: (d @ W.T, x.T @ d), (X, W), "at the output: numeric = analytic x (1 - y²)", 1),
     "norm of all": Case(factors.one_factor_per_call, np.linalg.det, lambda A: np.linalg.inv(A).T, (SQUARE,), "all entries are wrong by one factor", 0, "loss"),
     "two numbers": Case(paths.through_one_number, lambda x: normalise(np.sin(x)), lambda d, x: d / np.sqrt(np.sin(x).var(1, keepdims=True) + 1e-5) * np.cos(x), (draw(4, 7),), "two numbers for each index of axis 0"),
+    "one use": Case(intermediates.intermediate, cube_of, lambda d, A, v: d_cube_of(d, A, v, last=0), (SQUARE, V[0]), "what goes through `A` in `A @ v` is dropped"),
+    "sign of one use": Case(intermediates.intermediate, gate, lambda d, x, W: d_gate(d, x, W, left=-1), (X, SQUARE), "what goes through `x` in `np.sin(x)` has the wrong sign"),
+    "half of one use": Case(intermediates.intermediate, gate, lambda d, x, W: d_gate(d, x, W, left=0.5), (X, SQUARE), "is half of what it should be"),
+    "two uses": Case(intermediates.intermediate, cube_of, lambda d, A, v: d_cube_of(d, A, v, first=0, last=0), (SQUARE, V[0]), " are dropped"),
+    "transposed inside": Case(intermediates.intermediate, cube_of, lambda d, A, v: d_cube_of(d, A, v, map_back=lambda A: A), (SQUARE, V[0]), "is transposed in backward"),
+    "step skipped": Case(intermediates.intermediate, gate, lambda d, x, W: d_gate(d, x, W, slope=lambda u, h: 1), (X, SQUARE), "the local derivative of `np.tanh(x @ W)` is taken as 1: this step is skipped"),
+    "derivative inside": Case(intermediates.intermediate, gate, lambda d, x, W: d_gate(d, x, W, slope=lambda u, h: 1 - h), (X, SQUARE), "is taken as 1 - y, where y is its result"),
+    "factor inside": Case(intermediates.intermediate, gate, lambda d, x, W: d_gate(d, x, W, power=0), (X, SQUARE), "a factor `np.sin(x) + 2` in `np.tanh(x @ W) * (np.sin(x) + 2)` is forgotten"),
+    "index twice inside": Case(intermediates.intermediate, lambda x: np.sin(x[TWICE].mean(axis=1)), lambda d, x: assigned(d, x, TWICE), (PAIR,), "is assigned, not added: use np.add.at"),
+    "other indices": Case(intermediates.intermediate, edges_of, lambda d, x, s, t: d_edges_of(d, x, s, t, back=t), (PAIR, SOURCE, TARGET), "the indices of `x[source]` and `x[target]` are swapped"),
+    "all, not the largest": Case(intermediates.intermediate, highest, lambda d, x, W: d_highest(d, x, W, pick=False), (X, W), "not only the one that it picks"),
     "small": Case(factors.relative_error, layer, spoilt(lambda g, W: g * (1 + 1e-3 * W), 1), (X, W), "the relative error is proportional to W", 1),
 }  # fmt: skip
 
@@ -217,6 +290,12 @@ NEAR = {
     "an activation inside": Case(None, lambda x, W: layer(x, W) @ W.T, lambda d, x, W: ((d @ W) @ W.T, x.T @ (d @ W) + d.T @ layer(x, W)), (X, W), "at the output"),
     "a random factor per entry": Case(None, cube, lambda d, x: 3 * d * x**2 * (1.2 + 0.001 * np.sin(1e3 * np.arange(30).reshape(6, 5))), (X,), "factor"),
     "symmetric with another weight": Case(None, lambda x: x @ x.T, lambda d, x: (d + 0.5 * d.T) @ x, (X,), "used twice"),
+    "a use with another size per entry": Case(None, gate, lambda d, x, W: d_gate(d, x, W, left=np.linspace(0.3, 0.9, 5)), (X, SQUARE), "what goes through"),
+    "neither transposed nor right": Case(None, cube_of, lambda d, A, v: d_cube_of(d, A, v, map_back=lambda A: 0.7 * A + 0.3 * A.T), (SQUARE, V[0]), "is transposed"),
+    "a slope that is not 1 - y": Case(None, gate, lambda d, x, W: d_gate(d, x, W, slope=lambda u, h: 1 - np.sin(h)), (X, SQUARE), "is taken as"),
+    "another power": Case(None, gate, lambda d, x, W: d_gate(d, x, W, power=0.7), (X, SQUARE), "a factor `"),
+    "indices of neither": Case(None, edges_of, lambda d, x, s, t: d_edges_of(d, x, s, t, back=(s + 3) % 6), (PAIR, SOURCE, TARGET), "are swapped"),
+    "another one than the largest": Case(None, highest, lambda d, x, W: d_highest(np.roll(d, 1), x, W), (X, W), "picks"),
     "one number at one point": Case(None, lambda a: a**2, lambda d, a: d * np.cos(a), (np.array(0.7),), "the local derivative"),
 }  # fmt: skip
 

@@ -18,6 +18,7 @@ from ..problem.problem import Problem
 from ..problem.random_streams import Stream, generator
 from ..problem.tree import named_leaves
 from ..slopes.points import Point, Points
+from .traced import Tape, outputs_on_tape
 from .trial import Trial, Where
 
 MOST_ENTRIES, MOST_ENTRIES_ELSEWHERE, MUCH_WORK = 400, 100, 2e7
@@ -156,6 +157,12 @@ def make(
             found = None
         return np.full(problem.values[leaf].shape, np.nan) if found is None else found
 
+    def traced(value: np.ndarray, tape: Tape | None) -> np.ndarray:
+        values = list(point.values)
+        values[leaf] = value.astype(point.values[leaf].dtype)
+        with ignore_float_errors():
+            return outputs_on_tape(problem, values, leaf, tape)
+
     where = Where(
         values=point.values,
         names=problem.names,
@@ -163,7 +170,9 @@ def make(
         out=point.outputs.reshape(shapes[0]) if has_one_array else None,
     )
     precision = PRECISION[points.noise.is_coarse]
-    return Trial(where, leaf, gradients, dout, entries, jacobian, error, backward, precision)
+    return Trial(
+        where, leaf, gradients, dout, entries, jacobian, error, backward, traced, precision
+    )
 
 
 def measure_jacobian(

@@ -231,7 +231,7 @@ def one_factor_per_call(e: Evidence) -> Iterator[Hint]:
         return  # another factor for another dout: no function of the arguments
     if len(factors) > 1 and np.ptp(factors) > 1e-3 * np.max(np.abs(factors)):
         yield (
-            6,
+            5,
             f"all entries are wrong by one factor ({factors[0]:.4g} here), which depends on the "
             "arguments: a norm, a standard deviation or a factor like it is forgotten",
         )

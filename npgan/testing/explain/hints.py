@@ -12,7 +12,7 @@ from contextlib import suppress
 import numpy as np
 
 from ..problem.errors import BudgetError
-from . import factors, order, paths, places, symmetry, terms
+from . import factors, intermediates, order, paths, places, symmetry, terms
 from .evidence import Evidence, Hint
 
 RULES = (
@@ -41,11 +41,15 @@ RULES = (
     factors.derivative_of_output,
     terms.added_term,
     paths.dropped_paths,
+    intermediates.intermediate,
     terms.dropped_along_axis,
     factors.one_factor_per_call,
     paths.through_one_number,
     factors.relative_error,
 )
+
+
+BEFORE_THE_DEAR = paths.dropped_paths  # the rule after it runs func often
 
 
 def hints(e: Evidence) -> list[str]:
@@ -54,7 +58,8 @@ def hints(e: Evidence) -> list[str]:
     with np.errstate(all="ignore"), suppress(BudgetError):
         for rule in RULES if e.trials else ():
             found += rule(e)
-            if any(rank <= 2 for rank, _ in found):
+            is_next = rule is BEFORE_THE_DEAR
+            if any(rank <= (4 if is_next else 2) for rank, _ in found):
                 break  # certain and simple: what comes later fits by coincidence or says the same
     found.sort(key=lambda hint: hint[0])
     simple = [text for rank, text in found if rank <= found[0][0] + 1]

@@ -28,7 +28,7 @@ def shifted(e: Evidence) -> Iterator[Hint]:
     """Shifted by one, two or three, with unknown numbers at the edge."""
     for axis, n in enumerate(e.first.x.shape):
         for by in (1, -1, 2, -2, 3, -3):
-            if n < abs(by) + 2:
+            if n < 2 * abs(by) + 1:
                 continue
             edge = slice(0, by) if by > 0 else slice(n + by, n)
             at_edge = (slice(None),) * axis + (edge,)

@@ -77,15 +77,15 @@ def ignored_outputs(e: Evidence) -> Iterator[Hint]:
         what = plural(what) if is_plural(text) else what
         is_tail = not lost and any(f" to {n - 1}" in text or f" {n - 1} (an" in text for n in shape)
         why = ": could be a recursion that is cut off" if is_tail else ""
-        yield (3 if lost else 4), f"{text} of dout {what}; the rest of it is right{why}"
+        yield (4 if lost else 6), f"{text} of dout {what}; the rest of it is right{why}"
     elif right_part and not (right_part[1].ravel() & wrong).any():
         text = right_part[0]
         are = "are" if is_plural(text) else "is"
         if lost:
-            yield 3, f"only {text} of dout {are} used; the rest of it is ignored"
+            yield 4, f"only {text} of dout {are} used; the rest of it is ignored"
         else:
             yield (
-                4,
+                6,
                 f"right for {text} of dout only: could be a recursion that is cut off, a wrong "
                 "stride, or a path that is dropped",
             )
@@ -130,7 +130,7 @@ def dropped_paths(e: Evidence) -> Iterator[Hint]:
             if wrong_lags == {0} and 0 not in right_lags:
                 how = "is dropped" if all_lost else "is wrong"
                 yield (
-                    4,
+                    4 if all_lost else 5,
                     f"the effect of each index of axis {q} on its own output {how} (the term with "
                     "the Kronecker delta); that on the others is right",
                 )
@@ -145,7 +145,7 @@ def dropped_paths(e: Evidence) -> Iterator[Hint]:
                 return
             if min(abs(k) for k in wrong_lags) > max(steps):
                 yield (
-                    4,
+                    6,
                     f"right for effects over at most {max(steps)} steps along axis {q}, wrong for "
                     "longer ones: could be a recursion that is cut off, or a dropped path",
                 )
@@ -153,7 +153,7 @@ def dropped_paths(e: Evidence) -> Iterator[Hint]:
     if all_lost and right.sum() >= MANY and wrong.sum() >= MANY:
         yield (
             6,
-            "a path is dropped: for every output and entry, backward is either right or has zero",
+            "could be a dropped path: for every output and entry, backward is either right or zero",
         )
 
 
@@ -179,9 +179,9 @@ def through_one_number(e: Evidence) -> Iterator[Hint]:
         if max(ranks) <= 2 and min(full) >= max(ranks) + 2:
             per = " for each index of axis " + " and ".join(map(str, axes)) if axes else ""
             if max(ranks) == 1:
-                yield 6, f"the path through one number{per} (a sum, mean, norm or maximum) is wrong"
+                yield 6, f"the error goes through one number{per}: could be a sum, mean or norm"
             else:
-                yield 6, f"the path through two numbers{per} (such as mean and variance) is wrong"
+                yield 5, f"the error goes through two numbers{per}: could be a mean and variance"
             return
 
 

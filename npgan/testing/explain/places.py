@@ -35,7 +35,7 @@ def one_part(e: Evidence) -> Iterator[Hint]:
     text, mask = part
     # A part that is nearly everything may be wrong for a reason that is not its place.
     rank = (
-        2 if text.startswith("the entry") else 3 if 2 * (mask & known).sum() <= known.sum() else 6
+        2 if text.startswith("the entry") else 5 if 2 * (mask & known).sum() <= known.sum() else 6
     )
     yield rank, f"only {text} {how(e, mask, text)}; the others are right"
 
@@ -230,12 +230,12 @@ def masked(e: Evidence) -> Iterator[Hint]:
     zero = [np.abs(t.numeric[t.wrong]) <= t.allowed[t.wrong] for t in e.trials]
     if all(z.all() for z in zero):
         yield (
-            6,
+            5,
             "where it is wrong it should be zero, elsewhere it is right: a mask or gate (of a "
             "maximum, a ReLU, dropout, padding) is missing",
         )
     elif not any(np.any(t.analytic[t.wrong]) for t in e.trials):
-        yield 6, "where it is wrong it is zero, elsewhere it is right: a mask or gate is too narrow"
+        yield 5, "where it is wrong it is zero, elsewhere it is right: a mask or gate is too narrow"
 
 
 def region(e: Evidence) -> Iterator[Hint]:

@@ -113,7 +113,7 @@ def dropped_along_axis(e: Evidence) -> Iterator[Hint]:
             yield (
                 5,
                 f"a term is dropped or added, the same along axis {axis}: "
-                "the path through a mean or sum over it",
+                "could be the path through a mean or sum over it",
             )
             return
         if proportional(e, axis, centred_along(axis)):
@@ -128,8 +128,8 @@ def dropped_along_axis(e: Evidence) -> Iterator[Hint]:
         if has_output and proportional(e, axis, lambda t: t.out):
             yield (
                 5,
-                f"a term proportional to {y} along axis {axis} is dropped or wrong: the path "
-                "through a sum or norm over it",
+                f"a term proportional to {y} along axis {axis} is dropped or wrong: could be the "
+                "path through a sum or norm over it",
             )
             return
         found = [t for t, _ in of_argument(e.first.x, name)]
@@ -137,8 +137,8 @@ def dropped_along_axis(e: Evidence) -> Iterator[Hint]:
             if proportional(e, axis, own_quantity(i)):
                 yield (
                     5,
-                    f"a term proportional to {found[i]} along axis {axis} is dropped or wrong: the "
-                    "path through a sum, norm or variance over it",
+                    f"a term proportional to {found[i]} along axis {axis} is dropped or wrong: "
+                    "could be the path through a sum, norm or variance over it",
                 )
                 return
         if shape[axis] > 3 and linear_along(e, axis):

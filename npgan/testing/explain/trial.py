@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..problem.arrays import max_abs
+from .traced import Tape
 
 MOST_OUTPUTS = 400  # whose rows of backward's Jacobian are asked for, one call each
 
@@ -26,6 +27,7 @@ class Trial:
     """What backward says for one argument, and the slopes of some or all of its entries.
 
     jacobian[:, k] is the slope of all outputs by the entry entries[k], uncertainty its error.
+    traced(value, tape) is all outputs at another value of the argument, run on a tape.
     """
 
     def __init__(
@@ -38,6 +40,7 @@ class Trial:
         jacobian: np.ndarray,
         error: np.ndarray,
         backward: Callable[[np.ndarray], np.ndarray],
+        traced: Callable[[np.ndarray, Tape | None], np.ndarray],
         precision: float,
     ):
         self.where, self.leaf, self.name = where, leaf, where.names[leaf]
@@ -54,7 +57,7 @@ class Trial:
         self.flat_dout, self.entries = dout, entries
         self.jacobian, self.uncertainty = jacobian, error
         self.dout = dout.reshape(where.out.shape) if where.out is not None else None
-        self.backward, self.precision = backward, precision
+        self.backward, self.traced, self.precision = backward, traced, precision
         self.kept: dict[object, list[tuple[str, np.ndarray]]] = {}  # quantities, by shape
         self.measure(dout @ jacobian, np.abs(dout) @ error)
 
