@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import permutations
 from typing import Any, NamedTuple
 
@@ -40,7 +41,8 @@ DERIVATIVES: tuple[tuple[str, Callable[[np.ndarray, np.ndarray], np.ndarray]], .
 def groups(steps: list[Step]) -> list[tuple[int, ...]]:
     """The steps at each place of the code: for all calls of a function, and for each of them."""
     found: dict[tuple[int, ...], None] = {}
-    for key in (lambda step: step.place[:3], lambda step: step.place):
+    keys: list[Callable[[Step], Any]] = [lambda step: step.place[:3], lambda step: step.place]
+    for key in keys:
         at: dict[Any, list[int]] = {}
         for i, step in enumerate(steps):
             at.setdefault(key(step), []).append(i)
@@ -280,21 +282,21 @@ def weights(step: Step, k: int) -> Iterator[tuple[str, Callable[[Step], Any]]]:
         yield f"a factor {name} too many", lambda s, of=of: of(s)  # type: ignore[misc]
 
 
+def averaged(a: np.ndarray, axis: int) -> np.ndarray:
+    """The means over one axis, each as often as they were summed over."""
+    means: np.ndarray = a.mean(axis, keepdims=True) + 0 * a
+    return means
+
+
 def movings(value: np.ndarray) -> Iterator[tuple[str, Callable[[np.ndarray], np.ndarray]]]:
     """Rearrangements that keep the shape."""
     for axis, n in enumerate(value.shape):
         if n > 1:
             yield f"flipped along axis {axis}", lambda a, axis=axis: np.flip(a, axis)  # type: ignore[misc]
-            yield (
-                f"averaged over axis {axis}",
-                lambda a, axis=axis: a.mean(axis, keepdims=True) + 0 * a,
-            )  # type: ignore[misc]
+            yield f"averaged over axis {axis}", partial(averaged, axis=axis)
         if n > 2:
             for by in (1, -1):
-                yield (
-                    f"shifted by one along axis {axis}",
-                    lambda a, axis=axis, by=by: np.roll(a, by, axis),
-                )  # type: ignore[misc]
+                yield f"shifted by one along axis {axis}", partial(np.roll, shift=by, axis=axis)
     for order in permutations(range(value.ndim)):
         if (
             order != tuple(range(value.ndim))
