@@ -243,10 +243,10 @@ HINTS = {
         1,
         lambda g: g + 0.3 * (np.indices(g.shape) == np.array([2, 1])[:, None, None]).all(0),
     ),
-    "only row 2 is zero": (0, lambda g: g * (np.arange(5) != 2)[:, None]),
+    "row 2 of dout is not used": (0, lambda g: g * (np.arange(5) != 2)[:, None]),
     "only column 0 (an edge) is zero": (0, lambda g: g * (np.arange(4) != 0)),
     "a constant, 0.25, is added to every entry": (0, lambda g: g + 0.25),
-    "only where x < 0: it is zero there": (0, lambda g: g * (X > 0)),
+    "where it is wrong it is zero, elsewhere it is right": (0, lambda g: g * (X > 0)),
     "the path through a mean or sum over it": (0, lambda g: g - g.mean(axis=0)),
 }
 
