@@ -127,6 +127,9 @@ def wrong_arrays():
             # Between an update of D and the one of G, D is a step ahead.
             ok = (name, what) == ("adam_D_t", "8 of one")
             yield file(f"{name}: {what}", partial(pack, changed, meta), ok)
+    for number in (0, 2, 2**53, -1):
+        both = {**arrays, **dict.fromkeys(STEPS, np.array(number))}
+        yield file(f"adam_G_t and adam_D_t: {number}", partial(pack, both, meta))
     for name in (*SLOTS, *STEPS):
         rest = {key: array for key, array in arrays.items() if key != name}
         yield file(f"{name} missing", partial(pack, rest, meta))
