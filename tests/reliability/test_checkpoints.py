@@ -69,7 +69,7 @@ def listing(folder):
     return found
 
 
-@pytest.mark.parametrize("fault", thinned(faults.ALL, fast=450, ids=[f.name for f in faults.ALL]))
+@pytest.mark.parametrize("fault", thinned(faults.ALL, fast=330, ids=[f.name for f in faults.ALL]))
 def test_a_hostile_checkpoint_is_refused_and_nothing_moves(
     fault, tmp_path, monkeypatch, capsys, caplog, injected
 ):

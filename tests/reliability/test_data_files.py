@@ -32,7 +32,7 @@ def size_of(path):
     return sum(p.stat().st_size for p in files if p.is_file())
 
 
-@pytest.mark.parametrize("fault", thinned(faults.ALL, fast=450, ids=[f.name for f in faults.ALL]))
+@pytest.mark.parametrize("fault", thinned(faults.ALL, fast=380, ids=[f.name for f in faults.ALL]))
 def test_a_hostile_file_is_refused_in_a_line_or_read_as_it_is(
     fault, tmp_path, monkeypatch, capsys, caplog, injected
 ):
