@@ -1,8 +1,8 @@
 """D's weights stay as they are in G's step; only the gradient by its input is needed.
 
 wrt="input" says this: the gradient by D's parameters is not even computed, which also saves a third
-of the time in D. In a framework one writes fake.detach() in D's step and sets D's gradients to zero
-before it; here nothing is accumulated, so nothing must be detached or reset.
+of the matrix products in D. In a framework one writes fake.detach() in D's step and sets D's
+gradients to zero before it; here nothing is accumulated, so nothing must be detached or reset.
 """
 
 import numpy as np
