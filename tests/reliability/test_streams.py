@@ -120,7 +120,7 @@ REDIRECTED = [
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
-@pytest.mark.parametrize("fault", thinned(REDIRECTED, 5, ["-".join(f) for f in REDIRECTED]))
+@pytest.mark.parametrize("fault", thinned(REDIRECTED, 4, ["-".join(f) for f in REDIRECTED]))
 def test_a_stream_that_does_not_work(fault, zoo, half, room, injected):
     injected("F6")
     stream, command = fault
