@@ -1,14 +1,19 @@
 """What the pages for learners say in numbers is what npgan computes."""
 
+import dataclasses
 import math
 import re
+import sys
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import pytest
+from test_docs import blocks
 
 from npgan import Tensor, grad
 from npgan.losses import LOSSES
+from npgan.training.loop import State
 
 DOCS = Path(__file__).parents[1] / "docs"
 
@@ -58,3 +63,67 @@ def number(cell):
     value = sides[words] * math.log(2) if words in sides else {"¼": 0.25, "⅛": 0.125}.get(words)
     assert float(digits) == pytest.approx(float(words) if value is None else value, abs=5e-4)
     return float(digits)
+
+
+# ---- callbacks.md ----
+
+
+def callback_snippet(word):
+    """The block of docs/callbacks.md that contains this word."""
+    page = DOCS / "callbacks.md"
+    (text,) = [b.text for b in blocks(page) if b.info == "python" and word in b.text]
+    return text
+
+
+@pytest.fixture
+def stand_in(monkeypatch):
+    """stand_in("wandb") puts an object that keeps all calls in the place of a library."""
+
+    def put(name):
+        for i, _ in enumerate(parts := name.split(".")):
+            monkeypatch.setitem(sys.modules, ".".join(parts[: i + 1]), mock.MagicMock())
+        return sys.modules[name]
+
+    return put
+
+
+@pytest.fixture
+def small():
+    """What the page's first block defines."""
+    names = {}
+    exec(callback_snippet("default_rng(0)"), names)
+    return names
+
+
+def test_the_callback_for_tensorboard(small, stand_in):
+    writer = stand_in("torch.utils.tensorboard").SummaryWriter.return_value
+    exec(callback_snippet("SummaryWriter"), small)
+    rows = small["gan"].history_
+    curve = [call.args[1:] for call in writer.add_scalar.mock_calls if call.args[0] == "loss_G"]
+    assert curve == [(value, i) for i, value in enumerate(rows["loss_G"], 1)]
+    assert {call.args[0] for call in writer.add_scalar.mock_calls} == set(rows)
+    shapes = [call.args[1].shape for call in writer.add_images.mock_calls]
+    assert shapes == [(64, 1, 8, 8)] * 8  # (N, C, H, W), which add_images expects
+
+
+def test_the_callback_for_weights_and_biases(small, stand_in):
+    wandb = stand_in("wandb")
+    exec(callback_snippet("wandb"), small)
+    assert wandb.init.call_args.kwargs["config"]["latent"] == 4
+    calls = wandb.init.return_value.log.mock_calls
+    assert [call.kwargs["step"] for call in calls] == list(range(1, 9))
+    assert [call.args[0]["loss_D"] for call in calls] == list(small["gan"].history_["loss_D"])
+    assert all(len(call.args[0]["samples"]) == 16 for call in calls)
+    assert {call.args[0].shape for call in wandb.Image.mock_calls} == {(8, 8)}
+
+
+def test_the_page_names_the_attributes_and_the_numbers_of_the_state(small):
+    exec(callback_snippet("seen = []"), small)
+    page = (DOCS / "callbacks.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"`state\.(\w+)`", page))
+    assert named == {field.name for field in dataclasses.fields(State)}
+    row = re.search(r"`state\.row` \|[^|]*", page)[0]
+    numbers = set(re.findall(r"`(\w+)`", row))
+    assert numbers <= set(small["gan"].history_)
+    assert set(small["gan"].history_) - numbers <= {"epoch"}
+    assert [epoch for epoch, _, _ in small["seen"]] == [1, 2]

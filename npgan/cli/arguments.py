@@ -230,6 +230,17 @@ def exercises(sub: argparse.ArgumentParser) -> None:
     )
 
 
+def examples(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument(
+        "out",
+        nargs="?",
+        type=Path,
+        default=Path("npgan-examples"),
+        metavar="DIR",
+        help="folder to write them to (default: %(default)s)",
+    )
+
+
 def info(sub: argparse.ArgumentParser) -> None:
     pass
 
@@ -261,6 +272,7 @@ COMMANDS: dict[str, tuple[str, Callable[[argparse.ArgumentParser], None]]] = {
         "write backward passes and repair GANs, with a judge that names the mistake",
         exercises,
     ),
+    "examples": ("write the example programs into a folder, to run and change", examples),
     "info": ("show versions, CPU features, kernels, threads and BLAS in use", info),
 }
 
