@@ -1,4 +1,4 @@
-"""The metadata is in setup.cfg. This file makes README.md the long description, and copies examples/.
+"""The metadata is in setup.cfg. README.md becomes the long description; the wheel gets examples/.
 
 Links and pictures that are relative in README.md become absolute, based on the `url` in setup.cfg,
 because the long description is shown where the other files are not.
