@@ -1,17 +1,23 @@
 """What the pages for learners say in numbers is what npgan computes."""
 
+import base64
 import dataclasses
+import importlib.util
+import itertools
 import math
 import re
 import sys
 from pathlib import Path
 from unittest import mock
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
 from test_docs import blocks
 
 from npgan import Tensor, grad
+from npgan.exercises.catalogue import EXERCISES
+from npgan.exercises.judging import judge
 from npgan.losses import LOSSES
 from npgan.training.loop import State
 
@@ -127,3 +133,137 @@ def test_the_page_names_the_attributes_and_the_numbers_of_the_state(small):
     assert numbers <= set(small["gan"].history_)
     assert set(small["gan"].history_) - numbers <= {"epoch"}
     assert [epoch for epoch, _, _ in small["seen"]] == [1, 2]
+
+
+# ---- first-step.md ----
+
+FIRST_STEP = DOCS / "first-step.md"
+
+
+@pytest.fixture(scope="module")
+def drawing():
+    """tools/first_step.py, as a module."""
+    path = DOCS.parent / "tools" / "first_step.py"
+    if not path.exists():
+        pytest.skip("tools/ is not here")
+    spec = importlib.util.spec_from_file_location("first_step", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_pictures_of_the_first_step_are_up_to_date(drawing):
+    """python tools/first_step.py writes them."""
+    for name, content in drawing.pictures().items():
+        assert (DOCS / "images" / name).read_text(encoding="utf-8") == content, name
+        ElementTree.fromstring(content)
+        assert f"images/{name}" in FIRST_STEP.read_text(encoding="utf-8")
+
+
+def recorded(tapes):
+    """Every number of D's and G's step: values, gradients, terms, Adam's."""
+    for tape in tapes.values():
+        for node in tape["nodes"]:
+            yield from (*node["data"], *node["grad"])
+        for edge in tape["edges"]:
+            yield from np.frombuffer(base64.b64decode(edge["terms"]), "<f8")
+        for leaf in tape["optimiser"]["leaves"].values():
+            for numbers in leaf.values():
+                yield from numbers
+
+
+def without_code(page):
+    """(the page without its Python, its Python)."""
+    text, code = page.read_text(encoding="utf-8"), ""
+    for block in blocks(page):
+        if block.info == "python":
+            text, code = text.replace(block.text, ""), code + block.text
+    return text, code
+
+
+@pytest.mark.parametrize("page", [FIRST_STEP, DOCS / "lab.md"], ids=lambda page: page.name)
+def test_the_numbers_of_the_step_are_those_of_the_record(page, drawing):
+    """Of those that the page's own code does not check: every number with four decimals or more."""
+    prose, code = without_code(page)
+    shown = set(re.findall(r"-?\d+\.\d{4,}", prose))
+    assert len(shown) > 20
+    known = np.array(list(recorded(drawing.record())))
+    for number in shown - APPROXIMATE.get(page.name, set()):
+        places = len(number.partition(".")[2])
+        # A formula may show 1 - 0.2613², where the record has -0.2613.
+        found = np.abs(np.round(np.abs(known), places) - abs(float(number))) < 1e-9
+        assert found.any() or number in code, f"{page.name}: {number} is not in the record"
+
+
+# What follows from rounded numbers.
+APPROXIMATE = {"lab.md": {"-0.00176"}}
+
+
+def equations(page):
+    """The lines with = of the page's text blocks, and of its code in the text."""
+    for block in blocks(page):
+        yield from block.text.splitlines() if block.info == "text" else ()
+    yield from re.findall(r"`([^`\n]+=[^`\n]+)`", without_code(page)[0])
+
+
+@pytest.mark.parametrize("page", [FIRST_STEP, DOCS / "lab.md"], ids=lambda page: page.name)
+def test_the_formulas_of_the_step_are_right(page):
+    """Every side of an equation that consists of numbers."""
+    names = {"σ": lambda x: 1 / (1 + math.exp(-x)), "tanh": math.tanh}
+    checked = 0
+    for line in equations(page):
+        sides = [side.strip() for side in line.split(" = ")]
+        numeric = [s for s in sides if re.fullmatch(r"[-+·²/(), .\dσ]+", s.replace("tanh", ""))]
+        values = []
+        for side in numeric:
+            side = re.sub(r"tanh (-?[\d.]+)", r"tanh(\1)", side)
+            values.append(np.array(eval(side.replace("·", "*").replace("²", "**2"), names), float))
+        for value in values[:-1]:
+            places = len(re.search(r"\.(\d+)", numeric[-1])[1])
+            np.testing.assert_allclose(value, values[-1], rtol=0, atol=1.6 * 10**-places)
+            checked += 1
+    assert checked >= (6 if page == FIRST_STEP else 3)
+
+
+# ---- lab.md ----
+
+
+def test_the_minutes_of_the_lab():
+    plan = table("lab.md", "The plan")
+    times = [tuple(map(int, row.split(" to "))) for row in plan]
+    assert times[0][0] == 0
+    assert times[-1][1] == 90
+    assert all(end == start for (_, end), (start, _) in itertools.pairwise(times))
+    text = (DOCS / "lab.md").read_text(encoding="utf-8")
+    minutes = re.findall(r"^## Part \d: .* \((\d+) minutes\)$", text, re.M)
+    assert [end - start for start, end in times] == [int(n) for n in minutes]
+
+
+@pytest.mark.parametrize("row", table("lab.md", "Part 3: five backward passes (30 minutes)"))
+def test_the_answers_of_the_lab_are_right(row, tmp_path):
+    exercise = EXERCISES[int(row.split()[0]) - 1]
+    answer = table("lab.md", "Part 3: five backward passes (30 minutes)")[row][0].strip("`")
+    path = tmp_path / "answer.py"
+    source = exercise.file.read_text(encoding="utf-8")
+    assert source.count("raise NotImplementedError") == 1
+    path.write_text(source.replace("raise NotImplementedError", answer), encoding="utf-8")
+    assert judge(exercise, path).solved
+
+
+REPAIRS = table("lab.md", "Part 4: repair a GAN (15 minutes)")
+
+
+@pytest.mark.parametrize("row", REPAIRS)
+def test_the_repairs_of_the_lab_are_right(row, tmp_path):
+    exercise = EXERCISES[int(row.split()[0]) - 1]
+    source = exercise.file.read_text(encoding="utf-8")
+    new, old = re.findall(r"`([^`]+)`", REPAIRS[row][0])[:2]
+    if exercise.name.startswith("16"):  # a new line, and its name below
+        source = source.replace("dW2 = h.T @ dimage", f"{new}\n        dW2 = h.T @ {old}")
+        source = source.replace("dh = dimage @", f"dh = {old} @")
+    else:
+        assert source.count(old) == 1
+        source = source.replace(old, new)
+    path = tmp_path / "repaired.py"
+    path.write_text(source, encoding="utf-8")
+    assert judge(exercise, path).solved
