@@ -31,7 +31,7 @@ function movesTable(tape, change, also) {
 
 function summary(tape, change) {
   const values = changedCells(tape, change, "data").length, gradients = changedCells(tape, change, "grad").length;
-  return make("p", null, `Marked ▲ ▼ above: ${count(values, "value")} and ${count(gradients, "gradient")} of ${tape.size} changed.`);
+  return make("p", null, `Marked above by a corner (◤ larger, ◣ smaller): ${count(values, "value")} and ${count(gradients, "gradient")} of ${tape.size} changed.`);
 }
 
 function whatIfPart(tape, chosen, state, act) {

@@ -21,9 +21,8 @@ function buildGraph(tape, width, act) {
     lines.append(path);
     graph.edges.push({ edge, path });
   }
-  for (const node of tape.nodes) svg.append(buildCard(graph, node, act));
-  graph.threads = draw("g", { class: "threads", "aria-hidden": "true" });
-  svg.append(graph.threads);
+  graph.threads = draw("g", { "aria-hidden": "true" });
+  svg.append(graph.threads, ...tape.nodes.map(node => buildCard(graph, node, act)));
   svg.addEventListener("keydown", event => moveFocus(graph, event));
   setHome(graph, cellKey(tape.nodes[0].id, 0));
   return graph;
@@ -42,13 +41,13 @@ function buildCard(graph, node, act) {
   const group = draw("g", { class: `card ${kindOf(graph.tape, node)}`, role: "group", "aria-label": `${node.label}, ${subtitleOf(node)}` },
     draw("rect", { class: "paper", x, y, width, height, rx: 4 }),
     draw("path", { class: "stripe", d: `M${x + 2} ${y + 1.5}H${x + width - 2}` }),
-    draw("text", { class: "title", x: x + CARD.pad, y: y + 14 }, titleOf(node)),
-    draw("text", { class: "subtitle", x: flat ? x + width - CARD.pad : x + CARD.pad, y: flat ? y + 14 : y + 27, "text-anchor": flat ? "end" : "start" }, subtitleOf(node)));
+    draw("text", { class: "title", x: x + CARD.pad, y: y + 13 }, titleOf(node)),
+    draw("text", { class: "subtitle", x: flat ? x + width - CARD.pad : x + CARD.pad, y: flat ? y + 14 : y + 25, "text-anchor": flat ? "end" : "start" }, subtitleOf(node)));
   graph.cards.set(node, group);
   for (let k = 0; k < node.size; k++) {
     const place = cellPlace(card, k), w = card.cell - 1, h = CELL.height - 1, key = cellKey(node.id, k);
     const rect = draw("rect", { class: "ground", width: w, height: h });
-    const number = draw("text", { class: "number", x: w - 2, y: 12.5, "text-anchor": "end" });
+    const number = draw("text", { class: "number", x: w - 2, y: 11.5, "text-anchor": "end" });
     const mark = draw("path", { class: "mark" });
     const frame = draw("rect", { class: "frame", x: 0.5, y: 0.5, width: w - 1, height: h - 1 });
     const cell = draw("g", { class: "cell", role: "button", tabindex: -1, "data-cell": key, transform: `translate(${place.x} ${place.y})` }, rect, number, mark, frame);
@@ -128,7 +127,7 @@ function showGraph(graph, view) {
       cell.cell.setAttribute("class", classes.filter(Boolean).join(" "));
       cell.cell.setAttribute("aria-pressed", isChosen);
       cell.cell.setAttribute("aria-label", cellWords(node, k, found, what, change, { down: down.has(key), up: up.has(key) }));
-      cell.mark.setAttribute("d", found?.changed ? (found.is > found.was ? "M1 8L4.5 2L8 8z" : "M1 2L8 2L4.5 8z") : "");
+      cell.mark.setAttribute("d", found?.changed ? (found.is > found.was ? "M0 0H7L0 7z" : `M0 ${cell.h}H7L0 ${cell.h - 7}z`) : "");
     }
   }
   for (const { edge, path } of graph.edges) {
@@ -148,7 +147,8 @@ function cellWords(node, k, found, what, change, framed) {
 }
 
 function showThreads(graph, chosen) {
-  // Thin lines from the chosen number to each number that uses it, and from each it is made of.
+  // Thin lines from the chosen number to each number that uses it, and from each it is made
+  // of; they pass behind the matrices.
   graph.threads.replaceChildren();
   if (!chosen) return;
   const here = graph.cells.get(cellKey(chosen.node.id, chosen.k));

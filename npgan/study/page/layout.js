@@ -4,8 +4,8 @@
 // the loss are the samples of the batch, so they stand side by side. A weight stands above the
 // result of its product: its columns are the result's columns.
 
-const CELL = { height: 17, widest: 54, narrowest: 47 };
-const CARD = { pad: 4, head: 33, flatHead: 20, between: 6, gap: 12 };
+const CELL = { height: 16, widest: 54, narrowest: 47 };
+const CARD = { pad: 4, head: 30, flatHead: 20, between: 6, gap: 12 };
 
 const ruler = document.createElement("canvas").getContext("2d");
 function textWidth(text, bold) {
@@ -59,13 +59,19 @@ function place(tape, width) {
     return column;
   });
   const total = list => list.reduce((sum, c) => sum + c.width, 0) + CARD.gap * (list.length - 1);
+  const folded = cell => {
+    const bands = [[]];
+    for (const column of sized(cell)) {
+      if (bands.at(-1).length && total([...bands.at(-1), column]) > width) bands.push([]);
+      bands.at(-1).push(column);
+    }
+    return bands;
+  };
+  // The widest cells with which the graph has the fewest bands.
+  const fewest = folded(CELL.narrowest).length;
   let cell = CELL.widest;
-  while (cell > CELL.narrowest && total(sized(cell)) > width) cell -= 1;
-  const bands = [[]];
-  for (const column of sized(cell)) {
-    if (bands.at(-1).length && total([...bands.at(-1), column]) > width) bands.push([]);
-    bands.at(-1).push(column);
-  }
+  while (cell > CELL.narrowest && folded(cell).length > fewest) cell -= 1;
+  const bands = folded(cell);
   const gap = bands.length > 1 ? CARD.gap
     : Math.min(44, CARD.gap + (width - total(bands[0])) / Math.max(1, columns.length - 1));
   const cards = new Map();

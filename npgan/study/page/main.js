@@ -19,6 +19,14 @@ function tabsOf(list, hasGame) {
   return found;
 }
 
+function shared(texts) {
+  // The sentences with which all texts begin, and what follows in each.
+  const all = texts.map(text => text.split(/(?<=[.!?])\s+/));
+  let n = 0;
+  while (n < all[0].length && all.every(list => list[n] === all[0][n])) n += 1;
+  return { words: all[0].slice(0, n).join(" "), rests: all.map(list => list.slice(n).join(" ")) };
+}
+
 function firstChoice(list) {
   // The weight with the largest gradient: of an update, if there is one.
   const tape = list.find(t => t.movers.length) ?? list.at(-1);
@@ -79,6 +87,7 @@ function openTab(tab, keepBar) {
   byId("view").setAttribute("aria-labelledby", `tab-${tabs.indexOf(tab)}`);
   byId("step-view").hidden = Boolean(tab.game);
   byId("game-view").hidden = !tab.game;
+  if (tab.game) byId("jump").hidden = true;
   if (tab.game) {
     bar.stop();
     byId("about").textContent = "";
@@ -86,7 +95,7 @@ function openTab(tab, keepBar) {
     game.show();
     return;
   }
-  byId("about").textContent = tab.tapes.map(t => t.about).filter((text, i, all) => all.indexOf(text) === i).join(" ");
+  byId("about").textContent = shared(tab.tapes.map(t => t.about)).words;
   if (!keepBar) {
     state.touring = false;
     byId("tour").setAttribute("aria-pressed", false);
@@ -111,9 +120,9 @@ function build() {
     point: (node, k, cell) => point(tape, node, k, cell),
     leave: () => { byId("tip").hidden = true; },
   })));
-  byId("graphs").replaceChildren(...graphs.flatMap(graph => [
-    state.tab.tapes.length > 1 ? make("h2", { class: "graph-title" }, graph.tape.title) : null, graph.svg,
-  ]).filter(Boolean));
+  const { rests } = shared(graphs.map(graph => graph.tape.about));
+  byId("graphs").replaceChildren(...graphs.map((graph, i) => make("div", { class: "one-graph" },
+    graphs.length > 1 ? make("div", { class: "graph-title" }, make("h2", null, graph.tape.title), make("p", null, rests[i])) : null, graph.svg)));
   if (focused && graphs[which]?.cells.has(focused)) graphs[which].cells.get(focused).cell.focus({ preventScroll: true });
 }
 
@@ -158,23 +167,31 @@ function show() {
   bar.show();
   byId("phase").textContent = item ? (state.touring ? `Tour, ${bar.at + 1} of ${bar.items.length}` : item.phase) : "";
   byId("sentence").textContent = item ? item.sentence
-    : "The whole step is shown. Press Play to watch it computed, one matrix after the other: forward, loss, backward, update.";
+    : `The whole step is shown. Press Play to watch it computed, one matrix after the other: ${phases(bar.items).map(p => p.name).join(", ")}.`;
   showPanel(chosen);
+  byId("jump").textContent = `${cellName(chosen.node, chosen.k)} = ${short(chosen.node.data[chosen.k])}, gradient ${short(chosen.node.grad[chosen.k])}: more ↓`;
 }
 
 function showPanel(chosen) {
   const { tape } = chosen, open = openChange(tape, state.change), focus = document.activeElement;
   const held = byId("panel").contains(focus) ? focus.dataset.delta ?? focus.dataset.mistake : undefined;
-  const act = { change: change => { state.change = change; show(); if (change) speak(changeWords(tape)); } };
-  byId("panel").classList.toggle("four", !tape.mistakes.length);
+  const act = { change: change => changeTo(tape, change) };
+  byId("panel").classList.toggle("three", !tape.mistakes.length);
   byId("panel").replaceChildren(...[
     make("div", { class: "column" }, numberPart(tape, chosen, open.record ?? null, twinsOf(chosen)), forwardPart(tape, chosen, open.record)),
     make("div", { class: "column" }, backwardPart(tape, chosen)),
-    make("div", { class: "column" }, updatePart(tape, chosen, open.record ?? null)),
-    make("div", { class: "column" }, whatIfPart(tape, chosen, open, act)),
+    make("div", { class: "column" }, whatIfPart(tape, chosen, open, act), updatePart(tape, chosen, open.record ?? null)),
     tape.mistakes.length ? make("div", { class: "column" }, mistakesPart(tape, open, act)) : null,
   ].filter(Boolean));
   if (held !== undefined) [...byId("panel").querySelectorAll("button")].find(b => (b.dataset.delta ?? b.dataset.mistake) === held)?.focus({ preventScroll: true });
+}
+
+function changeTo(tape, change) {
+  // Gradients are shown where only they are changed.
+  state.change = change;
+  if (change && !changedCells(tape, openChange(tape, change).record, "data").length) state.what = "grad";
+  show();
+  if (change) speak(changeWords(tape));
 }
 
 function changeWords(tape) {
@@ -245,6 +262,8 @@ byId("tour").addEventListener("click", () => tour(!state.touring));
 byId("lead-tour").addEventListener("click", () => { tour(true); byId("next").focus(); });
 byId("save-record").addEventListener("click", () => download("study.json", "application/json", byId("record").textContent));
 byId("save-picture").addEventListener("click", savePicture);
+byId("jump").addEventListener("click", () => byId("panel").scrollIntoView({ behavior: still() ? "auto" : "smooth" }));
+new IntersectionObserver(([entry]) => { byId("jump").hidden = entry.isIntersecting || entry.boundingClientRect.top < 0 || Boolean(state.tab.game); }).observe(byId("panel"));
 let resized = null;
 addEventListener("resize", () => {
   clearTimeout(resized);

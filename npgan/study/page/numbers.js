@@ -22,6 +22,7 @@ function short(x) {
   const size = Math.abs(x);
   if (!Number.isFinite(x)) return Number.isNaN(x) ? "nan" : x > 0 ? "∞" : "−∞";
   if (size < 1e-14) return "0";
+  if (Number.isInteger(x) && size < 1e4) return minus(String(x));
   if (size < 5e-4 || size >= 1e4) return minus(x.toExponential(size < 1e-9 ? 0 : 1));
   return minus(x.toFixed(size < 0.0995 ? 4 : size < 9.995 ? 3 : size < 99.95 ? 2 : 1));
 }

@@ -4,7 +4,7 @@ const row = (head, ...cells) => make("tr", null, make("th", { scope: "row" }, he
 
 function numberPart(tape, { node, k }, change, twins) {
   const value = numberOf(tape, change, "data", node, k), slope = numberOf(tape, change, "grad", node, k);
-  const arrow = found => (found.changed ? [long(found.was), " → ", make("b", null, long(found.is))] : long(found.is));
+  const arrow = found => (found.changed ? [make("span", { class: "whole" }, long(found.was), " →"), " ", make("b", { class: "whole" }, long(found.is))] : long(found.is));
   const difference = tape.differences[node.id]?.[k], L = tape.kind === "penalty" ? "R" : "L";
   const rows = [row("value", arrow(value)), row(`gradient d${L}/d·`, arrow(slope))];
   if (difference !== undefined)
