@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-PAGE = Path(__file__).with_name("page")
+FILES = Path(__file__).with_name("browser")
 SCRIPTS = (
     "numbers",
     "dom",
@@ -43,4 +43,4 @@ def page_text(record: Mapping[str, Any]) -> str:
 
 def source(name: str) -> str:
     """Return the text of one of the page's files."""
-    return (PAGE / name).read_text(encoding="utf-8")
+    return (FILES / name).read_text(encoding="utf-8")

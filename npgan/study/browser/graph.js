@@ -4,8 +4,9 @@ function buildGraph(tape, width, act) {
   // act: { choose(node, k), point(node, k, element), leave() }
   const plan = place(tape, width - 10), graph = { tape, plan, cells: new Map(), cards: new Map(), edges: [] };
   const left = 8 + Math.max(0, Math.floor((width - 10 - plan.width) / 2));
+  const wide = Math.max(width, plan.width + 10);
   const svg = draw("svg", {
-    class: "graph", width, height: plan.height + 4, viewBox: `${-left} -2 ${width} ${plan.height + 4}`,
+    class: "graph", width: wide, height: plan.height + 4, viewBox: `${-left} -2 ${wide} ${plan.height + 4}`,
     role: "group", "aria-label": `${tape.title}: the whole computation. Arrow keys go from number to number.`,
   });
   graph.svg = svg;
@@ -50,7 +51,7 @@ function buildCard(graph, node, act) {
     const number = draw("text", { class: "number", x: w - 2, y: 11.5, "text-anchor": "end" });
     const mark = draw("path", { class: "mark" });
     const frame = draw("rect", { class: "frame", x: 0.5, y: 0.5, width: w - 1, height: h - 1 });
-    const cell = draw("g", { class: "cell", role: "button", tabindex: -1, "data-cell": key, transform: `translate(${place.x} ${place.y})` }, rect, number, mark, frame);
+    const cell = draw("g", { class: "cell", role: "button", tabindex: -1, "data-cell": key, transform: `translate(${place.x} ${place.y})` }, rect, number, frame, mark);
     cell.addEventListener("click", () => { setHome(graph, key); cell.focus({ preventScroll: true }); act.choose(node, k); });
     cell.addEventListener("pointerenter", () => act.point(node, k, cell));
     cell.addEventListener("pointerleave", act.leave);
@@ -127,7 +128,7 @@ function showGraph(graph, view) {
       cell.cell.setAttribute("class", classes.filter(Boolean).join(" "));
       cell.cell.setAttribute("aria-pressed", isChosen);
       cell.cell.setAttribute("aria-label", cellWords(node, k, found, what, change, { down: down.has(key), up: up.has(key) }));
-      cell.mark.setAttribute("d", found?.changed ? (found.is > found.was ? "M0 0H7L0 7z" : `M0 ${cell.h}H7L0 ${cell.h - 7}z`) : "");
+      cell.mark.setAttribute("d", found?.changed ? (found.is > found.was ? "M0 0H8L0 8z" : `M0 ${cell.h}H8L0 ${cell.h - 8}z`) : "");
     }
   }
   for (const { edge, path } of graph.edges) {

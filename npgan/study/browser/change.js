@@ -51,7 +51,7 @@ function whatIfPart(tape, chosen, state, act) {
   if (state.kind === "whatif" && state.key.startsWith(`${node.id},${k},`)) {
     const delta = Number(state.key.split(",")[2]), expected = tape.end.data[0] + delta * node.grad[k];
     part.append(lossLine(tape, state.record),
-      make("p", { class: "soft" }, `The gradient alone foretells ${long(expected)}: it is exact only for small changes.`),
+      make("p", { class: "soft" }, `The gradient alone predicts ${long(expected)}: it is exact only for small changes.`),
       summary(tape, state.record), movesTable(tape, state.record));
   }
   return part;
