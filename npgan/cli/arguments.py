@@ -241,6 +241,16 @@ def examples(sub: argparse.ArgumentParser) -> None:
     )
 
 
+def study(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument(
+        "--out",
+        type=Path,
+        default=Path("study.html"),
+        metavar="FILE.html",
+        help="the page; only an earlier such page is replaced (default: %(default)s)",
+    )
+
+
 def info(sub: argparse.ArgumentParser) -> None:
     pass
 
@@ -273,6 +283,10 @@ COMMANDS: dict[str, tuple[str, Callable[[argparse.ArgumentParser], None]]] = {
         exercises,
     ),
     "examples": ("write the example programs into a folder, to run and change", examples),
+    "study": (
+        "write a page that shows every number of one training step, and the mistakes one can make",
+        study,
+    ),
     "info": ("show versions, CPU features, kernels, threads and BLAS in use", info),
 }
 

@@ -36,6 +36,7 @@ MODULES = {  # command: the module with the function of this name
     "bench": "commands",
     "exercises": "exercises",
     "examples": "examples",
+    "study": "study",
     "info": "commands",
 }
 
