@@ -166,3 +166,5 @@ sys.exit(main(sys.argv[1:]))
     )
     assert done.code == 0
     assert_nothing_lost("train", zoo, room)
+    for name, data in contents(room / "out").items():
+        assert b"an error of a library" not in data, name
