@@ -23,10 +23,13 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 import numpy as np
 from numpy.typing import ArrayLike
 
+from .source import Source, source_of
+
 serial_numbers = itertools.count()
 PRIMITIVES: dict[str, Primitive] = {}  # by name; the tests go through all of them
 Rule = Callable[..., Any]
 Many = Sequence["Tensor"]
+No = Literal[False]
 
 
 class Tensor:
@@ -80,10 +83,8 @@ class Tensor:
 
     def __repr__(self) -> str:
         origin = f", made by {self.made_by[0].__name__}" if self.made_by else ""
-        values = np.array2string(
-            self.data, precision=6, threshold=20, separator=", ", prefix=" " * 7
-        )
-        return f"Tensor({values}, shape {self.shape}, {self.dtype}{origin})"
+        text = np.array2string(self.data, precision=6, threshold=20, separator=", ", prefix=" " * 7)
+        return f"Tensor({text}, shape {self.shape}, {self.dtype}{origin})"
 
     def __array__(self, *_args: Any, **_kwargs: Any) -> np.ndarray:
         raise TypeError("NumPy functions take no Tensors; use npgan.ops, or .data for the array")
@@ -133,6 +134,10 @@ class Primitive:
             )
         return rule
 
+    def source(self, i: int) -> Source:
+        """Return where the rule of argument i is written: (file, line, text)."""
+        return source_of(self.rule(i))
+
 
 def primitive(function: Callable[..., np.ndarray]) -> Primitive:
     """Make a function of arrays differentiable. Its rules are set on the result: f.rules = (...).
@@ -146,13 +151,9 @@ def primitive(function: Callable[..., np.ndarray]) -> Primitive:
 
 
 @overload
-def grad(
-    y: Tensor, xs: Tensor, create_graph: Literal[False] = ..., unused: str = ...
-) -> np.ndarray: ...
+def grad(y: Tensor, xs: Tensor, create_graph: No = ..., unused: str = ...) -> np.ndarray: ...
 @overload
-def grad(
-    y: Tensor, xs: Many, create_graph: Literal[False] = ..., unused: str = ...
-) -> list[np.ndarray]: ...
+def grad(y: Tensor, xs: Many, create_graph: No = ..., unused: str = ...) -> list[np.ndarray]: ...
 @overload
 def grad(y: Tensor, xs: Tensor, create_graph: Literal[True], unused: str = ...) -> Tensor: ...
 @overload

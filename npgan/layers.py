@@ -244,9 +244,7 @@ class Network:
             raise ValueError("Network() needs at least one layer")
         for layer in self.layers:
             if layer.in_network or (layer.theta.size and self.layers.count(layer) > 1):
-                raise ValueError(
-                    f"{layer!r} is in a network already; make a new layer, or net.copy()"
-                )
+                raise ValueError(f"{layer!r} is in a network already; use a new one, or net.copy()")
         for layer in self.layers:
             layer.in_network = layer.theta.size > 0
         # Updates of theta so far; a list, so that networks on one theta share the count.
