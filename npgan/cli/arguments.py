@@ -230,6 +230,17 @@ def exercises(sub: argparse.ArgumentParser) -> None:
     )
 
 
+def examples(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument(
+        "out",
+        nargs="?",
+        type=Path,
+        default=Path("npgan-examples"),
+        metavar="DIR",
+        help="folder to write them to (default: %(default)s)",
+    )
+
+
 def study(sub: argparse.ArgumentParser) -> None:
     sub.add_argument(
         "--out",
@@ -271,6 +282,7 @@ COMMANDS: dict[str, tuple[str, Callable[[argparse.ArgumentParser], None]]] = {
         "write backward passes and repair GANs, with a judge that names the mistake",
         exercises,
     ),
+    "examples": ("write the example programs into a folder, to run and change", examples),
     "study": (
         "write a page that shows every number of one training step, and the mistakes one can make",
         study,
