@@ -29,7 +29,7 @@ import npgan
 from npgan.autograd import PRIMITIVES
 
 ROOT = Path(__file__).parents[1]
-NOTEBOOKS = ("derivations", "gradcheck")
+NOTEBOOKS = ("first-step", "derivations", "gradcheck")
 
 
 @pytest.fixture(scope="module")
