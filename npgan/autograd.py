@@ -23,7 +23,8 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .source import Source, source_of
+if TYPE_CHECKING:
+    from .source import Source
 
 serial_numbers = itertools.count()
 PRIMITIVES: dict[str, Primitive] = {}  # by name; the tests go through all of them
@@ -136,6 +137,8 @@ class Primitive:
 
     def source(self, i: int) -> Source:
         """Return where the rule of argument i is written: (file, line, text)."""
+        from .source import source_of
+
         return source_of(self.rule(i))
 
 

@@ -148,7 +148,7 @@ def discriminator_tape(
         parts(by_number((logits.number, "forward"), (end, "loss"))),
         groups(names, by_number((x.number, "data"), (logits.number, "D"), (end, "loss"))),
         leaves,
-        adam,
+        copy_of(adam, D.copy()),
         kept.slots["gradient"],
         after_step(adam, D, kept.slots["gradient"]),
     )
@@ -181,11 +181,11 @@ def generator_tape(
         parts(by_number((logits.number, "forward"), (end, "loss"))),
         groups(names, by_number((fake.number, "G"), (logits.number, "D"), (end, "loss"))),
         of_G,
-        adam,
+        copy_of(adam, G.copy()),
         kept.slots["gradient"],
         after_step(adam, G, kept.slots["gradient"]),
         of_D,
-        [p for _, p in D_before.named_parameters()],
+        [p.copy() for _, p in D_before.named_parameters()],
         adam_D,
     )
 

@@ -268,5 +268,7 @@ def unequal(walk: Walk, ours: np.ndarray, theirs: np.ndarray) -> tuple[float, fl
     if not different.size:
         return 0.0, 0.0, None
     index = int(different[0])
-    places = [(i, index - part.start) for i, part in walk.parts.items() if index < part.stop]
-    return float(different.size), 0.0, min(places, key=lambda place: place[1], default=None)
+    places = (
+        (i, index - part.start) for i, part in walk.parts.items() if part.start <= index < part.stop
+    )
+    return float(different.size), 0.0, next(places, None)

@@ -16,6 +16,7 @@ RUN = "npgan/cli/run.py"
 
 UPDATES = "tests/reliability/test_not_finite_updates.py"
 NOT_FINITE = "tests/reliability/test_not_finite.py"
+TERMINALS = "tests/reliability/test_terminals.py"
 ALL = "-o addopts="  # the slow faults, too
 
 GUARDS = [
@@ -115,6 +116,11 @@ GUARDS = [
           "tests/test_progress.py -k no_stderr_ends"),
     (PROGRESS, "            self.stop()\n\n    def stop", "            pass\n\n    def stop",
           "tests/test_progress.py -k nothing_more_is_written"),
+    (PROGRESS, "leave=False, dynamic_ncols=True", "leave=False, ncols=100",
+          f"{TERMINALS} {ALL} -k bar_fits"),
+    (PROGRESS, "leave=False, ", "", f"{TERMINALS} {ALL} -k kinds_of"),
+    (PROGRESS, "partial(self.bar.write, printable(line)", "partial(self.bar.write, line",
+          f"{TERMINALS} {ALL} -k told"),
     (NOTEBOOK, "with suppress(Exception):", "with suppress(KeyError):",
           "tests/test_notebook.py -k failure_to_show"),
     (NOTEBOOK, "not in_notebook() or ", "", "tests/test_notebook.py -k notebook_only"),

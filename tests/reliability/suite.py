@@ -15,7 +15,7 @@ PROJECT = Path(__file__).resolve().parents[2]
 def thinned(faults: Sequence[Any], fast: int, ids: Sequence[str] | None = None) -> list[Any]:
     """Parameters of a test: `fast` of the faults, evenly spread, run by default; the rest is slow."""
     step = max(1, len(faults) // max(1, fast))
-    quick = set(range(0, len(faults), step))
+    quick = set(range(0, len(faults), step)) if fast else set()
     return [
         pytest.param(
             fault,
