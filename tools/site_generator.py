@@ -24,7 +24,7 @@ FILE = Path(__file__).resolve().parents[1] / "docs" / "_data" / "generator.json.
 def main(run: str) -> None:
     """Write the file."""
     gan = GAN.load(run)
-    data = generator_data(gan, "Digits of npgan's default run")
+    data = generator_data(gan, f"Digits, after {gan.epoch_} epochs with the default settings")
     FILE.parent.mkdir(exist_ok=True)
     FILE.write_bytes(zlib.compress(json.dumps(data, separators=(",", ":")).encode(), 9))
     print(f"{FILE}: {gan.epoch_} epochs, {FILE.stat().st_size:,} bytes")
