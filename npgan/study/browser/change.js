@@ -69,7 +69,7 @@ function mistakesPart(tape, state, act) {
   if (mistake.training) {
     const { steps, right, wrong, measure } = mistake.training;
     part.append(make("h4", null, "Trained for a while"), lineChart({
-      label: `${measure}, by step: right ends at ${short(right.at(-1))}, wrong at ${short(wrong.at(-1))}`, x: steps, axis: measure, width: 300, height: 150,
+      label: `${measure}, by step: right ends at ${short(right.at(-1))}, wrong at ${short(wrong.at(-1))}`, x: steps, axis: measure, width: 284, height: 150,
       lines: [{ name: "right", values: right, kind: "solid" }, { name: "wrong", values: wrong, kind: "dashed" }],
     }));
   }

@@ -92,7 +92,7 @@ function openTab(tab, keepBar) {
     bar.stop();
     byId("about").textContent = "";
     game ??= showGame(R.game, byId("game-view"));
-    game.show();
+    game.open();
     return;
   }
   byId("about").textContent = shared(tab.tapes.map(t => t.about)).words;
@@ -267,8 +267,8 @@ new IntersectionObserver(([entry]) => { byId("jump").hidden = entry.isIntersecti
 let resized = null;
 addEventListener("resize", () => {
   clearTimeout(resized);
-  resized = setTimeout(() => { if (state.tab.game) game.show(); else { build(); show(); } }, 120);
+  resized = setTimeout(() => { if (state.tab.game) game.open(); else { build(); show(); } }, 120);
 });
-matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => { if (state.tab.game) game.show(); });
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => { if (state.tab.game) game.open(); });
 showChecks();
 openTab(tabs[0]);
