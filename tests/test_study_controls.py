@@ -9,7 +9,7 @@ import xml.etree.ElementTree as ElementTree
 import numpy as np
 import pytest
 import study_pages
-from study_pages import choose, decoded, number, shown
+from study_pages import PHONE, choose, decoded, number, shown
 
 page_file = study_pages.page_file
 data, opened = study_pages.data, study_pages.opened
@@ -270,7 +270,23 @@ def test_the_record_and_the_picture_can_be_kept(data, opened, tmp_path):
     assert numbers == list(shown(page).values())
     used = set(re.findall(r"var\((--[\w-]+)\)", text)) - {"--share"}
     assert used <= set(re.findall(r"(--[\w-]+):", text))  # it stands alone
-    page.goto((tmp_path / "g.svg").as_uri())
+    alone = page.context.new_page()
+    alone.goto((tmp_path / "g.svg").as_uri())
     assert (
-        page.evaluate("getComputedStyle(document.querySelector('.title')).fill") != "rgb(0, 0, 0)"
+        alone.evaluate("getComputedStyle(document.querySelector('.title')).fill") != "rgb(0, 0, 0)"
     )
+
+
+def test_on_a_phone_the_walk_is_followed(data, opened):
+    page = opened(viewport=PHONE, reduced_motion="reduce")
+    page.click("#lead-tour")
+    for _ in data["story"][1:]:
+        page.evaluate("byId('next').click()")
+        seen = page.evaluate(
+            """() => { const c = document.querySelector('.chosen.cell').getBoundingClientRect(), b = document.querySelector('.bar').getBoundingClientRect();
+              return [b.top, c.top - b.bottom, innerHeight - c.bottom]; }"""
+        )
+        assert min(seen) >= 0, seen
+    assert page.is_visible("#jump")
+    page.click("#jump")
+    assert page.evaluate("byId('panel').getBoundingClientRect().top") < 400
