@@ -36,6 +36,7 @@ def clean_environment(**changes: str | None) -> dict[str, str]:
     environment = dict(os.environ)
     for name in ("PYTEST_CURRENT_TEST", "PYTEST_XDIST_WORKER", "PYTEST_XDIST_WORKER_COUNT"):
         environment.pop(name, None)
+    environment.pop("PYTHONUNBUFFERED", None)  # a stream that is not flushed would not be noticed
     environment["PYTHONPATH"] = str(Path(npgan.__file__).resolve().parents[1])
     environment["MPLBACKEND"] = "agg"
     for name, value in changes.items():
