@@ -361,6 +361,8 @@ def dropout(x, rate, key):
     """
     if not 0 <= rate < 1:
         raise ValueError(f"dropout() needs a rate in [0, 1), got {rate}")
+    if key is None or hasattr(key, "random") or hasattr(key, "random_raw"):
+        raise TypeError("dropout() needs a seed as key: its rule draws the mask again")
     kept = np.random.default_rng(key).random(np.shape(x), np.float32) >= rate
     return np.multiply(x, kept) / (1 - rate)
 

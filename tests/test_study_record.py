@@ -2,6 +2,7 @@
 
 import base64
 import json
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -14,6 +15,10 @@ from npgan.gan import discriminator_step
 from npgan.losses import LOSSES
 from npgan.study.assemble import record_data
 from npgan.study.example import tiny_computations, tiny_gan
+from npgan.study.game import Camera
+from npgan.study.page import default_record
+from npgan.study.ring import train
+from npgan.study.scenarios import RIGHT
 from npgan.study.write_tape import Walk
 
 TAPES = ("D", "G", "R1 LeakyReLU", "R1 tanh")
@@ -29,7 +34,7 @@ def in_numpy():
 @pytest.fixture(scope="module")
 def data():
     npgan.use_kernels("reference")
-    return record_data("title", tiny_computations())
+    return default_record().data
 
 
 @pytest.fixture(params=TAPES)
@@ -234,6 +239,77 @@ def test_mistakes_change_what_they_say(data):
     assert not np.allclose(wrong, W["grad"])
 
 
+# ---- the story and the game ----
+
+
+def test_the_story_goes_from_a_number_of_z_to_a_weight(data):
+    tape = data["tapes"][1]
+    told = data["story"]
+    assert {item["tape"] for item in told} == {"G"}
+    parts = [item["part"] for item in told]
+    assert parts == sorted(parts, key=["forward", "backward", "update"].index)
+    names = [tape["nodes"][item["node"]]["name"] for item in told]
+    assert names[0] == "z"
+    assert names[-1] == "G.0.W"
+    assert parts[-1] == "update"
+    assert "loss G" in names
+    for before, after in pairwise(told):  # it never jumps: the next node is next to this one
+        pair = {before["node"], after["node"]}
+        edges = [{e["from"], e["to"]} for e in tape["edges"]]
+        assert pair in edges or len(pair) == 1
+    for item in told:
+        node = tape["nodes"][item["node"]]
+        assert 0 <= item["cell"] < len(node["data"])
+        number = {"forward": node["data"], "backward": node["grad"]}.get(item["part"])
+        if number and item["node"] != tape["loss"]:
+            text = f"{number[item['cell']]:.4g}".replace("-", "\N{MINUS SIGN}")
+            assert text in item["sentence"]
+
+
+def test_the_game_is_what_training_does(data):
+    game = data["game"]
+    keys = [s["key"] for s in game["scenarios"]]
+    assert keys == ["right", "none", "fast", "leaky_gate", "labels", "stale"]
+    for scenario in game["scenarios"]:
+        frames = scenario["frames"]
+        assert [f["step"] for f in frames] == list(range(0, 801, 20))
+        for f in frames:
+            assert len(unpack(f["heat"], "u1")) == game["grid"] ** 2
+            assert len(unpack(f["mesh"], "<i2")) == 2 * game["mesh_side"] ** 2
+            assert len(unpack(f["fake"], "<i2")) == len(unpack(f["arrow"], "<i2"))
+            assert len(unpack(f["fake"], "<i2")) == len(unpack(game["real"], "<i2"))
+        assert scenario["sentence"].endswith(".")
+    right = game["scenarios"][0]["frames"][-1]
+    *_, last = train(RIGHT, 800)
+    camera = Camera()
+    fake = last.G(camera.z)
+    np.testing.assert_allclose(unpack(right["fake"], "<i2").reshape(-1, 2) / 8192, fake, atol=1e-4)
+    np.testing.assert_allclose(
+        unpack(right["heat"], "u1") / 255, ops.sigmoid(last.D(camera.places))[:, 0], atol=0.002
+    )
+    logits, pull = last.D.forward(fake)
+    arrows = -pull((ops.sigmoid(logits) - 1).astype(np.float32), "input")
+    np.testing.assert_allclose(
+        unpack(right["arrow"], "<i2").reshape(-1, 2) / 2048, arrows, atol=1e-3
+    )
+    assert game["scenarios"][0]["equilibrium"]["loss_D"] == 2 * np.log(2)
+
+
+def test_the_trainings_of_mistakes_are_beside_the_right_one(data):
+    ends = {}
+    for tape in data["tapes"][:2]:
+        for m in tape["mistakes"]:
+            training = m["training"]
+            assert len(training["steps"]) == len(training["right"]) == len(training["wrong"])
+            assert training["right"][0] == training["wrong"][0]
+            ends[tape["key"], m["key"]] = training["wrong"][-1] / training["right"][-1]
+    assert ends["D", "labels"] > 5
+    assert ends["G", "labels"] > 5
+    assert ends["G", "leaky_gate"] > 2
+    assert ends["G", "stale"] > 2
+    assert ends["G", "tanh_gate"] < 2  # it still trains
+
+
 # ---- a wrong rule is noticed ----
 
 
@@ -383,6 +459,8 @@ def test_only_such_a_page_is_replaced(tmp_path):
 def test_the_command_says_one_line_and_refuses_another_file(tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("NPGAN_KERNELS", "reference")
+    monkeypatch.setattr(npgan.study.game, "STEPS", 40)
+    monkeypatch.setattr(npgan.study.game, "FRAMES", 2)
     (tmp_path / "notes.html").write_text("mine")
     assert main(["study", "--out", "notes.html"]) == 1
     out, err = capsys.readouterr()
@@ -395,5 +473,16 @@ def test_the_command_says_one_line_and_refuses_another_file(tmp_path, capsys, mo
     assert out.count("\n") == 1
     assert "study.html" in out
     assert "D's step" in err
-    size = (tmp_path / "study.html").stat().st_size
-    assert 500_000 < size < 2_500_000
+    monkeypatch.setattr(
+        ops.tanh, "rules", (lambda g, y, x: 1.01 * ops.tanh_gate(g, y),)
+    )  # a rule that the library has wrong
+    assert main(["study"]) == 1
+    out, err = capsys.readouterr()
+    assert not out
+    assert "G's step: not so: Rule and finite difference agree" in err
+    assert err.splitlines()[-1].endswith("study.html shows where")
+
+
+def test_the_default_page_is_small_enough(data, tmp_path):
+    study.Record(data).write(tmp_path / "study.html")
+    assert 1_000_000 < (tmp_path / "study.html").stat().st_size < 2_500_000

@@ -169,3 +169,8 @@ def leaf_sentence(name: str, shape: tuple[int, ...], kind: str, moves: bool) -> 
     if kind == "penalty" and not name:
         return "dD/dD = 1: the first walk backwards begins here."
     return f"{name or 'a leaf'}, {size}: given."
+
+
+def short_number(x: float) -> str:
+    """A number with four digits."""
+    return f"{x:.4g}".replace("-", "\N{MINUS SIGN}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -19,6 +19,15 @@ STEP = 1e-6  # of the differences, for numbers near 1
 TERMS, DIFFERENCES = 1e-12, 1e-8  # what the checks allow
 Data = dict[str, Any]
 Place = tuple[int, int] | None  # a node and its cell
+
+
+class Edge(NamedTuple):
+    """What flows back from a node to its argument: terms[i, j] = g_i dy_i/dx_j."""
+
+    source: int
+    to: int
+    arg: int
+    terms: np.ndarray
 
 
 class Walk:
@@ -79,7 +88,7 @@ def pack(array: np.ndarray, dtype: str) -> str:
 def tape_data(walk: Walk) -> Data:
     """The record of a computation, without what-ifs and mistakes."""
     c = walk.computation
-    edges, terms = edges_of(walk)
+    edges = edges_of(walk)
     differences = {str(i): differences_of(walk, i) for i in walk.leaves}
     optimiser = optimiser_data(walk)
     return {
@@ -89,10 +98,10 @@ def tape_data(walk: Walk) -> Data:
         "kind": c.kind,
         "loss": len(walk.nodes) - 1,
         "nodes": [node_data(walk, i) for i in range(len(walk.nodes))],
-        "edges": edges,
+        "edges": [edge_data(edge) for edge in edges],
         "differences": differences,
         "optimiser": optimiser,
-        "checks": checks(walk, terms, differences),
+        "checks": checks(walk, edges, differences),
         "whatif": {},
         "mistakes": [],
     }
@@ -156,25 +165,25 @@ def short(file: str) -> str:
     return path.name
 
 
-def edges_of(walk: Walk) -> tuple[list[Data], list[tuple[int, np.ndarray]]]:
-    """The edges, and for each of them (id of the argument, its terms)."""
-    edges, terms = [], []
-    for to, node in enumerate(walk.nodes):
-        for i, a in enumerate(node.args):
-            if isinstance(a, Tensor):
-                found = influence(node, i, walk.gradients[to])
-                source = walk.ids[a.number]
-                terms.append((source, found))
-                edges.append(
-                    {
-                        "from": source,
-                        "to": to,
-                        "arg": i,
-                        "terms": pack(found, "<f8"),
-                        "shape": list(found.shape),
-                    }
-                )
-    return edges, terms
+def edges_of(walk: Walk) -> list[Edge]:
+    """The terms of all pairs of a node and an argument of it."""
+    return [
+        Edge(walk.ids[a.number], to, i, influence(node, i, walk.gradients[to]))
+        for to, node in enumerate(walk.nodes)
+        for i, a in enumerate(node.args)
+        if isinstance(a, Tensor)
+    ]
+
+
+def edge_data(edge: Edge) -> Data:
+    """One edge."""
+    return {
+        "from": edge.source,
+        "to": edge.to,
+        "arg": edge.arg,
+        "terms": pack(edge.terms, "<f8"),
+        "shape": list(edge.terms.shape),
+    }
 
 
 def differences_of(walk: Walk, leaf: int) -> list[float]:
@@ -209,9 +218,7 @@ def optimiser_data(walk: Walk) -> Data | None:
     return {"name": "Adam", "step": adam.t + 1, **hyper, "leaves": leaves}
 
 
-def checks(
-    walk: Walk, terms: list[tuple[int, np.ndarray]], differences: Mapping[str, list[float]]
-) -> list[Data]:
+def checks(walk: Walk, edges: list[Edge], differences: Mapping[str, list[float]]) -> list[Data]:
     """The record's checks of itself: their worst value, what is allowed, and where it is."""
     c, found = walk.computation, []
 
@@ -224,7 +231,7 @@ def checks(
 
     worst: tuple[float, Place] = (0.0, None)
     for i, g in enumerate(walk.gradients):
-        pieces = [t for source, t in terms if source == i]
+        pieces = [edge.terms for edge in edges if edge.source == i]
         if pieces:
             total = np.sum([t.sum(axis=0) for t in pieces], axis=0)
             size = np.sum([np.abs(t).sum(axis=0) for t in pieces], axis=0)
