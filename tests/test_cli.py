@@ -326,6 +326,7 @@ def test_a_disk_that_is_full_costs_one_line(zoo, tmp_path, monkeypatch, capsys):
         ["sample", "RUN", "--interpolate", "--out", "special.png"],
         ["noise", "--out", "special.png"],
         ["export", "RUN", "--html", "special"],
+        ["study", "--out", "special"],
         ["train", "--resume", "COPY", "--epochs", "3", "--quiet"],
     ],
     ids=lambda argv: " ".join(argv[:1] + argv[2:3]),

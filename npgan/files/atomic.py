@@ -32,7 +32,7 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
         replaced by a file; its `filename` is `path`.
     """
     asked, path = os.fspath(path), Path(path)
-    check_replaceable(path)
+    check_regular(path)
     # The name is short and does not contain that of `path`, which may be as long as is allowed.
     temporary = path.parent / f"{PREFIX}{secrets.token_hex(8)}{SUFFIX}"
     try:
@@ -44,7 +44,7 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
             os.fsync(file.fileno())
         # The temporary file is in the directory that is checked now, and so in no other run's.
         check_held(path)
-        check_replaceable(path)
+        check_regular(path)
         os.replace(temporary, path)
         _sync_directory(path.parent)
     except BaseException as error:
@@ -56,7 +56,7 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
         raise
 
 
-def check_replaceable(path: Path) -> None:
+def check_regular(path: Path) -> None:
     """Raise OSError if the file is a device, a pipe or a socket: `os.replace` would remove it."""
     with suppress(FileNotFoundError, NotADirectoryError):
         kind = os.lstat(path).st_mode

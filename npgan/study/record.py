@@ -10,7 +10,7 @@ from typing import overload
 from numpy.typing import ArrayLike
 
 from ..autograd import Tensor
-from ..files.atomic import exists, write_text
+from ..files.atomic import check_regular, exists, write_text
 from ..layers import Network
 from ..losses import Loss, nonsaturating
 from ..optim import Adam
@@ -78,7 +78,8 @@ class Record:
 
 
 def check_replaceable(path: str | os.PathLike[str]) -> None:
-    """Raise FileExistsError if there is a file of this name that is no page of this kind."""
+    """Raise FileExistsError if what has this name is no page of this kind."""
+    check_regular(Path(path))
     if exists(path):
         with open(path, "rb") as file:
             start = file.read(2_000)

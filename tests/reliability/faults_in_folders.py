@@ -345,7 +345,7 @@ def scans():
         )
     preview = b"\xff\xe1" + struct.pack(">H", 2 + 8000) + b"\xff\xda\0\3" * 2000
     yield file("jpeg with scans in its comment", JPEG[:2] + preview + JPEG[2:], "a.jpg", ok=True)
-    yield file("jpeg with scans after its end", JPEG + b"\xff\xda\0\2" * 2000, "a.jpg", ok=True)
+    yield file("jpeg with scans after its end", JPEG + b"\xff\xda\0\2" * 20_000, "a.jpg", ok=True)
     broken = b"\xff\xda\0\0" * 10**5
     yield file("jpeg of empty scans", JPEG[:-2] + broken + JPEG[-2:], "a.jpg", ok=False)
 

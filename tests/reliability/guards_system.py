@@ -120,7 +120,7 @@ GUARDS = [
           f"{TERMINALS} {ALL} -k bar_fits"),
     (PROGRESS, "leave=False, ", "", f"{TERMINALS} {ALL} -k kinds_of"),
     (PROGRESS, "partial(self.bar.write, printable(line)", "partial(self.bar.write, line",
-          f"{TERMINALS} {ALL} -k told"),
+          "tests/test_progress.py -k above_the_bar"),
     (NOTEBOOK, "with suppress(Exception):", "with suppress(KeyError):",
           "tests/test_notebook.py -k failure_to_show"),
     (NOTEBOOK, "not in_notebook() or ", "", "tests/test_notebook.py -k notebook_only"),

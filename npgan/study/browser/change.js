@@ -60,7 +60,7 @@ function whatIfPart(tape, chosen, state, act) {
 function mistakesPart(tape, state, act) {
   if (!tape.mistakes.length) return null;
   const part = make("section", { class: "part mistakes", "aria-label": "classic mistakes" }, make("h3", null, "Classic mistakes"),
-    make("p", { class: "soft" }, "Each was made in npgan and recorded. Most still train, only worse: that is why they are hard to notice."),
+    make("p", { class: "soft" }, "Each was made in npgan and recorded. Most still train, only worse or later, and nothing crashes: that is why they are hard to notice."),
     make("div", { class: "buttons" }, tape.mistakes.map(mistake =>
       button(mistake.title, () => act.change(state.key === mistake.key ? null : { kind: "mistake", key: mistake.key, tape }), { "aria-pressed": state.key === mistake.key, "data-mistake": mistake.key }))));
   const mistake = state.kind === "mistake" && tape.mistakes.find(m => m.key === state.key);
@@ -69,7 +69,7 @@ function mistakesPart(tape, state, act) {
   if (mistake.training) {
     const { steps, right, wrong, measure } = mistake.training;
     part.append(make("h4", null, "Trained for a while"), lineChart({
-      label: `${measure}, by step: right ends at ${short(right.at(-1))}, wrong at ${short(wrong.at(-1))}`, x: steps, axis: measure, width: 300, height: 150,
+      label: `${measure}, by step: right ends at ${short(right.at(-1))}, wrong at ${short(wrong.at(-1))}`, x: steps, axis: measure, width: 284, height: 150,
       lines: [{ name: "right", values: right, kind: "solid" }, { name: "wrong", values: wrong, kind: "dashed" }],
     }));
   }

@@ -6,7 +6,7 @@ function lineChart({ label, x, lines, levels = [], axis, width, height, cursor =
   const low = Math.min(0, ...all), high = Math.max(...all, low + 1e-9);
   const px = v => left + ((v - x[0]) / Math.max(1e-9, x.at(-1) - x[0])) * (right - left);
   const py = v => bottom - ((v - low) / (high - low)) * (bottom - top);
-  const svg = draw("svg", { class: "chart", viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": label });
+  const svg = draw("svg", { class: "chart", width, height, role: "img", "aria-label": label });
   for (const value of [low, (low + high) / 2, high])
     svg.append(draw("path", { class: "grid", d: `M${left} ${py(value)}H${right}` }), draw("text", { x: left - 4, y: py(value) + 4, "text-anchor": "end" }, short(value)));
   svg.append(draw("text", { x: left, y: height - 5 }, `step ${x[0]}`), draw("text", { x: right, y: height - 5, "text-anchor": "end" }, x.at(-1).toLocaleString("en")));

@@ -140,11 +140,11 @@ function showGame(raw, root) {
     const { frames, equilibrium, sentence } = game.scenarios[chosen];
     words.textContent = sentence;
     lines = lineChart({
-      label: "losses of D and G by step", x: frames.map(f => f.step), width: 460, height: 240, cursor: true, axis: "losses: D solid, G dashed",
+      label: "losses of D and G by step", x: frames.map(f => f.step), width: Math.max(260, Math.min(520, chart.clientWidth)), height: 240, cursor: true, axis: "losses: D solid, G dashed",
       lines: [{ name: "D", values: frames.map(f => f.loss_D), kind: "solid" }, { name: "G", values: frames.map(f => f.loss_G), kind: "dashed" }],
       levels: equilibrium ? [{ value: equilibrium.loss_D, name: `D: ${short(equilibrium.loss_D)}` }, { value: equilibrium.loss_G, name: `G: ${short(equilibrium.loss_G)}` }] : [],
     });
-    chart.replaceChildren(lines, make("p", { class: "soft" }, equilibrium ? ["Dotted: where the losses rest when G's points cannot be told from the real ones. ", equilibrium.words] : ""));
+    chart.replaceChildren(lines, make("p", { class: "soft" }, equilibrium ? `Dotted: where the losses come to rest, ${equilibrium.words}.` : ""));
     for (const [i, { pick }] of thumbs.entries()) pick.setAttribute("aria-pressed", i === chosen);
     show();
   }
@@ -170,7 +170,7 @@ function showGame(raw, root) {
     make("div", { class: "game" },
       make("div", { class: "main-scene" }, big, legend),
       make("div", { class: "game-words" }, make("h2", { id: "game-title" }, "What happens"), words, chart),
-      make("div", { class: "thumbs" }, make("h2", null, "Six trainings, the same seed"), make("div", { class: "thumb-grid" }, thumbs.map(t => t.pick)))));
+      make("div", { class: "thumbs" }, make("h2", null, "Side by side, at the same step"), make("div", { class: "thumb-grid" }, thumbs.map(t => t.pick)))));
   openScenario();
-  return { show, stop, pick: i => { chosen = i; openScenario(); }, get at() { return at; } };
+  return { open: openScenario, stop, get at() { return at; } };
 }

@@ -64,7 +64,14 @@ function walkTo(at) {
     if (state.touring) state.change = null;
   } else if (at < 0) state.what = startOf(state.tab);
   show();
-  byId("sentence").scrollTop = 0;
+  if (item && matchMedia("(max-width: 700px)").matches) follow(item);
+}
+
+function follow(item) {
+  // On a small screen what the bar speaks of is scrolled into view.
+  const graph = graphs[0], { chosen } = state;
+  const element = item.cell ? graph.cells.get(cellKey(chosen.node.id, chosen.k)).cell : item.node && graph.cards.get(graph.tape.node.get(item.node.id));
+  element?.scrollIntoView({ block: "nearest", behavior: still() ? "auto" : "smooth" });
 }
 
 function tour(on) {
@@ -92,7 +99,7 @@ function openTab(tab, keepBar) {
     bar.stop();
     byId("about").textContent = "";
     game ??= showGame(R.game, byId("game-view"));
-    game.show();
+    game.open();
     return;
   }
   byId("about").textContent = shared(tab.tapes.map(t => t.about)).words;
@@ -245,7 +252,7 @@ function savePicture() {
 
 document.title = R.title;
 byId("title").textContent = R.title;
-byId("foot").textContent = `Recorded by npgan ${R.npgan}: every number on this page was computed by the library, none by hand. The page sends nothing anywhere.`;
+byId("foot").textContent = `Recorded by npgan ${R.npgan}: every number in the matrices was computed by the library, none by hand. The page sends nothing anywhere.`;
 for (const [i, tab] of tabs.entries())
   byId("tabs").append(make("button", { type: "button", role: "tab", id: `tab-${i}`, "aria-controls": "view", onclick: () => openTab(tab) }, tab.title));
 byId("tabs").addEventListener("keydown", event => {
@@ -267,8 +274,8 @@ new IntersectionObserver(([entry]) => { byId("jump").hidden = entry.isIntersecti
 let resized = null;
 addEventListener("resize", () => {
   clearTimeout(resized);
-  resized = setTimeout(() => { if (state.tab.game) game.show(); else { build(); show(); } }, 120);
+  resized = setTimeout(() => { if (state.tab.game) game.open(); else { build(); show(); } }, 120);
 });
-matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => { if (state.tab.game) game.show(); });
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => { if (state.tab.game) game.open(); });
 showChecks();
 openTab(tabs[0]);
