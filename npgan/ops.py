@@ -170,9 +170,8 @@ def sum(x, axis=None, keepdims=False):
 def sum_rule(g, y, x, axis=None, keepdims=False):
     """Every summand gets g, so g is repeated along the axes that were summed."""
     if axis is not None and not keepdims:
-        g = reshape(
-            g, shape=np.sum(np.empty(np.shape(x), np.bool_), axis=axis, keepdims=True).shape
-        )
+        kept = np.sum(np.empty(np.shape(x), np.bool_), axis=axis, keepdims=True)
+        g = reshape(g, shape=kept.shape)
     return broadcast_to(g, shape=np.shape(x))
 
 
@@ -188,9 +187,8 @@ def mean(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
 def checked_index(index):
     """Raise TypeError for an array: with an element in it twice, put would lose a gradient."""
     for i in index if isinstance(index, tuple) else (index,):
-        if isinstance(i, bool) or not (
-            i is None or i is Ellipsis or isinstance(i, (int, np.integer, slice))
-        ):
+        known = i is None or i is Ellipsis or isinstance(i, (int, np.integer, slice))
+        if isinstance(i, bool) or not known:
             raise TypeError(f"a Tensor is indexed by integers and slices, got {type(i).__name__}")
     return index
 
@@ -285,9 +283,7 @@ def matmul(a: Any, b: Any) -> Any:
     """a @ b for vectors and matrices."""
     shapes = np.shape(a), np.shape(b)
     if not all(len(shape) in (1, 2) for shape in shapes):
-        raise ValueError(
-            "matmul() takes vectors and matrices, got shapes {} and {}".format(*shapes)
-        )
+        raise ValueError("matmul() takes vectors and matrices, not shapes {}, {}".format(*shapes))
     rows = reshape(a, shape=(1, -1)) if np.ndim(a) == 1 else a
     columns = reshape(b, shape=(-1, 1)) if np.ndim(b) == 1 else b
     return reshape(gemm(rows, columns), shape=np.shape(a)[:-1] + np.shape(b)[1:])
@@ -304,9 +300,7 @@ def leaky_relu(x, slope=0.2):
     return kernels.leaky_relu(x, slope)
 
 
-leaky_relu.rules = (
-    lambda g, y, x, slope=0.2: leaky_gate(g, y, slope=slope),
-)  # y > 0 exactly where x > 0
+leaky_relu.rules = (lambda g, y, x, slope=0.2: leaky_gate(g, y, slope=slope),)  # y > 0 iff x > 0
 
 
 @primitive
@@ -458,11 +452,6 @@ def reduction(function):
     return method
 
 
-def reshape_to(x, *shape):
-    """The same numbers in another shape: a tuple, or its numbers one by one."""
-    return reshape(x, shape=shape[0] if isinstance(shape[0], tuple) else shape)
-
-
 binary = dict(add=add, sub=subtract, mul=multiply, truediv=divide, matmul=matmul)
 for name, function in binary.items():
     setattr(Tensor, f"__{name}__", operator(function))
@@ -471,5 +460,7 @@ Tensor.__pow__ = operator(lambda x, p: exp(p * log(x)) if isinstance(p, Tensor) 
 Tensor.__rpow__ = operator(lambda p, x: exp(p * (np.log(x) if np.ndim(x) else math.log(x))))
 Tensor.__neg__ = lambda x: negative(x)
 Tensor.__getitem__ = lambda x, index: get(x, index=index)
-Tensor.sum, Tensor.mean, Tensor.reshape = reduction(sum), reduction(mean), reshape_to
+Tensor.sum, Tensor.mean = reduction(sum), reduction(mean)
+Tensor.reshape = lambda x, *shape: reshape(x, shape=shape[0] if np.ndim(shape[0]) else shape)
+Tensor.reshape.__doc__ = "The same numbers in another shape: a tuple, or its numbers one by one."
 Tensor.T = property(lambda x: transpose(x))

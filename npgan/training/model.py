@@ -18,6 +18,7 @@ from ..files import checkpoint
 from ..gan import Discriminator, Generator
 from ..layers import Network
 from ..optim import Adam
+from ..parallel.group import Group
 from . import health, notebook, saving, validation
 from .conditional import join_labels, labels_for, one_hot
 from .data import check_data, check_epochs
@@ -87,6 +88,9 @@ class GAN:
         et al. 2014).
     conditional : bool, default False
         Also learn the labels: both networks get the label as an input (Mirza & Osindero 2014).
+    shards : int, default 1
+        Equal parts into which each batch is cut. Each has its own random numbers, so another number
+        gives other bits; the processes that share a run by MPI share its shards.
 
     Attributes
     ----------
@@ -144,10 +148,12 @@ class GAN:
         d_steps: int = 1,
         dropout: float = 0.0,
         conditional: bool = False,
+        shards: int = 1,
     ) -> None:
         arguments = dict(locals())
         del arguments["self"]
         self.config = validate(arguments)
+        self.group = Group(self.config["shards"])
         self.images_per_step = self.config["batch"] * self.config["d_steps"]
         self.classes_: list[int] = []
         self.shape_: tuple[int, ...] | None = None
@@ -190,9 +196,9 @@ class GAN:
         self.generator_ = Generator(c["latent"] + len(classes), c["hidden"], size, output, weights)
         self.discriminator_ = Discriminator(size + len(classes), c["hidden_D"], weights)
         self.average_ = self.generator_.copy()
-        (lr_G, lr_D), betas = c["lr"], {"beta1": c["beta1"], "beta2": c["beta2"]}
-        self.adam_G = Adam(self.generator_, lr_G, **betas)
-        self.adam_D = Adam(self.discriminator_, lr_D, **betas)
+        lr_G, lr_D = c["lr"]
+        self.adam_G = Adam(self.generator_, lr_G, c["beta1"], c["beta2"])
+        self.adam_D = Adam(self.discriminator_, lr_D, c["beta1"], c["beta2"])
         self.z_rng = self.stream(Stream.LATENT)
         self.shape_, self.pixels_ = shape, pixels
 

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from ..layers import Network
 from ..optim import Adam
+from ..parallel.group import Group
 from .settings import Config
 from .streams import Stream
 
@@ -18,6 +19,7 @@ class GANLike(Protocol):
     """The attributes and methods of a GAN that has been started; model.py explains them."""
 
     config: Config
+    group: Group
     images_per_step: int
     generator_: Network
     discriminator_: Network

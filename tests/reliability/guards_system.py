@@ -64,7 +64,7 @@ GUARDS = [
           f"{UPDATES} {ALL} -k compiled"),
     (LOOPS, "finite &= abs(average[i]) < np.inf", "finite &= True", f"{NOT_FINITE} {ALL} -k compiled"),
     ("npgan/optim.py", "if not finite:", "if False:", f"{UPDATES} -k reference"),
-    ("npgan/gan.py", '        check_finite(penalty=result["penalty"])\n', "", f"{UPDATES} {ALL} -k reference"),
+    ("npgan/gan.py", '        check_finite(penalty=values["penalty"])\n', "", f"{UPDATES} {ALL} -k reference"),
     ("npgan/gan.py", "    check_finite(real_images=real, fake_images=fake, logits_of_D=logits, loss_D=value)\n",
           "", f"{UPDATES} {ALL} -k reference"),
     ("npgan/gan.py", "    check_finite(logits_of_D=logits_fake, loss_G=value)\n", "",
