@@ -1,14 +1,16 @@
-"""The group of processes that train one GAN: here a single one, which computes all shards."""
+"""The processes that compute the shards of one GAN: here a single one, which has all of them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from ..optim import Adam
+from .processes import Alone
 from .tree import Node, tree_sum
 
 Array = npt.NDArray[Any]
@@ -27,6 +29,7 @@ class Group:
     def __init__(self, shards: int = 1) -> None:
         self.shards = shards
         self.own = range(shards)  # those that this process computes
+        self.processes = Alone()
 
     def update(self, adam: Adam, gradient_of: GradientOf) -> None:
         """Update a network by the mean of the shards' gradients."""
@@ -36,6 +39,15 @@ class Group:
         """Means over all shards, from a row of float64 values for each own shard."""
         mean: Array = values.sum(axis=0) / self.shards
         return mean
+
+    def rows(self, batch: int, updates: int) -> slice | Sequence[int]:
+        """The positions of this process's images among those of a step of several updates."""
+        return slice(None)
+
+    @contextmanager
+    def epoch(self, model: Any) -> Iterator[None]:
+        """What surrounds the steps of an epoch, after which the model is complete."""
+        yield
 
     def scaled(self, total: Array) -> Array:
         """The mean over the shards from their sum, in its memory."""
