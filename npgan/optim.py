@@ -12,8 +12,7 @@ from typing import Any
 import numpy as np
 
 from . import kernels
-from .kernels import memory
-from .kernels.finite import Fault, find_fault
+from .kernels import finite, memory
 from .layers import Network
 
 
@@ -51,17 +50,17 @@ class Optimiser:
                 'pull(g, wrt="params") returns the right one'
             )
         self.t += 1
-        finite = self._update(gradient)
+        is_finite = self._update(gradient)
         if self.net is not None:
             self.net.updates[0] += 1
-        if not finite:
+        if not is_finite:
             raise FloatingPointError(self.fault(gradient).words)
 
-    def fault(self, gradient: np.ndarray) -> Fault:
+    def fault(self, gradient: np.ndarray) -> finite.Fault:
         """What the last update, by this gradient, made not finite."""
         slots = {f"{type(self).__name__}'s {name}": slot for name, slot in self.slots.items()}
         arrays = {"the gradient": gradient, **slots, "the new weight": self.theta}
-        return find_fault(arrays, self.net, self.part.start or 0)
+        return finite.find_fault(arrays, self.net, self.part.start or 0)
 
     def state(self) -> dict[str, np.ndarray]:
         """Return copies of the whole state, t and the slots, from which `restore` continues."""

@@ -230,6 +230,29 @@ def test_a_history_that_was_lost_is_written_again_before_the_first_step(run, mon
     assert (run / "history.csv").read_bytes() == before
 
 
+@pytest.mark.parametrize("data", [b"\xff\xfe\0", b"", b"epoch\r\n1\r\n", b"\0" * 1000])
+def test_a_history_that_is_no_text_is_written_again(run, data):
+    before = (run / "history.csv").read_bytes()
+    (run / "history.csv").write_bytes(data)
+    fit(run, gan=GAN.load(run))
+    assert (run / "history.csv").read_bytes().startswith(before)
+
+
+@pytest.mark.parametrize("name", ["history.csv", "samples", "config.json"])
+def test_a_resume_that_cannot_write_leaves_the_run_as_it_was(run, name, capsys):
+    if (run / name).is_dir():
+        shutil.rmtree(run / name)
+        (run / name).write_text("mine")
+    else:
+        (run / name).unlink()
+        (run / name).mkdir()
+    before = contents(run)
+    assert main(["train", "--resume", str(run), "--epochs", "3", *OPTIONS[-1:]]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert str(run / name) in line
+    assert contents(run) == before
+
+
 def test_temporary_files_of_a_killed_run_are_removed(run):
     for name in (".npgan-abc.tmp", "samples/.npgan-def.tmp", "mine.tmp"):
         (run / name).write_text("half")

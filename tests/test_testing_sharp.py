@@ -188,7 +188,7 @@ def test_slopes_that_grow_until_rounding_hides_it(seed):
     assert np.all((error <= bound) | np.isinf(bound)), f"{error} > {bound}"
 
 
-@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("seed", range(12))
 def test_arguments_that_are_read_in_float32(seed):
     """What the outputs are computed in shows no rounding; what is read into it does."""
     A = np.random.default_rng(seed).standard_normal((4, 4)).astype(np.float32)
@@ -202,7 +202,7 @@ def test_arguments_that_are_read_in_float32(seed):
         assert check_gradients(func, lambda A, g=right: 1.02 * g(A), A).verdict == FAIL
 
 
-@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("seed", range(12))
 def test_inputs_of_a_spectrum_that_are_read_in_float32(seed):
     """The first number that changes is the one that is rounded finest."""
     A = np.random.default_rng(seed).standard_normal((4, 4)).astype(np.float32)
@@ -218,11 +218,51 @@ def test_inputs_of_a_spectrum_that_are_read_in_float32(seed):
     assert check_gradients(squares, backward, A, style="dout").verdict == PASS
 
 
+def narrow(x):
+    return np.float64(np.float32(x))
+
+
+def softmax(z):
+    e = np.exp(z - z.max(axis=-1, keepdims=True))
+    return e / e.sum(axis=-1, keepdims=True)
+
+
+# A function of x and of the x that it rounds, and the derivative by both; or what it rounds is x @ V.
+V = np.random.default_rng(1).standard_normal((4, 3))
+ROUNDED = {
+    "a buffer": (lambda x: np.tanh(narrow(x @ V)).sum(), lambda x: (1 - np.tanh(x @ V) ** 2) @ V.T),
+    "a log-likelihood": (lambda x: np.log(np.exp(narrow(x)).sum(axis=1)).sum(), lambda x: softmax(narrow(x))),
+    "half of the path": (lambda x: np.sum(narrow(x) ** 2) + np.sum(x), lambda x: 2 * narrow(x) + 1),
+    "an offset": (lambda x: 100 + np.sum(narrow(x) ** 3), lambda x: 3 * narrow(x) ** 2),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ROUNDED)
+@pytest.mark.parametrize("seed", [0, 10])
+def test_numbers_that_are_rounded_to_float32_on_their_way(name, seed):
+    func, right = ROUNDED[name]
+    x = np.random.default_rng(seed).standard_normal((5, 4))
+    assert check_gradients(func, right, x, seed=seed).verdict == PASS
+    assert check_gradients(func, lambda x: 1.02 * right(x), x, seed=seed).verdict == FAIL
+
+
+def test_a_kink_on_the_line_is_no_rounding():
+    """It is crossed on the longer line; a sharp function has fourth differences there, too."""
+    for f in (lambda p: abs(p - 3.3 * 2**10), lambda p: np.exp(3e-5 * p)):
+        samples_at = lambda positions, f=f: [1 + 1e-9 * np.array([f(p)]) for p in positions]
+        start = samples_at([0.0])[0]
+        assert not noise.rounding_of_numbers(samples_at, start, np.zeros(1)).any()
+
+
 # ---- each part taken out ----
 
 
-def no_unevenness(patch):
-    patch.setattr(noise, "unevenness", lambda outputs, start: 0.0)
+def no_long_lines(patch):
+    patch.setattr(noise, "rounding_of_numbers", lambda samples_at, start, sigma: 0.0 * start)
+
+
+def one_long_line(patch):
+    patch.setattr(noise, "LEFT", -1.0)
 
 
 def settled_always(patch):
@@ -244,7 +284,11 @@ def kinks_never_vanish(patch):
         (settled_always, test_the_bound_holds_where_a_function_is_sharp, ("unit rows, eps 1e-20", "differences")),
         (settled_always, test_slopes_that_grow_have_no_error_bar, ()),
         (no_finer_steps, test_sharp_at_zeros, ("tanh(1e9 x)", "elements")),
-        (no_unevenness, test_inputs_of_a_spectrum_that_are_read_in_float32, (0,)),
+        (no_long_lines, test_inputs_of_a_spectrum_that_are_read_in_float32, (5,)),
+        (no_long_lines, test_arguments_that_are_read_in_float32, (2,)),
+        (no_long_lines, test_numbers_that_are_rounded_to_float32_on_their_way, ("half of the path", 0)),
+        (no_long_lines, test_numbers_that_are_rounded_to_float32_on_their_way, ("an offset", 10)),
+        (one_long_line, test_a_kink_on_the_line_is_no_rounding, ()),
         (kinks_never_vanish, test_a_smooth_function_is_no_kink, ()),
     ],
 )  # fmt: skip

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from npgan.testing import FAIL, INCONCLUSIVE, PASS, assert_gradients, check_gradients
+from npgan.testing.slopes import points
 
 rng = np.random.default_rng(0)
 X, W, B = rng.standard_normal((8, 5)), rng.standard_normal((5, 4)), rng.standard_normal(4)
@@ -148,6 +149,34 @@ def test_a_gradient_that_is_zero_is_said_to_be(name, dtype):
     assert "the gradient is zero to " in last.reason
     assert "and so says backward" in last.reason
     assert_gradients(func, grad, args, inconclusive="allow", **options)
+
+
+# Of 8 seeds of the check, those at which rounding errors were taken for too small, and one more.
+@pytest.mark.parametrize("seed", [0, 3, 7])
+def test_a_large_bias_at_other_seeds(seed):
+    """Its gradient is another rounding error at every point, and frozen on a short line."""
+    func, grad, args = ZERO["a large bias before batch norm"]
+    args = tuple(a.astype(np.float32) for a in args)
+    for f, g in ((func, grad), (in_float32(func), in_float32(grad))):
+        report = check_gradients(f, g, args, style="dout", seed=seed)
+        assert [row.verdict for row in report.arguments] == [PASS, PASS, INCONCLUSIVE], str(report)
+
+
+def test_rounding_errors_of_a_zero_gradient_taken_for_too_small(monkeypatch):
+    """At another point the error is another one, and so no larger at the user's own."""
+    monkeypatch.setattr(points, "ROUNDING_MARGIN", 0.0)
+    with pytest.raises(AssertionError):
+        test_a_large_bias_at_other_seeds(3)
+
+
+def test_a_small_error_is_no_rounding_because_kinks_are_near():
+    """Between kinks the gradient does not jitter, however many there are."""
+    x = np.linspace(-1.0, 1.0, 400)
+    comb = lambda x: np.abs(x[:, None] - np.linspace(-1, 1, 300)).sum(axis=1)
+    slope = lambda g, x: g * np.sign(x[:, None] - np.linspace(-1, 1, 300)).sum(axis=1)
+    for wrong in (lambda g, x: slope(g, x) + 1e-4 * g, lambda g, x: slope(g, x) * (1 + 1e-5)):
+        assert check_gradients(comb, wrong, x, style="dout").verdict == FAIL
+    assert check_gradients(comb, slope, x, style="dout").verdict == PASS
 
 
 @pytest.mark.parametrize("name", ZERO)

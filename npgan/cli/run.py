@@ -39,6 +39,8 @@ MODULES = {  # command: the module with the function of this name
     "gradcheck": "commands",
     "bench": "commands",
     "exercises": "exercises",
+    "examples": "examples",
+    "study": "study",
     "info": "commands",
 }
 

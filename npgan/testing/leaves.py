@@ -11,9 +11,10 @@ import numpy as np
 
 from .explain.evidence import Evidence, evidence_of_entries, evidence_of_projections
 from .explain.hints import hints
-from .problem.arrays import max_abs, norm
+from .problem.arrays import max_abs, norm, typical_size
 from .problem.errors import BudgetError
 from .report import FAIL, INCONCLUSIVE, ArgumentReport
+from .slopes.noise import ROUNDING_MARGIN
 from .slopes.points import Points
 from .verdict.bisection import locate_wrong_entry
 from .verdict.budget import Budget
@@ -30,6 +31,9 @@ from .verdict.rows import (
 )
 from .verdict.special_entries import check_special_entries
 from .verdict.ties import check_ties, check_ties_between
+
+# A gap that has more effect than this, in units of that of all arguments, is no rounding error.
+MOST_ROUNDING = {False: 1e-3, True: 0.3}
 
 __tracebackhide__ = True  # pytest shows a failure at the user's line, not at ours
 
@@ -169,10 +173,23 @@ def is_explained_by_rounding(
     """Whether a gradient seems wrong only because its rounding error was taken for too small."""
     if found is None or not found.wrong.any():
         return False
-    with suppress(BudgetError):
-        noise = points.rounding(leaf)
-        size = 30 * (max_abs(noise) if mode == "elements" else norm(noise))
-        if np.all(found.gap[found.wrong] <= found.bound[found.wrong] + size):
-            points.admit_rounding(leaf)
-            return True
-    return False
+    gaps = found.gap[found.wrong]
+    if float(np.max(gaps)) > MOST_ROUNDING[points.noise.is_coarse] * relevant_size(points, leaf):
+        return False
+    noise = points.rounding(leaf)
+    size = ROUNDING_MARGIN * (max_abs(noise) if mode == "elements" else norm(noise))
+    is_explained = bool(np.all(gaps <= found.bound[found.wrong] + size))
+    if is_explained:
+        points.admit_rounding(leaf)
+    return is_explained
+
+
+def relevant_size(points: Points, leaf: int) -> float:
+    """How large a gradient of this leaf would have as much effect as that of any other leaf."""
+    values, gradients = points.problem.values, points.analytic.values
+    effects = [
+        max_abs(g) * typical_size(v)
+        for v, g in zip(values, gradients, strict=True)
+        if g is not None and v.size
+    ]
+    return max(effects) / typical_size(values[leaf])

@@ -73,15 +73,15 @@ class RunDirectory:
         try:
             continued = self.check_same_run()
             remove_litter(self.path)
+            (self.path / "samples").mkdir(exist_ok=True)
+            if continued:
+                self.complete_epochs()
             if data is not None and epochs is not None:
                 settings = dict(
                     npgan=__version__, epochs=epochs, data=gan.data_, shape=list(data.shape),
                     gan=gan.config,
                 )  # fmt: skip
                 write_text(self.path / "config.json", json.dumps(settings, indent=2) + "\n")
-            (self.path / "samples").mkdir(exist_ok=True)
-            if continued:
-                self.complete_epochs()
         except BaseException:
             self.close()
             raise
@@ -148,7 +148,7 @@ class RunDirectory:
         The picture of an earlier epoch cannot be drawn again: a warning names it.
         """
         file, text = self.path / "history.csv", history_table(self.gan)
-        if self.gan.epoch_ and not (file.is_file() and file.read_text(encoding="utf-8") == text):
+        if self.gan.epoch_ and not (file.is_file() and file.read_bytes() == text.encode()):
             write_text(file, text)
         lost = lost_epochs(self.path, self.gan)
         if lost[-1:] == [self.gan.epoch_] and not self.gan.position_:

@@ -16,6 +16,7 @@ RUN = "npgan/cli/run.py"
 
 UPDATES = "tests/reliability/test_not_finite_updates.py"
 NOT_FINITE = "tests/reliability/test_not_finite.py"
+TERMINALS = "tests/reliability/test_terminals.py"
 ALL = "-o addopts="  # the slow faults, too
 
 GUARDS = [
@@ -63,7 +64,7 @@ GUARDS = [
     (LOOPS, "finite &= square + abs(theta[i]) < np.inf", "finite &= v[i] < np.inf",
           f"{UPDATES} {ALL} -k compiled"),
     (LOOPS, "finite &= abs(average[i]) < np.inf", "finite &= True", f"{NOT_FINITE} {ALL} -k compiled"),
-    ("npgan/optim.py", "if not finite:", "if False:", f"{UPDATES} -k reference"),
+    ("npgan/optim.py", "if not is_finite:", "if False:", f"{UPDATES} -k reference"),
     ("npgan/gan.py", '        check_finite(penalty=values["penalty"])\n', "", f"{UPDATES} {ALL} -k reference"),
     ("npgan/gan.py", "    check_finite(real_images=real, fake_images=fake, logits_of_D=logits, loss_D=value)\n",
           "", f"{UPDATES} {ALL} -k reference"),
@@ -115,6 +116,11 @@ GUARDS = [
           "tests/test_progress.py -k no_stderr_ends"),
     (PROGRESS, "            self.stop()\n\n    def stop", "            pass\n\n    def stop",
           "tests/test_progress.py -k nothing_more_is_written"),
+    (PROGRESS, "leave=False, dynamic_ncols=True", "leave=False, ncols=100",
+          f"{TERMINALS} {ALL} -k bar_fits"),
+    (PROGRESS, "leave=False, ", "", f"{TERMINALS} {ALL} -k kinds_of"),
+    (PROGRESS, "partial(self.bar.write, printable(line)", "partial(self.bar.write, line",
+          "tests/test_progress.py -k above_the_bar"),
     (NOTEBOOK, "with suppress(Exception):", "with suppress(KeyError):",
           "tests/test_notebook.py -k failure_to_show"),
     (NOTEBOOK, "not in_notebook() or ", "", "tests/test_notebook.py -k notebook_only"),

@@ -2,8 +2,8 @@
 
 Along a line of tiny steps a smooth function is nearly a polynomial of degree one. What its second
 and third differences leave is rounding (Hamming 1971; Moré & Wild 2011, "Estimating computational
-noise"). A float32 buffer inside a float64 function, or a large term that cancels, is found this
-way.
+noise"). A large term that cancels is found this way. Numbers that are rounded to float32 on their
+way, arguments or a buffer, do not change along so short a line; a longer one finds them.
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ STEP = {True: (2.0**-18, 2.0**-9), False: (2.0**-30, 2.0**-12)}
 FAR, NOT_FAR = [2.0**k for k in range(3, 28, 3)], 2.0**12
 # Of the outputs; float64 has less rounding noise than that, float32 more.
 COARSE = 1e-9
+# (points, their distance) on the two longer lines; less than LEFT on the second is no rounding.
+LONG, LESS_LONG, LEFT = (7, 2.0**-20), (13, 2.0**-22), 0.02
 # By how much rounding errors at two points may differ.
 ROUNDING_MARGIN = 30.0
 
@@ -90,34 +92,68 @@ def measure_noise(
 ) -> Noise:
     """The noise of outputs(values); is_coarse: the function is known to compute in float32."""
     state = rng.bit_generator.state
-    line = points_on_a_line(values, scales, rng, is_coarse, range(SAMPLES))
-    samples = [outputs(v) for v in line]
+
+    def samples_at(positions: Sequence[float]) -> list[np.ndarray]:
+        rng.bit_generator.state = state  # the same line
+        return [outputs(v) for v in points_on_a_line(values, scales, rng, is_coarse, positions)]
+
+    samples = samples_at(range(SAMPLES))
     if not all(np.isfinite(s).all() for s in samples):
         return Noise(np.zeros_like(samples[0]), is_coarse)
+    if is_coarse:
+        return Noise(doubled_if_few(np.maximum(*sigma_of_samples(samples))), True)
+    second, third = sigma_of_samples(samples)
+    sigma = doubled_if_few(np.maximum(second, third))
+    of_numbers = rounding_of_numbers(samples_at, samples[0], sigma)
+    sigma = np.maximum(sigma, of_numbers)
     constant = samples[0] == samples[-1]
-    if not is_coarse and constant.any():
-        rng.bit_generator.state = state  # the same line, in larger steps
-        line = points_on_a_line(values, scales, rng, False, FAR)
-        moved = [outputs(v) for v in line]
+    if constant.any():
+        moved = samples_at(FAR)
         changes = first_changes(moved, samples[0], constant)
         quantised = changes > 0
         if quantised.sum() > 0.5 * (~constant | quantised).sum():
-            sigma = np.maximum(0.25 * changes, np.maximum(*sigma_of_samples(samples)))
-            sigma = np.maximum(sigma, unevenness(moved, samples[0]))
+            sigma = np.maximum(0.25 * changes, sigma)
             # Where float64 itself resolves no such steps, of a large term, it is less than that.
             size = float(rms(samples[0][quantised]))
             return Noise(sigma, float(rms(sigma[quantised])) > COARSE * size)
     if not constant.all() and all(np.array_equal(s, s.astype(np.float32)) for s in samples):
-        return Noise(
-            np.maximum(*sigma_of_samples(samples)), True
-        )  # float64 arrays of float32 numbers
-    second, third = sigma_of_samples(samples)
-    sigma = np.maximum(second, third)
+        return Noise(sigma, True)  # float64 arrays of float32 numbers
     # Third differences, because a function that varies fast has second ones even here.
-    is_noisy = bool(rms(third) > COARSE * rms(samples[0]))
-    if sigma.size < 8:
-        sigma = 2 * sigma  # few samples may agree by chance; many outputs average that out
-    return Noise(sigma, is_coarse or is_noisy)
+    noisy = max(float(rms(third)), float(rms(of_numbers)))
+    return Noise(sigma, noisy > COARSE * float(rms(samples[0])))
+
+
+def doubled_if_few(sigma: np.ndarray) -> np.ndarray:
+    """Twice as much for few outputs: few samples may agree by chance; many average that out."""
+    return 2 * sigma if sigma.size < 8 else sigma
+
+
+def rounding_of_numbers(
+    samples_at: Callable[[Sequence[float]], list[np.ndarray]],
+    start: np.ndarray,
+    sigma: np.ndarray,
+) -> np.ndarray:
+    """The rounding error of numbers that are rounded to float32 before the outputs; else zeros.
+
+    start is the output at the start of the lines, sigma its noise as far as the shortest line shows
+    it. On longer lines these numbers change by several units in their last place at each point, and
+    what is smooth has no fourth differences. Those of a sharp function, or of a kink that is
+    crossed, shrink with the step.
+    """
+
+    def fourth_differences(count: int, step: float) -> np.ndarray:
+        distances = [k * step / STEP[False][0] for k in range(1, count)]
+        samples = np.stack([start, *samples_at(distances)])
+        found: np.ndarray = rms(np.diff(samples, 4, axis=0), 0, 70)
+        return found
+
+    long = fourth_differences(*LONG)
+    unit = np.finfo(float).eps * np.abs(start)
+    # A number that happens to change on the shortest line shows too little of the error.
+    if not np.any((long > 4 * sigma + 4 * unit) | (sigma > 64 * unit)):
+        return np.zeros_like(start)
+    less_long = fourth_differences(*LESS_LONG)
+    return np.where(less_long > LEFT * long, np.maximum(long, less_long), 0.0)
 
 
 def first_changes(
@@ -137,20 +173,6 @@ def first_changes(
         if changes[constant].all():
             break
     return changes
-
-
-def unevenness(outputs: Sequence[np.ndarray], start: np.ndarray) -> np.ndarray:
-    """How far the outputs at FAR lie from a line through the start; 0 where this is not finite.
-
-    Where float32 numbers are read, the first change is that of the one that is rounded finest.
-    """
-    far = [k for k, position in enumerate(FAR) if position <= NOT_FAR]
-    *near, last = far
-    rise = (outputs[last] - start) / FAR[last]
-    residuals = np.array([outputs[k] - start - FAR[k] * rise for k in near])
-    # A kink that was crossed is no rounding.
-    is_small = np.all(np.abs(residuals) <= 1e-6 * np.abs(start), axis=0)
-    return np.where(is_small, rms(residuals, 0, 1), 0.0)
 
 
 def measure_gradient_noise(

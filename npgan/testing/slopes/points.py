@@ -18,7 +18,7 @@ from ..problem.arrays import ignore_float_errors, max_abs, norm, rms, typical_si
 from ..problem.problem import Problem
 from ..problem.random_streams import Stream, generator
 from .directions import random_signs
-from .noise import Noise, is_rounding, measure_gradient_noise
+from .noise import ROUNDING_MARGIN, Noise, is_rounding, measure_gradient_noise
 
 __tracebackhide__ = True  # pytest shows a failure at the user's line, not at ours
 
@@ -157,15 +157,15 @@ class Points:
                     problem, self.dout, rng, self.noise.is_coarse, samples=5
                 )
         found = self.rounding_errors[leaf]
-        return np.zeros(self.problem.values[leaf].shape) if found is None else found
+        return np.zeros(self.problem.values[leaf].shape) if found is None else np.abs(found)
 
     def admit_rounding(self, leaf: int) -> None:
         """Raise the noise of a gradient to its rounding error nearby."""
-        gradient, spread = self.at(0).gradient(leaf), np.abs(self.rounding(leaf))
+        gradient, spread = self.at(0).gradient(leaf), self.rounding(leaf)
         # The median: one entry that jumps does not excuse the others.
         noise = 3 * np.maximum(spread, 1.5 * np.median(spread))
-        if is_rounding(gradient, spread):
-            noise = np.maximum(noise, 3 * np.abs(gradient))
+        if is_rounding(gradient, spread):  # and no larger at the other points
+            noise = np.maximum(noise, ROUNDING_MARGIN * rms(spread))
         old = self.analytic.noise[leaf]
         self.analytic.noise[leaf] = noise if old is None else np.maximum(noise, old)
 
