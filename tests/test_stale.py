@@ -157,6 +157,11 @@ def test_what_grad_returns_is_the_callers():
     gx[:], gw[:] = 9, 9
     assert grad(y, x).tolist() == [0, 1, 2]
     assert w.data.tolist() == [0, 1, 2]
+    both = [Tensor(np.ones(3)), Tensor(np.ones(3))]
+    total = ops.sum(both[0] + both[1])
+    one, other = grad(total, both)
+    one[:] = 9
+    assert other.tolist() == [1, 1, 1]
 
 
 def test_twice_with_a_graph():
