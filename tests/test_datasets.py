@@ -1423,7 +1423,8 @@ class TestBatches:
         whole = batches(self.numbers, 5, np.random.default_rng(1), 1, labels)
         parts = batches(self.numbers, 5, np.random.default_rng(1), 1, labels, part=part)
         for (x, y), (x_part, y_part) in zip(whole, parts, strict=True):
-            assert np.array_equal(x_part, x[part]) and np.array_equal(y_part, y[part])
+            assert np.array_equal(x_part, x[part])
+            assert np.array_equal(y_part, y[part])
 
     def test_rows_are_copies(self):
         for batch in batches(self.numbers, 23, rng=0):
