@@ -7,6 +7,7 @@ import pytest
 
 import npgan
 from npgan import GAN, datasets, losses
+from npgan.bench.network import Computation, Network, step_seconds, table
 from npgan.files import checkpoint
 from npgan.gan import discriminator_gradient, generator_gradient
 from npgan.parallel.tree import largest_nodes, tree_sum
@@ -215,3 +216,20 @@ def test_the_first_fault_of_the_parts_is_that_of_the_whole(bad, words):
         except FloatingPointError:
             faults.append(adam.fault(gradient[part]))
     assert min(faults).words.replace("\\", "") == words.replace("\\", "")
+
+
+# ---- what several ranks cost ----
+
+
+def test_the_model_of_a_step_has_the_terms_of_the_page():
+    here = Computation([4, 64, 1024], [1e-3, 4e-3, 64e-3], 10e9, 250_000)  # N is 1 MB
+    net = Network(1e-5, 1e9)
+    assert step_seconds(1, 1024, 1, here, net) == pytest.approx(64e-3)
+    # Two shards: twice t(512), interpolated, and one sum.
+    both = 2 * (4e-3 + 60e-3 * 448 / 960) + 1e6 / 10e9
+    assert step_seconds(1, 1024, 2, here, net) == pytest.approx(both)
+    expected = both / 2 - 0.5e6 / 10e9 + 5 * 1e-5 + 2 * 1e6 / 2 / 1e9 + 0.5e6 / 10e9
+    assert step_seconds(2, 1024, 2, here, net) == pytest.approx(expected)
+    rows = table(1024, here, {"slow": net}).splitlines()
+    assert rows[2] == "| 1 | 64.0 ms, 100% |"
+    assert len(rows) == 2 + 9
