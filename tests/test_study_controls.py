@@ -109,6 +109,7 @@ def test_what_if_shows_the_recorded_step(place, data, opened):
     choose(page, tape["key"], id_, k)
     before = {c: t for c, t in shown(page).items() if c[0] == tape["key"]}
     page.check("[name=what][value=data]")
+    assert page.get_attribute("[data-delta='0.5']", "aria-pressed") == "false"
     page.click("[data-delta='0.5']")
     assert page.get_attribute("[data-delta='0.5']", "aria-pressed") == "true"
     data_, _gradients, moves = decoded(tape, tape["whatif"][key])

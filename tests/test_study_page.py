@@ -64,16 +64,22 @@ def test_the_numbers_of_each_panel(data, opened):
                   panel.querySelectorAll(".backward-part .bad").length,
                   [...panel.querySelectorAll(".facts td")].map(td => td.textContent),
                   panel.querySelector(".plugged b")?.textContent ?? null,
+                  [...panel.querySelectorAll(".backward-part tbody tr")].map(r => [...r.querySelectorAll("td:not(.which)")].map(td => td.textContent)),
                   [...panel.querySelectorAll(".rule")].map(r => [r.querySelector(".place").textContent, r.querySelector("code").textContent, r.querySelector("a")?.href])];
               }));
             }""",
             tape["key"],
         )
-        for i, k, total_text, bad, facts, formula, rules in found:
+        for i, k, total_text, bad, facts, formula, rows, rules in found:
             node = tape["nodes"][i]
             edges = [e for e in tape["edges"] if e["from"] == i]
             assert bad == 0
             expected = sum(terms_of(e)[:, k].sum() for e in edges)
+            terms = [t for e in edges for t in terms_of(e)[:, k] if t != 0]
+            for (g, slope, term), value in zip(rows, terms, strict=True):
+                assert number(term) == pytest.approx(value, rel=0.06, abs=6e-5)
+                # Each is rounded to two digits or more.
+                assert number(g) * number(slope) == pytest.approx(value, rel=0.2, abs=1e-3)
             if total_text is not None:
                 assert number(total_text) == pytest.approx(expected, rel=0.06, abs=6e-5)
             else:
