@@ -17,6 +17,7 @@ HOMES = {
     "optim": ("SGD", "Adam"),
     "gan": ("Discriminator", "Generator", "discriminator_step", "generator_step"),
     "training.model": ("GAN",),
+    "training.sweep": ("sweep",),
     "files.checkpoint": ("CheckpointError",),
     "kernels": ("set_threads", "use_kernels"),
 }
@@ -76,6 +77,7 @@ if TYPE_CHECKING:  # "as" tells a strict type checker that the name is public
     from .penalties import r2 as r2
     from .penalties import wgan_gp as wgan_gp
     from .training.model import GAN as GAN
+    from .training.sweep import sweep as sweep
 
 
 def __getattr__(name: str) -> object:

@@ -1,6 +1,6 @@
 """The GAN: two networks, and one training step of each.
 
-Read `discriminator_step` and `generator_step` first: they are the whole algorithm.
+Read `discriminator_gradient` and `generator_gradient` first: they are the whole algorithm.
 training/step.py calls them; the class GAN is in training/model.py.
 """
 
@@ -12,13 +12,12 @@ from itertools import pairwise
 import numpy as np
 
 from .autograd import value_and_grad
+from .kernels.finite import check_finite as check_finite
 from .layers import Dense, Layer, LeakyReLU, Network, Pull, Seed, Tanh
 from .losses import Loss, nonsaturating
 from .ops import sigmoid
 from .optim import Optimiser
 from .penalties import Penalty
-
-# ---- the two networks ----
 
 
 class Generator(Network):
@@ -76,7 +75,25 @@ def hidden_layers(inputs: int, hidden: Sequence[int], rng: np.random.Generator) 
     return layers
 
 
-# ---- one update of each ----
+def discriminator_gradient(
+    D: Network, real: np.ndarray, fake: np.ndarray, loss: Loss = nonsaturating,
+    penalty: Penalty | None = None,
+) -> tuple[np.ndarray, dict[str, float]]:  # fmt: skip
+    """D's flat gradient, and the values that `discriminator_step` returns."""
+    logits, pull_D = D.forward(np.concatenate([real, fake]))
+    logits_real, logits_fake = logits[: len(real)], logits[len(real) :]
+    value, dlogits = value_and_grad(loss.discriminator, logits_real, logits_fake)
+    check_finite(real_images=real, fake_images=fake, logits_of_D=logits, loss_D=value)
+    values, gradient = {"loss_D": value}, pull_D(np.concatenate(dlogits), wrt="params")
+    if loss.needs_real:  # this D says which of two images is the real one
+        logits_real, logits_fake = logits_real - logits_fake, logits_fake - logits_real
+    values["D_real"] = float(sigmoid(logits_real).mean())
+    values["D_fake"] = float(sigmoid(logits_fake).mean())
+    if penalty is not None:
+        values["penalty"], penalty_gradient = penalty(D, real, fake)
+        check_finite(penalty=values["penalty"])
+        gradient += penalty_gradient
+    return gradient, values
 
 
 def discriminator_step(
@@ -97,21 +114,23 @@ def discriminator_step(
     penalty : function (D, real, fake) -> (value, flat gradient), optional
         Added to the loss; see npgan.penalties.
     """
-    logits, pull_D = D.forward(np.concatenate([real, fake]))
-    logits_real, logits_fake = logits[: len(real)], logits[len(real) :]
-    value, dlogits = value_and_grad(loss.discriminator, logits_real, logits_fake)
-    check_finite(real_images=real, fake_images=fake, logits_of_D=logits, loss_D=value)
-    result, gradient = {"loss_D": value}, pull_D(np.concatenate(dlogits), wrt="params")
-    if loss.needs_real:  # this D says which of two images is the real one
-        logits_real, logits_fake = logits_real - logits_fake, logits_fake - logits_real
-    result["D_real"] = float(sigmoid(logits_real).mean())
-    result["D_fake"] = float(sigmoid(logits_fake).mean())
-    if penalty is not None:
-        result["penalty"], penalty_gradient = penalty(D, real, fake)
-        check_finite(penalty=result["penalty"])
-        gradient += penalty_gradient
+    gradient, values = discriminator_gradient(D, real, fake, loss, penalty)
     optimiser_D.step(gradient)
-    return result
+    return values
+
+
+def generator_gradient(
+    D: Network, fake: np.ndarray, pull_G: Pull, loss: Loss = nonsaturating,
+    real: np.ndarray | None = None,
+) -> tuple[np.ndarray, dict[str, float]]:  # fmt: skip
+    """G's flat gradient, and the values that `generator_step` returns."""
+    if loss.needs_real and real is None:
+        raise ValueError(f"the {loss.name} loss compares with real images; give real=...")
+    logits_real = D(real) if loss.needs_real and real is not None else None
+    logits_fake, pull_D = D.forward(fake)
+    value, (dlogits,) = value_and_grad(lambda z: loss.generator(logits_real, z), logits_fake)
+    check_finite(logits_of_D=logits_fake, loss_G=value)
+    return pull_G(pull_D(dlogits, wrt="input"), wrt="params"), {"loss_G": value}
 
 
 def generator_step(
@@ -133,19 +152,6 @@ def generator_step(
     real : array (B, pixels), optional
         Real images, for a loss that compares with them (the relativistic one).
     """
-    if loss.needs_real and real is None:
-        raise ValueError(f"the {loss.name} loss compares with real images; give real=...")
-    logits_real = D(real) if loss.needs_real and real is not None else None
-    logits_fake, pull_D = D.forward(fake)
-    value, (dlogits,) = value_and_grad(lambda z: loss.generator(logits_real, z), logits_fake)
-    check_finite(logits_of_D=logits_fake, loss_G=value)
-    optimiser_G.step(pull_G(pull_D(dlogits, wrt="input"), wrt="params"))
-    return {"loss_G": value}
-
-
-def check_finite(**named: np.ndarray | float) -> None:
-    """Raise FloatingPointError for the first of these that is not finite, by its name here."""
-    for name, value in named.items():
-        if not np.isfinite(value).all():
-            bad = np.asarray(value)[~np.isfinite(value)].flat[0]
-            raise FloatingPointError(f"{name.replace('_', ' ')} became {bad}")
+    gradient, values = generator_gradient(D, fake, pull_G, loss, real)
+    optimiser_G.step(gradient)
+    return values

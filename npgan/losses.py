@@ -53,10 +53,7 @@ def bce_with_logits(logits: np.ndarray, targets: ArrayLike) -> tuple[float, np.n
     return value, dlogits
 
 
-def cross_entropy(logits: Any, target: float) -> Any:
-    """The cross-entropy of these logits against one target, 1 for real and 0 for fake."""
-    return ops.bce_with_logits(logits, target)
-
+cross_entropy = ops.bce_with_logits  # of logits and one target, 1 for real and 0 for fake
 
 # D: -log D(real) - log(1 - D(fake)); G: -log D(fake). Goodfellow et al. 2014, section 3, end.
 nonsaturating = Loss(

@@ -186,9 +186,8 @@ def mean(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
 def checked_index(index):
     """Raise TypeError for an array: with an element in it twice, put would lose a gradient."""
     for i in index if isinstance(index, tuple) else (index,):
-        if isinstance(i, bool) or not (
-            i is None or i is Ellipsis or isinstance(i, (int, np.integer, slice))
-        ):
+        known = i is None or i is Ellipsis or isinstance(i, (int, np.integer, slice))
+        if isinstance(i, bool) or not known:
             raise TypeError(f"a Tensor is indexed by integers and slices, got {type(i).__name__}")
     return index
 
@@ -300,9 +299,7 @@ def leaky_relu(x, slope=0.2):
     return kernels.leaky_relu(x, slope)
 
 
-leaky_relu.rules = (
-    lambda g, y, x, slope=0.2: leaky_gate(g, y, slope=slope),
-)  # y > 0 exactly where x > 0
+leaky_relu.rules = (lambda g, y, x, slope=0.2: leaky_gate(g, y, slope=slope),)  # y > 0 iff x > 0
 
 
 @primitive
@@ -456,11 +453,6 @@ def reduction(function):
     return method
 
 
-def reshape_to(x, *shape):
-    """The same numbers in another shape: a tuple, or its numbers one by one."""
-    return reshape(x, shape=shape[0] if isinstance(shape[0], tuple) else shape)
-
-
 binary = dict(add=add, sub=subtract, mul=multiply, truediv=divide, matmul=matmul)
 for name, function in binary.items():
     setattr(Tensor, f"__{name}__", operator(function))
@@ -469,5 +461,7 @@ Tensor.__pow__ = operator(lambda x, p: exp(p * log(x)) if isinstance(p, Tensor) 
 Tensor.__rpow__ = operator(lambda p, x: exp(p * (np.log(x) if np.ndim(x) else math.log(x))))
 Tensor.__neg__ = lambda x: negative(x)
 Tensor.__getitem__ = lambda x, index: get(x, index=index)
-Tensor.sum, Tensor.mean, Tensor.reshape = reduction(sum), reduction(mean), reshape_to
+Tensor.sum, Tensor.mean = reduction(sum), reduction(mean)
+Tensor.reshape = lambda x, *shape: reshape(x, shape=shape[0] if np.ndim(shape[0]) else shape)
+Tensor.reshape.__doc__ = "The same numbers in another shape: a tuple, or its numbers one by one."
 Tensor.T = property(lambda x: transpose(x))

@@ -6,13 +6,13 @@ state is in arrays that can be read (`state`) and put back (`restore`).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from . import kernels
-from .kernels import memory
+from .kernels import finite, memory
 from .layers import Network
 
 
@@ -22,7 +22,9 @@ class Optimiser:
     # One update of theta and the slots; False if one of their numbers is not finite.
     _update: Callable[[np.ndarray], bool]
 
-    def __init__(self, target: Network | np.ndarray, **hyper: float):
+    def __init__(
+        self, target: Any, slots: Sequence[str] = (), part: slice = slice(None), **hyper: Any
+    ):
         self.net = target if isinstance(target, Network) else None
         theta = target.theta if isinstance(target, Network) else target
         kind = type(self).__name__
@@ -32,8 +34,9 @@ class Optimiser:
             low, high = (0, 1) if name in ("beta1", "beta2", "momentum") else (0, np.inf)
             if not low <= value < high or (name in ("lr", "eps") and value == 0):
                 raise ValueError(f"{kind}() got {name}={value}; it must lie in [{low}, {high})")
-        self.theta, self.hyper, self.t = theta, hyper, 0
-        self.slots: dict[str, np.ndarray] = {}
+        self.hyper, self.t, self.part = hyper, 0, part
+        self.theta = theta if part == slice(None) else theta[part]  # copy.deepcopy parts a view
+        self.slots = {name: memory.zeros(self.theta.shape, theta.dtype) for name in slots}
 
     def step(self, gradient: np.ndarray) -> None:
         """Update theta in place by a flat gradient of its layout.
@@ -47,17 +50,17 @@ class Optimiser:
                 'pull(g, wrt="params") returns the right one'
             )
         self.t += 1
-        finite = self._update(gradient)
+        is_finite = self._update(gradient)
         if self.net is not None:
             self.net.updates[0] += 1
-        if not finite:
-            kind = type(self).__name__
-            parts = {"the gradient": gradient} | {f"{kind}'s {n}": x for n, x in self.slots.items()}
-            parts |= {"the new weight": self.theta}  # none is inf: the square is
-            name, bad = max(parts.items(), key=lambda part: not np.isfinite(part[1]).all())
-            index, net = int(np.argmax(np.abs(bad))), self.net
-            where = f"[{index}]" if net is None else f"{type(net).__name__} {net.name_at(index)}"
-            raise FloatingPointError(f"{name} of {where} is {bad[index]}")
+        if not is_finite:
+            raise FloatingPointError(self.fault(gradient).words)
+
+    def fault(self, gradient: np.ndarray) -> finite.Fault:
+        """What the last update, by this gradient, made not finite."""
+        slots = {f"{type(self).__name__}'s {name}": slot for name, slot in self.slots.items()}
+        arrays = {"the gradient": gradient, **slots, "the new weight": self.theta}
+        return finite.find_fault(arrays, self.net, self.part.start or 0)
 
     def state(self) -> dict[str, np.ndarray]:
         """Return copies of the whole state, t and the slots, from which `restore` continues."""
@@ -84,8 +87,7 @@ class SGD(Optimiser):
     """
 
     def __init__(self, target: Network | np.ndarray, lr: float = 0.01, momentum: float = 0.0):
-        super().__init__(target, lr=lr, momentum=momentum)
-        self.slots = {"velocity": memory.zeros(self.theta.shape, self.theta.dtype)}
+        super().__init__(target, ["velocity"], lr=lr, momentum=momentum)
 
     def _update(self, gradient: np.ndarray) -> bool:
         return bool(kernels.sgd(self.theta, gradient, self.slots["velocity"], **self.hyper))
@@ -104,14 +106,15 @@ class Adam(Optimiser):
         The learning rate, and a number that keeps the quotient finite; above 0.
     beta1, beta2 : float
         The decay of the averages of g and of g², in [0, 1).
+    part : slice
+        What it updates of the vector, by a gradient of this part alone; all by default.
     """
 
     def __init__(
         self, target: Network | np.ndarray, lr: float = 1e-3, beta1: float = 0.9,
-        beta2: float = 0.999, eps: float = 1e-8,
+        beta2: float = 0.999, eps: float = 1e-8, part: slice = slice(None),
     ):  # fmt: skip
-        super().__init__(target, lr=lr, beta1=beta1, beta2=beta2, eps=eps)
-        self.slots = {n: memory.zeros(self.theta.shape, self.theta.dtype) for n in ("m", "v")}
+        super().__init__(target, ["m", "v"], part, lr=lr, beta1=beta1, beta2=beta2, eps=eps)
 
     def _update(self, gradient: np.ndarray) -> bool:
         return bool(kernels.adam(self.theta, gradient, **self.slots, **self.hyper, t=self.t))

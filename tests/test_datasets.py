@@ -1417,6 +1417,15 @@ class TestBatches:
         assert self.epoch(batch=5, rng=rng, skip=skip) == self.epoch(batch=5, rng=other)[skip:]
         assert rng.random() == other.random()
 
+    @pytest.mark.parametrize("part", [slice(0, 2), slice(2, 5), [0, 1, 3], [4]])
+    def test_part(self, part):
+        labels = np.arange(23) % 3
+        whole = batches(self.numbers, 5, np.random.default_rng(1), 1, labels)
+        parts = batches(self.numbers, 5, np.random.default_rng(1), 1, labels, part=part)
+        for (x, y), (x_part, y_part) in zip(whole, parts, strict=True):
+            assert np.array_equal(x_part, x[part])
+            assert np.array_equal(y_part, y[part])
+
     def test_rows_are_copies(self):
         for batch in batches(self.numbers, 23, rng=0):
             batch[:] = -1

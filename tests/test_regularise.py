@@ -20,6 +20,7 @@ from npgan import (
     datasets,
     discriminator_step,
     flatten,
+    generator_step,
     grad,
     r1,
     r2,
@@ -372,13 +373,13 @@ def test_the_generators_gradient_through_ds_masks():
     z, thin = np.random.default_rng(3).standard_normal((7, 3)), with_dropout(D, 0.4, [1])
     expected = numerical(lambda: float(nonsaturating.generator(None, thin(G(z)))), G.theta)
     optimiser = Recorder(G)
-    npgan.training.step.generator_step(thin, optimiser, *G.forward(z))
+    generator_step(thin, optimiser, *G.forward(z))
     np.testing.assert_allclose(optimiser.seen, expected, rtol=1e-5, atol=1e-9)
 
 
 def test_both_steps_see_the_thinned_discriminator(monkeypatch):
     seen = []
-    for name in ("discriminator_step", "generator_step"):
+    for name in ("discriminator_gradient", "generator_gradient"):
         step = getattr(npgan.training.step, name)
 
         def spy(D, *rest, step=step):
@@ -474,19 +475,19 @@ def test_a_gan_stepped_by_hand_stands_at_the_start_of_its_schedules(epochs):
 def test_both_steps_see_the_same_noisy_images_and_the_noise_falls(monkeypatch):
     """Of constant images: what D is shown varies by the noise alone."""
     seen = []
-    step_of_D, step_of_G = npgan.training.step.discriminator_step, npgan.gan.generator_step
+    of_D, of_G = npgan.training.step.discriminator_gradient, npgan.gan.generator_gradient
 
-    def spy_D(D, optimiser, real, fake, *rest):
+    def spy_D(D, real, fake, *rest):
         seen.append((real.std(), np.abs(fake).max() > 1, real, fake))
-        return step_of_D(D, optimiser, real, fake, *rest)
+        return of_D(D, real, fake, *rest)
 
-    def spy_G(D, optimiser, fake, pull_G, loss, real):
+    def spy_G(D, fake, pull_G, loss, real):
         assert seen[-1][2] is real
         assert seen[-1][3] is fake
-        return step_of_G(D, optimiser, fake, pull_G, loss, real)
+        return of_G(D, fake, pull_G, loss, real)
 
-    monkeypatch.setattr(npgan.training.step, "discriminator_step", spy_D)
-    monkeypatch.setattr(npgan.training.step, "generator_step", spy_G)
+    monkeypatch.setattr(npgan.training.step, "discriminator_gradient", spy_D)
+    monkeypatch.setattr(npgan.training.step, "generator_gradient", spy_G)
     fit(small(instance_noise=0.8, batch=16), 5, images=np.full((32, 10, 10), 128, np.uint8))
     std = np.array([row[0] for row in seen])
     np.testing.assert_allclose(std, 0.8 * (1 - np.arange(10) / 10), rtol=0.1)
@@ -497,13 +498,13 @@ def test_both_steps_see_the_same_noisy_images_and_the_noise_falls(monkeypatch):
 
 
 def test_d_steps_use_images_of_their_own(monkeypatch):
-    shown, step_of_D = [], npgan.training.step.discriminator_step
+    shown, of_D = [], npgan.training.step.discriminator_gradient
 
-    def spy(D, optimiser, real, *rest):
+    def spy(D, real, *rest):
         shown.append(real)
-        return step_of_D(D, optimiser, real, *rest)
+        return of_D(D, real, *rest)
 
-    monkeypatch.setattr(npgan.training.step, "discriminator_step", spy)
+    monkeypatch.setattr(npgan.training.step, "discriminator_gradient", spy)
     images = np.arange(43, dtype=np.uint8)[:, None, None].repeat(3, 1)
     gan = fit(small(d_steps=3, batch=4), 1, images=images)
     assert (gan.adam_D.t, gan.adam_G.t) == (9, 3)
@@ -511,13 +512,14 @@ def test_d_steps_use_images_of_their_own(monkeypatch):
 
 
 def test_history_holds_the_mean_over_the_d_steps(monkeypatch):
-    values, step_of_D = [], npgan.training.step.discriminator_step
+    values, of_D = [], npgan.training.step.discriminator_gradient
 
     def spy(*args):
-        values.append(step_of_D(*args))
-        return values[-1]
+        gradient, row = of_D(*args)
+        values.append(row)
+        return gradient, row
 
-    monkeypatch.setattr(npgan.training.step, "discriminator_step", spy)
+    monkeypatch.setattr(npgan.training.step, "discriminator_gradient", spy)
     gan = fit(small(d_steps=2, batch=4, penalty="r1", penalty_every=3), 1)
     for name in ("loss_D", "D_real", "D_fake", "penalty"):
         np.testing.assert_allclose(

@@ -6,6 +6,7 @@ import logging
 import os
 import shutil
 import signal
+import stat
 import subprocess
 import sys
 
@@ -251,6 +252,23 @@ def test_a_resume_that_cannot_write_leaves_the_run_as_it_was(run, name, capsys):
     (line,) = capsys.readouterr().err.splitlines()
     assert str(run / name) in line
     assert contents(run) == before
+
+
+@pytest.mark.skipif(os.name != "posix", reason="pipes of Unix")
+@pytest.mark.parametrize(
+    "name", ["samples/epoch_0001.png", "samples/epoch_0002.png", "training.gif"]
+)
+def test_a_pipe_in_the_place_of_a_picture_is_not_waited_for(run, name, caplog):
+    before = (run / "training.gif").read_bytes()
+    (run / name).unlink()
+    os.mkfifo(run / name)
+    assert main(["train", "--resume", str(run), "--epochs", "3", "--quiet"]) == 0
+    words = "no picture of epoch 1;" if "0001" in name else f"{run / name} could not be drawn"
+    assert words in caplog.text
+    assert stat.S_ISFIFO(os.stat(run / name).st_mode)
+    assert GAN.load(run).epoch_ == 3
+    if name != "training.gif":
+        assert (run / "training.gif").read_bytes() != before
 
 
 def test_temporary_files_of_a_killed_run_are_removed(run):

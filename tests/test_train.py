@@ -442,14 +442,14 @@ def test_nan_stops_within_a_step_and_keeps_the_last_good_checkpoint(
 
 
 def test_nan_that_arises_within_a_step_ends_that_step(monkeypatch):
-    step_of_D = npgan.training.step.discriminator_step
+    update_of_D = npgan.training.step.update_discriminator
 
-    def spoilt(D, *args):
-        values = step_of_D(D, *args)
-        D.theta[0] = np.nan
+    def spoilt(gan, *args):
+        values = update_of_D(gan, *args)
+        gan.discriminator_.theta[0] = np.nan
         return values
 
-    monkeypatch.setattr(npgan.training.step, "discriminator_step", spoilt)
+    monkeypatch.setattr(npgan.training.step, "update_discriminator", spoilt)
     with pytest.raises(FloatingPointError, match=r"^step 1 \(epoch 1\): logits of D became nan"):
         fit(small(), 1)
 

@@ -255,10 +255,44 @@ def info(sub: argparse.ArgumentParser) -> None:
     pass
 
 
+def sweep(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument(
+        "file",
+        type=Path,
+        metavar="FILE.json",
+        help='settings by name, such as {"default": {}, "large": {"batch": 256}}',
+    )
+    sub.add_argument(
+        "--seeds",
+        nargs="+",
+        default=["0:3"],
+        metavar="N",
+        help="seeds, or ranges such as 0:16, whose end is not included (default: 0:3)",
+    )
+    sub.add_argument(
+        "--jobs",
+        type=number(COUNT),
+        default=1,
+        metavar="N",
+        help="runs that are trained at a time; the cores are divided among them (default: 1)",
+    )
+    sub.add_argument("--data", metavar="PATH", help="as of npgan train (default: MNIST)")
+    sub.add_argument(
+        "--epochs", type=number(COUNT), metavar="N", help="passes through the data (default: 24)"
+    )
+    sub.add_argument(
+        "--out", type=Path, metavar="DIR", help="directory of the sweep (default: runs/FILE)"
+    )
+
+
 COMMANDS: dict[str, tuple[str, Callable[[argparse.ArgumentParser], None]]] = {
     "train": (
         "train a GAN and keep its pictures, history and checkpoint in a directory",
         train,
+    ),
+    "sweep": (
+        "train many GANs, with several settings and seeds, and compare them in a table",
+        sweep,
     ),
     "sample": ("draw new images from a trained run", sample),
     "evaluate": (

@@ -1,7 +1,8 @@
 """`main`: the command line, from its arguments to its exit code.
 
 Exit codes: 0 done, 1 failed with one line on stderr, 2 wrong usage; after a signal 128 and its
-number: 130 after Ctrl-C, 143 after SIGTERM, 129 after SIGHUP.
+number: 130 after Ctrl-C, 143 after SIGTERM, 129 after SIGHUP,
+138 after SIGUSR1.
 """
 
 from __future__ import annotations

@@ -11,6 +11,7 @@ from .. import datasets
 from ..datasets import Images
 from ..datasets.fingerprints import matches
 from ..files.atomic import exists
+from ..parallel.processes import Alone
 from ..training.loop import Interrupted
 from ..training.model import GAN
 from ..training.run_directory import (
@@ -37,24 +38,47 @@ class Plan(NamedTuple):
 
 
 def train(args: argparse.Namespace) -> dict[str, Any]:
-    """Train, and return the last row of the history and the paths of the files."""
-    plan = plan_new_run(args) if args.resume is None else plan_resumed_run(args)
+    """Train, and return the last row of the history and the paths of the files.
+
+    Of several processes, the first one plans the run and writes its files.
+    """
+    processes: Alone = args.processes
+    plan = processes.lead(lambda: make_plan(args, processes.size))
     if plan.last_epoch == plan.gan.epoch_ and plan.out is not None:
-        return complete_files(plan, plan.out)
+        out = plan.out
+        return processes.lead(lambda: complete_files(plan, out))
+    data = processes.together(lambda: load_data(args, plan))
+    out = processes.lead(lambda: plan.out or next_free_directory(data.name))
+    try:
+        fit(plan, data, out, args.quiet, processes if processes.size > 1 else None)
+    finally:
+        if plan.out is None and processes.first:
+            with suppress(OSError):  # it is not empty: the usual case
+                out.rmdir()
+    return results(plan.gan, out)
+
+
+def make_plan(args: argparse.Namespace, ranks: int) -> Plan:
+    """A new run, or the continuation of one, that so many processes train."""
+    plan = plan_new_run(args) if args.resume is None else plan_resumed_run(args)
+    shards = plan.gan.config["shards"]
+    if ranks > shards:
+        raise UsageError(
+            f"{ranks} processes cannot share {shards} shard{'s' * (shards > 1)} of a batch; give "
+            f"a new run --shards {ranks} or a multiple of it, or start fewer processes"
+        )
+    return plan
+
+
+def load_data(args: argparse.Namespace, plan: Plan) -> Images:
+    """The data of the run. Raises CommandError if they have changed since it began."""
     data = datasets.load(plan.source)
     if args.resume is not None and args.data is None and not matches(plan.gan.data_, data):
         raise CommandError(
             f"{plan.source} has changed since {args.resume} began; "
             f"--data {plan.source} continues with it as it is"
         )
-    out = next_free_directory(data.name) if plan.out is None else plan.out
-    try:
-        fit(plan, data, out, args.quiet)
-    finally:
-        if plan.out is None:
-            with suppress(OSError):  # it is not empty: the usual case
-                out.rmdir()
-    return results(plan.gan, out)
+    return data
 
 
 def results(gan: GAN, out: Path) -> dict[str, Any]:
@@ -149,7 +173,7 @@ def next_free_directory(name: str) -> Path:
             return path
 
 
-def fit(plan: Plan, data: Images, out: Path, quiet: bool) -> None:
+def fit(plan: Plan, data: Images, out: Path, quiet: bool, comm: Any = None) -> None:
     """Train the GAN; if it ends early, print what was saved."""
     gan, saved = plan.gan, out / "checkpoint.npz"
     size = " x ".join(map(str, data.shape))
@@ -158,7 +182,7 @@ def fit(plan: Plan, data: Images, out: Path, quiet: bool) -> None:
     heading = f"{data.name}: {taken}; files go to {out}{plan.note}"
     epochs = plan.last_epoch - gan.epoch_
     try:
-        gan.fit(data, epochs=epochs, out=out, progress=False if quiet else heading)
+        gan.fit(data, epochs, out=out, progress=False if quiet else heading, comm=comm)
     except FloatingPointError as error:
         last = f"the last good state is {saved}" if saved.exists() else "no epoch was complete"
         raise CommandError(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, overload
 
 import numpy as np
@@ -11,6 +11,7 @@ import numpy.typing as npt
 from .base import DataError
 
 Seed = int | np.random.Generator | None
+Part = slice | Sequence[int]
 Batch = npt.NDArray[np.float32]  # (batch, pixels)
 
 
@@ -73,7 +74,12 @@ def to_uint8(x: npt.NDArray[np.floating[Any]]) -> npt.NDArray[np.uint8]:
 # What the iterator yields depends on whether there are labels, which a type checker may not know.
 @overload
 def batches(
-    images: npt.NDArray[Any], batch: int, rng: Seed = None, skip: int = 0, labels: None = None
+    images: npt.NDArray[Any],
+    batch: int,
+    rng: Seed = None,
+    skip: int = 0,
+    labels: None = None,
+    part: Part = slice(None),
 ) -> Iterator[Batch]: ...
 @overload
 def batches(
@@ -82,6 +88,7 @@ def batches(
     rng: Seed = None,
     skip: int = 0,
     labels: npt.NDArray[Any] = ...,
+    part: Part = slice(None),
 ) -> Iterator[tuple[Batch, npt.NDArray[Any]]]: ...
 @overload
 def batches(
@@ -90,6 +97,7 @@ def batches(
     rng: Seed = None,
     skip: int = 0,
     labels: npt.NDArray[Any] | None = ...,
+    part: Part = slice(None),
 ) -> Iterator[Any]: ...
 def batches(
     images: npt.NDArray[Any],
@@ -97,6 +105,7 @@ def batches(
     rng: Seed = None,
     skip: int = 0,
     labels: npt.NDArray[Any] | None = None,
+    part: Part = slice(None),
 ) -> Iterator[Batch] | Iterator[tuple[Batch, npt.NDArray[Any]]]:
     """Iterate once over the rows of a dataset, in batches and in random order: one epoch.
 
@@ -114,12 +123,15 @@ def batches(
         Leave out this many batches at the start, to continue an epoch that was interrupted.
     labels : (n,) array, optional
         The class of each row.
+    part : slice or sequence of int
+        The positions in a batch of the rows that are read and returned; all by default. So each of
+        several processes reads its own rows of the same batches.
 
     Returns
     -------
     iterator
         n // batch - skip arrays (batch, pixels) float32; with labels, tuples of such an array and
-        its labels (batch,).
+        its labels (batch,). With `part` they have as many rows as it has positions.
 
     Raises
     ------
@@ -156,7 +168,7 @@ def batches(
             f"labels must be one for each of the {n} images, got shape {np.shape(labels)}"
         )
     order = np.random.default_rng(rng).permutation(n)
-    rows_of_batches = order[skip * batch : n // batch * batch].reshape(-1, batch)
+    rows_of_batches = order[skip * batch : n // batch * batch].reshape(-1, batch)[:, part]
     converted = _converted(images, rows_of_batches)
     if labels is None:
         return converted

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..datasets import batches
+from ..parallel.group import Group
 from .progress import Progress
 from .signals import interruptible as interruptible
 
@@ -87,6 +88,8 @@ def training_loop(
     progress: bool | str | None = None,
     labels: npt.NDArray[Any] | None = None,
     remarks: Callable[[State[TrainableModel]], Sequence[str]] | None = None,
+    group: Group | None = None,
+    part: slice | Sequence[int] = slice(None),
 ) -> None:
     """Train for so many more epochs; one that was interrupted is finished first, and counts.
 
@@ -107,6 +110,11 @@ def training_loop(
         Given to each step, together with the images that they belong to.
     remarks : function or None
         Called after each epoch if progress is shown; returns lines to print below the epoch's line.
+    group : Group or None
+        The processes that train the model together. The first one alone shows progress and calls
+        `callbacks` and `remarks`. None: this process alone.
+    part : slice or sequence of int
+        See `npgan.datasets.batches`: the rows of each batch that this process computes.
 
     Raises
     ------
@@ -117,31 +125,38 @@ def training_loop(
     KeyboardInterrupt
         At once, at the second Ctrl-C.
     """
+    group = group or Group()
     last, steps = model.epoch_ + epochs, len(images) // model.images_per_step
     started, steps_done = time.perf_counter(), 0
     steps_planned = epochs * steps - model.position_
-    with interruptible() as interrupted, Progress(progress, steps_planned, last) as display:
+    with interruptible() as pressed, Progress(progress, steps_planned, last) as display:
+        interrupted = group.processes.listen(pressed)
         for epoch in range(model.epoch_, last):
             epoch_started, position = time.perf_counter(), model.position_
             rng = model.shuffle_rng(epoch)
-            for batch in batches(images, model.images_per_step, rng, position, labels):
-                counted_step(model, batch if labels is not None else (batch,), steps)
-                steps_done += 1
-                display.step(epoch + 1, model.sums_, model.position_)
-                if interrupted():
-                    raise Interrupted
+            with group.epoch(model):
+                for batch in batches(images, model.images_per_step, rng, position, labels, part):
+                    counted_step(model, batch if labels is not None else (batch,), steps)
+                    steps_done += 1
+                    display.step(epoch + 1, model.sums_, model.position_)
+                    if interrupted():
+                        raise Interrupted
             images_seen = (model.position_ - position) * model.images_per_step
             row = close_epoch(model)
             now = time.perf_counter()
             rate = images_seen / (now - epoch_started)
             seconds_per_step = (now - started) / steps_done if steps_done else 0.0
-            display.epoch(row, rate, seconds_per_step * (steps_planned - steps_done))
+            seconds_left = seconds_per_step * (steps_planned - steps_done)
             state = State(model, epoch + 1, last, row, now - started, rate)
-            if remarks is not None and display.enabled:
-                display.write(*(f"health: {line}" for line in remarks(state)))
-            answers = [callback(state) for callback in callbacks]
-            stop = any(isinstance(one, (bool, np.bool_)) and one for one in answers)
-            if stop or interrupted():
+
+            def report(state: State[TrainableModel] = state, left: float = seconds_left) -> bool:
+                display.epoch(state.row, state.images_per_second, left)
+                if remarks is not None and display.enabled:
+                    display.write(*(f"health: {line}" for line in remarks(state)))
+                answers = [callback(state) for callback in callbacks]
+                return any(isinstance(one, (bool, np.bool_)) and one for one in answers)
+
+            if group.processes.lead(report) or interrupted():
                 break
         if interrupted():
             raise Interrupted

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Callable, Sequence
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -13,16 +12,14 @@ import numpy as np
 import numpy.typing as npt
 
 from ..datasets import Images, to_uint8
-from ..datasets.fingerprints import fingerprint
 from ..files import checkpoint
 from ..gan import Discriminator, Generator
 from ..layers import Network
 from ..optim import Adam
-from . import health, notebook, saving, validation
+from ..parallel.group import Group
+from . import fitting, notebook, saving, validation
 from .conditional import join_labels, labels_for, one_hot
-from .data import check_data, check_epochs
-from .loop import Interrupted, State, interruptible, training_loop
-from .run_directory import RunDirectory
+from .loop import State
 from .settings import COUNT, Several, complete, validate
 from .step import training_step
 from .streams import Stream, generator, key
@@ -87,6 +84,9 @@ class GAN:
         et al. 2014).
     conditional : bool, default False
         Also learn the labels: both networks get the label as an input (Mirza & Osindero 2014).
+    shards : int, default 1
+        Equal parts into which each batch is cut. Each has its own random numbers, so another number
+        gives other bits; the processes that share a run by MPI share its shards.
 
     Attributes
     ----------
@@ -144,10 +144,12 @@ class GAN:
         d_steps: int = 1,
         dropout: float = 0.0,
         conditional: bool = False,
+        shards: int = 1,
     ) -> None:
         arguments = dict(locals())
         del arguments["self"]
         self.config = validate(arguments)
+        self.group = Group(self.config["shards"])
         self.images_per_step = self.config["batch"] * self.config["d_steps"]
         self.classes_: list[int] = []
         self.shape_: tuple[int, ...] | None = None
@@ -190,9 +192,9 @@ class GAN:
         self.generator_ = Generator(c["latent"] + len(classes), c["hidden"], size, output, weights)
         self.discriminator_ = Discriminator(size + len(classes), c["hidden_D"], weights)
         self.average_ = self.generator_.copy()
-        (lr_G, lr_D), betas = c["lr"], {"beta1": c["beta1"], "beta2": c["beta2"]}
-        self.adam_G = Adam(self.generator_, lr_G, **betas)
-        self.adam_D = Adam(self.discriminator_, lr_D, **betas)
+        lr_G, lr_D = c["lr"]
+        self.adam_G = Adam(self.generator_, lr_G, c["beta1"], c["beta2"])
+        self.adam_D = Adam(self.discriminator_, lr_D, c["beta1"], c["beta2"])
         self.z_rng = self.stream(Stream.LATENT)
         self.shape_, self.pixels_ = shape, pixels
 
@@ -232,6 +234,7 @@ class GAN:
         out: str | os.PathLike[str] | None = None,
         progress: bool | str | None = None,
         labels: npt.ArrayLike | None = None,
+        comm: Any = None,
     ) -> GAN:
         """Train new networks, or continue an earlier fit with its networks.
 
@@ -252,6 +255,11 @@ class GAN:
             terminal, or in a notebook, where samples are shown, too.
         labels : array (n,), optional
             Whole numbers, for a conditional GAN, if `images` is an array.
+        comm : mpi4py.MPI.Comm, optional
+            The processes that train this GAN together; each calls `fit` with the same arguments and
+            has the whole GAN afterwards, with the bits of a single process. The first one alone
+            writes files, shows progress and calls the callbacks. `shards` must be at least their
+            number. See docs/cluster.md.
 
         Returns
         -------
@@ -278,65 +286,13 @@ class GAN:
         same bits. With a later end, the same epoch is a smaller fraction of the run, so the
         learning rate and the noise rise again.
         """
-        epochs = check_epochs(epochs)
-        data, classes = check_data(self, images, labels)
-        last_epoch = self.epoch_ + epochs
-        directory = self._begin(data, classes, last_epoch, out)
-        if directory is None:
-            self._train(data, epochs, callbacks, progress)
-            return self
-        with closing(directory):
-            try:
-                self._train(data, epochs, [directory.after_epoch, *callbacks], progress)
-            except Interrupted:
-                directory.save()
-                if self.epoch_ == last_epoch:
-                    directory.finish()
-                else:
-                    directory.draw_epochs()
-                raise
-            with interruptible() as interrupted:
-                directory.finish()
-            if interrupted():
-                raise Interrupted
+        with fitting.shared(self, comm):
+            fitting.fit(self, images, labels, epochs, callbacks, out, progress)
         return self
 
-    def _begin(
-        self,
-        data: Images,
-        classes: Sequence[int],
-        last_epoch: int,
-        out: str | os.PathLike[str] | None,
-    ) -> RunDirectory | None:
-        """Make the directory, and the networks if there are none; undo it after an error."""
-        before = self.shape_, self.classes_, self.data_
-        try:
-            if self.shape_ is None:
-                self.start(data.shape, data.images.dtype == np.uint8, classes)
-            self.data_ = fingerprint(data, with_labels=bool(classes))
-            return None if out is None else RunDirectory(out, self, data, last_epoch)
-        except BaseException:
-            self.shape_, self.classes_, self.data_ = before
-            raise
-
-    def _train(
-        self,
-        data: Images,
-        epochs: int,
-        callbacks: Sequence[Callable[[State[GAN]], object]],
-        progress: bool | str | None,
-    ) -> None:
-        """The training loop, with the schedules of a run that ends after these epochs."""
-        labels = data.labels if self.classes_ else None
-        remarks = health.monitor(data, lambda: self.stream(Stream.HEALTH))
-        self._schedule = (self.epoch_ + epochs, len(data.images) // self.images_per_step)
-        if progress is True and data.note:  # which scale and shape were taken
-            progress = data.note
-        callbacks = [*callbacks, *notebook.shown_samples(progress)]
-        try:
-            training_loop(self, data.images, epochs, callbacks, progress, labels, remarks)
-        finally:
-            self._schedule = None
+    def schedule_for(self, last_epoch: int | None, steps: int = 1) -> None:
+        """Let `fraction_done` tell it of a run of so many epochs; None: there is no run."""
+        self._schedule = None if last_epoch is None else (last_epoch, steps)
 
     # ---- samples ----
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -10,6 +11,7 @@ import numpy.typing as npt
 
 from ..layers import Network
 from ..optim import Adam
+from ..parallel.group import Group
 from .settings import Config
 from .streams import Stream
 
@@ -18,6 +20,7 @@ class GANLike(Protocol):
     """The attributes and methods of a GAN that has been started; model.py explains them."""
 
     config: Config
+    group: Group
     images_per_step: int
     generator_: Network
     discriminator_: Network
@@ -35,6 +38,18 @@ class GANLike(Protocol):
     history_: dict[str, list[float]]
 
     def stream(self, purpose: Stream, *path: int) -> np.random.Generator: ...
+
+    def start(
+        self, shape: Sequence[int], pixels: bool = True, classes: Sequence[int] = ()
+    ) -> None: ...
+
+    def step(
+        self, real: npt.NDArray[Any], labels: npt.NDArray[Any] | None = None
+    ) -> dict[str, float]: ...
+
+    def shuffle_rng(self, epoch: int) -> np.random.Generator: ...
+
+    def schedule_for(self, last_epoch: int | None, steps: int = 1) -> None: ...
 
     def fraction_done(self) -> float: ...
 

@@ -251,7 +251,7 @@ class RunDirectory:
         from .. import plot
 
         epochs = range(1, self.gan.epoch_ + 1)
-        files = [file for file in map(self.epoch_picture, epochs) if exists(file)]
+        files = [file for file in map(self.epoch_picture, epochs) if file.is_file()]
         if files:
             plot.animate(files, path, scale=1)
 
@@ -281,7 +281,7 @@ def lost_epochs(path: Path, gan: GANLike) -> list[int]:
     if not has_pictures(gan):
         return []
     epochs = range(1, gan.epoch_ + 1)
-    return [n for n in epochs if not exists(path / "samples" / f"epoch_{n:04d}.png")]
+    return [n for n in epochs if not (path / "samples" / f"epoch_{n:04d}.png").is_file()]
 
 
 def missing_results(path: Path, gan: GANLike) -> list[str]:

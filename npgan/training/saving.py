@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,17 @@ def networks(gan: GANLike) -> dict[str, Network]:
 def optimisers(gan: GANLike) -> dict[str, Adam]:
     """The optimisers by their names in a checkpoint."""
     return {"adam_G": gan.adam_G, "adam_D": gan.adam_D}
+
+
+def checksum(gan: GANLike) -> int:
+    """A CRC-32 of all weights and moments."""
+    found = 0
+    for net in networks(gan).values():
+        found = zlib.crc32(net.theta.tobytes(), found)
+    for adam in optimisers(gan).values():
+        for array in adam.state().values():
+            found = zlib.crc32(array.tobytes(), found)
+    return found
 
 
 def get_state(gan: GANLike) -> tuple[dict[str, npt.NDArray[Any]], dict[str, Any]]:

@@ -343,6 +343,11 @@ SETTINGS = (
         "conditional", False, Flag(), NETWORKS,
         "learn the labels, too: each network gets the label as an input", assumed=False,
     ),
+    Setting(
+        "shards", 1, COUNT, RUN,
+        "equal parts into which each batch is cut, for the processes that mpirun starts; their "
+        "number is part of what fixes the bits", "N", assumed=1,
+    ),
 )  # fmt: skip
 
 # The argument of GAN.fit that `npgan train` has as an option, too.
@@ -373,6 +378,7 @@ class Config(TypedDict):
     d_steps: int
     dropout: float
     conditional: bool
+    shards: int
 
 
 def validate(given: Mapping[str, Any]) -> Config:
@@ -385,6 +391,12 @@ def validate(given: Mapping[str, Any]) -> Config:
 
     config = {setting.name: setting.check(given[setting.name]) for setting in SETTINGS}
     with_smoothing(LOSSES[config["loss"]], config["smoothing"])  # raises if the loss has no target
+    if config["batch"] % config["shards"]:
+        raise ValueError(
+            "batch must be a multiple of shards; got batch {batch} and shards {shards}".format(
+                **config
+            )
+        )
     return cast(Config, {**config, **penalty_settings(config)})
 
 

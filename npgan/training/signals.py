@@ -1,4 +1,7 @@
-"""Ctrl-C, and for a command SIGTERM and SIGHUP: noted first, and obeyed when it is safe."""
+"""Ctrl-C, and for a command SIGTERM, SIGHUP and SIGUSR1: noted first, and obeyed when it is safe.
+
+SIGUSR1 is what Slurm can send before the time of a job ends, and what mpirun passes on.
+"""
 
 from __future__ import annotations
 
@@ -9,11 +12,13 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
-ENDING = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name))
+ENDING = tuple(
+    getattr(signal, name) for name in ("SIGTERM", "SIGHUP", "SIGUSR1") if hasattr(signal, name)
+)
 
 
 class Ending:
-    """A handler of SIGTERM and SIGHUP that does as Ctrl-C does; `number` is the last signal."""
+    """A handler of the signals in ENDING that does as Ctrl-C does; `number` is the last signal."""
 
     def __init__(self) -> None:
         self.number = int(signal.SIGINT)
@@ -25,7 +30,7 @@ class Ending:
 
 @contextmanager
 def ending_signals() -> Iterator[Ending]:
-    """Inside this block SIGTERM and SIGHUP do as Ctrl-C does, unless the process ignores them."""
+    """Inside this block the signals in ENDING do as Ctrl-C does, unless they are ignored."""
     ending = Ending()
     previous = {
         number: signal.signal(number, ending)
@@ -42,7 +47,7 @@ def ending_signals() -> Iterator[Ending]:
 def interruptible() -> Iterator[Callable[[], bool]]:
     """Inside this block the first Ctrl-C sets a flag, which the yielded function returns.
 
-    A second Ctrl-C raises KeyboardInterrupt. The same holds for SIGTERM and SIGHUP inside
+    A second Ctrl-C raises KeyboardInterrupt. The same holds for those in ENDING inside
     `ending_signals`. Outside the main thread, to which Python delivers no signals, nothing changes,
     nor for Ctrl-C in a process that ignores it (a command that a script starts with &).
     """

@@ -1,21 +1,22 @@
 """One training step: the updates of D, one update of G, and one of the average of G's weights.
 
-The two updates are functions of npgan.gan. This module adds what the settings ask for: falling
+The two gradients are functions of npgan.gan. This module adds what the settings ask for: falling
 learning rates, smoothed labels, instance noise, dropout, penalties, and the labels of a conditional
-GAN.
+GAN. A batch is cut into shards; each has its own images and random numbers, and the group of
+processes computes their gradients and updates the networks by the means.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from .. import kernels
-from ..gan import check_finite, discriminator_step, generator_step
+from ..gan import check_finite, discriminator_gradient, generator_gradient
 from ..layers import Pull
 from ..losses import LOSSES, Loss
 from ..penalties import Penalty
@@ -29,10 +30,11 @@ from .smoothing import with_smoothing
 from .streams import Stream, key
 
 Array = npt.NDArray[Any]
+ByShard = dict[int, dict[str, float]]  # values by the number of the shard
 
 
 class Batch(NamedTuple):
-    """The images of one update of D, as D sees them, and the pullback from `fake` through G."""
+    """The images of one shard of an update of D, as D sees them, and the pullback through G."""
 
     real: Array
     fake: Array
@@ -49,9 +51,9 @@ def training_step(gan: GANLike, real: Array, labels: Array | None) -> dict[str, 
         updates = [
             update_discriminator(gan, *part) for part in zip(real_parts, y_parts, strict=True)
         ]
-        last_batch = updates[-1][0]
-        values = mean_values([values for _, values in updates], gan.config)
-        values |= update_generator(gan, last_batch)
+        last_batches = updates[-1][0]
+        loss_G = update_generator(gan, last_batches)
+    values = mean_values(gan, [values for _, values in updates], loss_G)
     check_finite(**values)  # the penalty, too, which only its gradient has been checked for
     update_average(gan)
     return values
@@ -59,21 +61,40 @@ def training_step(gan: GANLike, real: Array, labels: Array | None) -> dict[str, 
 
 def update_discriminator(
     gan: GANLike, real: Array, y: Array | None
-) -> tuple[Batch, dict[str, float]]:
-    """One update of D. Returns the images that it used, and its values."""
-    batch = make_batch(gan, real, y)
-    seed = key(gan.config["rng"], Stream.DROPOUT_IN_STEP_OF_D, gan.adam_D.t)
-    D = with_dropout(gan.discriminator_, gan.config["dropout"], seed)
-    loss, penalty = loss_of(gan.config), penalty_of(gan)
-    return batch, discriminator_step(D, gan.adam_D, batch.real, batch.fake, loss, penalty)
+) -> tuple[dict[int, Batch], ByShard]:
+    """One update of D. Returns the images that it used, and its values, by shard."""
+    own, t, loss = gan.group.own, gan.adam_D.t, loss_of(gan.config)
+    reals = dict(zip(own, np.split(real, len(own)), strict=True))
+    ys = {} if y is None else dict(zip(own, np.split(y, len(own)), strict=True))
+    batches: dict[int, Batch] = {}
+    values: ByShard = {}
+
+    def gradient_of(shard: int) -> Array:
+        batches[shard] = batch = make_batch(gan, reals[shard], ys.get(shard), shard)
+        seed = shard_key(gan, Stream.DROPOUT_IN_STEP_OF_D, t, shard)
+        D = with_dropout(gan.discriminator_, gan.config["dropout"], seed)
+        penalty = penalty_of(gan, shard)
+        gradient, values[shard] = discriminator_gradient(D, batch.real, batch.fake, loss, penalty)
+        return gradient
+
+    gan.group.update(gan.adam_D, gradient_of)
+    return batches, values
 
 
-def update_generator(gan: GANLike, batch: Batch) -> dict[str, float]:
-    """One update of G, with the images of D's last update."""
-    seed = key(gan.config["rng"], Stream.DROPOUT_IN_STEP_OF_G, gan.adam_G.t)
-    D = with_dropout(gan.discriminator_, gan.config["dropout"], seed)
-    loss = loss_of(gan.config)
-    return generator_step(D, gan.adam_G, batch.fake, batch.pull, loss, batch.real)
+def update_generator(gan: GANLike, batches: Mapping[int, Batch]) -> ByShard:
+    """One update of G, with the images of D's last update. Returns its values by shard."""
+    t, loss = gan.adam_G.t, loss_of(gan.config)
+    values: ByShard = {}
+
+    def gradient_of(shard: int) -> Array:
+        real, fake, pull = batches[shard]
+        seed = shard_key(gan, Stream.DROPOUT_IN_STEP_OF_G, t, shard)
+        D = with_dropout(gan.discriminator_, gan.config["dropout"], seed)
+        gradient, values[shard] = generator_gradient(D, fake, pull, loss, real)
+        return gradient
+
+    gan.group.update(gan.adam_G, gradient_of)
+    return values
 
 
 def update_average(gan: GANLike) -> None:
@@ -84,25 +105,39 @@ def update_average(gan: GANLike) -> None:
         check_finite(averaged_weights=gan.average_.theta)
 
 
-def make_batch(gan: GANLike, real: Array, y: Array | None) -> Batch:
+def make_batch(gan: GANLike, real: Array, y: Array | None, shard: int) -> Batch:
     """Real images and as many generated ones, with this step's instance noise and with labels."""
-    z = gan.z_rng.standard_normal((len(real), gan.config["latent"]), dtype=np.float32)
+    t = gan.adam_D.t
+    if gan.config["shards"] == 1:
+        rng = gan.z_rng
+    else:
+        rng = np.random.default_rng(shard_key(gan, Stream.LATENT, t, shard))
+    z = rng.standard_normal((len(real), gan.config["latent"]), dtype=np.float32)
     fake, pull = gan.generator_.forward(join_labels(z, y))
     pull = pull_through_join(pull, fake, y)
     std = gan.config["instance_noise"] * linear_decay(gan.fraction_done(), 1.0)
     if std > 0:
-        rng = gan.stream(Stream.INSTANCE_NOISE, gan.adam_D.t)
+        rng = np.random.default_rng(shard_key(gan, Stream.INSTANCE_NOISE, t, shard))
         real, fake = add_noise(real, std, rng), add_noise(fake, std, rng)
     return Batch(join_labels(real, y), join_labels(fake, y), pull)
 
 
-def mean_values(rows: Sequence[dict[str, float]], config: Config) -> dict[str, float]:
-    """The means over the updates of D in one step; an update without a penalty counts as 0."""
-    names = ("loss_D", "D_real", "D_fake", *(["penalty"] if config["penalty"] else []))
+def mean_values(gan: GANLike, updates: Sequence[ByShard], loss_G: ByShard) -> dict[str, float]:
+    """The means over the shards, and over the updates of D in one step.
+
+    An update without a penalty counts as 0.
+    """
+    names = ("loss_D", "D_real", "D_fake", *(["penalty"] if gan.config["penalty"] else []))
+    rows = [
+        [update.get(shard, {}).get(name, 0.0) for update in updates for name in names]
+        + [loss_G.get(shard, {}).get("loss_G", 0.0)]
+        for shard in gan.group.own
+    ]
+    *of_D, of_G = gan.group.agree(np.array(rows)).tolist()
     means = dict.fromkeys(names, 0.0)
-    for row in rows:
-        means = {name: mean + row.get(name, 0.0) / len(rows) for name, mean in means.items()}
-    return means
+    for i, value in enumerate(of_D):
+        means[names[i % len(names)]] += value / len(updates)
+    return {**means, "loss_G": of_G}
 
 
 def loss_of(config: Config) -> Loss:
@@ -110,13 +145,19 @@ def loss_of(config: Config) -> Loss:
     return with_smoothing(LOSSES[config["loss"]], config["smoothing"])
 
 
-def penalty_of(gan: GANLike) -> Penalty | None:
+def penalty_of(gan: GANLike, shard: int = 0) -> Penalty | None:
     """The penalty on D's gradient, if this step has one."""
     c, t = gan.config, gan.adam_D.t
     pixels = math.prod(gan.shape_ or ()) if gan.classes_ else None
     weight = c["penalty_weight"] or 0.0  # None without a penalty
-    seed = key(c["rng"], Stream.PENALTY, t)
+    seed = shard_key(gan, Stream.PENALTY, t, shard)
     return lazy_penalty(c["penalty"], weight, c["penalty_every"], t, seed, pixels)
+
+
+def shard_key(gan: GANLike, stream: Stream, t: int, shard: int) -> list[int]:
+    """The seed of the random numbers that one shard uses in step t for one purpose."""
+    path = (t,) if gan.config["shards"] == 1 else (t, shard)
+    return key(gan.config["rng"], stream, *path)
 
 
 def set_learning_rates(gan: GANLike) -> None:

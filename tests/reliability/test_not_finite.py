@@ -158,7 +158,7 @@ def bad_penalty(number, gradient):
         def penalty(D, real, fake):
             return number, np.full_like(D.theta, gradient)
 
-        monkeypatch.setattr("npgan.training.step.penalty_of", lambda gan: penalty)
+        monkeypatch.setattr("npgan.training.step.penalty_of", lambda *_: penalty)
 
     return plant
 

@@ -18,6 +18,7 @@ drawings.
 12. `kernels`     the kernels themselves
 """
 
+from ..cores import available_cores
 from .kernels import (
     adam,
     affine,
@@ -38,7 +39,7 @@ from .kernels import (
     try_out,
     weight_gradients,
 )
-from .team import available_cores, set_threads, thread_count
+from .team import set_threads, thread_count
 from .tile import TILE_SHAPE
 from .vectors import I64, Vectors, int64
 

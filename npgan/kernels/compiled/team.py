@@ -7,14 +7,13 @@ alone.
 
 import atexit
 import logging
-import math
 import os
 import threading
-from pathlib import Path
 
 import numpy as np
 
 from .. import memory
+from ..cores import available_cores
 from .job import CALLER_CORE, GENERATION, QUIT, SHARED_DTYPE, WORKSPACES, new_job
 from .panel import PANEL_START
 from .tile import PANEL_ROW_BYTES
@@ -131,22 +130,6 @@ class Team:
             event.set()
         for thread in self.helpers:
             thread.join()
-
-
-def available_cores():
-    """How many cores this process may use: hyper-threads do not count, a container's quota does."""
-    try:
-        usable = os.sched_getaffinity(0)
-        siblings = "/sys/devices/system/cpu/cpu{}/topology/thread_siblings_list"
-        cores = len({Path(siblings.format(cpu)).read_text() for cpu in usable})
-    except (AttributeError, OSError):
-        cores = os.cpu_count() or 1
-    try:
-        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
-        cores = min(cores, math.ceil(int(quota) / int(period)))
-    except (OSError, ValueError):  # no such file, or "max"
-        pass
-    return max(cores, 1)
 
 
 current_team = Team(available_cores())

@@ -1,0 +1,44 @@
+"""Errors that name the first number that is not finite."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+
+
+class Fault(NamedTuple):
+    """A number that is not finite, in one of several arrays of the same length.
+
+    If such arrays are cut into parts, the first fault of the parts by `order` is that of the whole.
+    """
+
+    order: tuple[float, ...]
+    words: str
+
+
+def check_finite(**named: np.ndarray | float) -> None:
+    """Raise FloatingPointError for the first of these that is not finite, by its name here."""
+    for name, value in named.items():
+        if not np.isfinite(value).all():
+            bad = np.asarray(value)[~np.isfinite(value)].flat[0]
+            raise FloatingPointError(f"{name.replace('_', ' ')} became {bad}")
+
+
+def find_fault(arrays: Mapping[str, np.ndarray], net: Any, start: int) -> Fault:
+    """The first array that is not finite, or else the first, and its first NaN or its largest |x|.
+
+    net: the network whose parameters the arrays belong to, or None. start: the index of the arrays'
+    first element in the whole arrays.
+    """
+    names = list(arrays)
+    bad = [not np.isfinite(array).all() for array in arrays.values()]
+    place = bad.index(True) if any(bad) else 0
+    array = arrays[names[place]]
+    at = int(np.argmax(np.abs(array)))  # the first NaN if there is one
+    number, index = float(array[at]), start + at
+    kind = (0.0, 0.0) if np.isnan(number) else (1.0, -abs(number))
+    where = f"[{index}]" if net is None else f"{type(net).__name__} {net.name_at(index)}"
+    words = f"{names[place]} of {where} is {array[at]}"
+    return Fault((not any(bad), place, *kind, index), words)
