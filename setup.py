@@ -1,4 +1,4 @@
-"""The metadata is in setup.cfg. This file makes README.md the long description.
+"""The metadata is in setup.cfg. README.md becomes the long description; the wheel gets examples/.
 
 Links and pictures that are relative in README.md become absolute, based on the `url` in setup.cfg,
 because the long description is shown where the other files are not.
@@ -9,6 +9,7 @@ import re
 from pathlib import Path
 
 from setuptools import setup
+from setuptools.command.build_py import build_py
 
 ROOT = Path(__file__).parent
 LINK = re.compile(r"(!?)\[((?:!\[[^\]]*\]\([^)]*\)|[^\]])*)\]\(([^)\s]+)\)")
@@ -28,11 +29,24 @@ def absolute(text, url):
     return LINK.sub(link, text)
 
 
+class BuildWithExamples(build_py):
+    """Copies examples/ into the package, where `npgan examples` finds them."""
+
+    def run(self):
+        super().run()
+        if not self.editable_mode:
+            folder = Path(self.build_lib) / "npgan" / "examples"
+            self.mkpath(str(folder))
+            for example in sorted((ROOT / "examples").glob("*.py")):
+                self.copy_file(str(example), str(folder / example.name))
+
+
 config = configparser.ConfigParser()
 config.read(ROOT / "setup.cfg", encoding="utf-8")
 url = config["metadata"]["url"]
 
 setup(
+    cmdclass={"build_py": BuildWithExamples},
     long_description=absolute((ROOT / "README.md").read_text(encoding="utf-8"), url),
     project_urls={
         "Source": url,

@@ -32,12 +32,13 @@ extensions = [
     "sphinx_copybutton",
     "sphinx_design",
     "examples",
+    "live",
     "notebooks",
     "reference",
     "repository",
 ]
 root_doc = "index"
-exclude_patterns = ["_build", "_ext", "Thumbs.db", ".DS_Store"]
+exclude_patterns = ["_build", "_data", "_ext", "Thumbs.db", ".DS_Store"]
 nitpicky = True
 smartquotes = False  # "r1" is what is typed
 default_role = "code"  # `x` in a docstring is code
@@ -74,7 +75,7 @@ repository_pages = {
     "CHANGELOG.md": "changelog",
     "CONTRIBUTING.md": "contributing",
 }
-notebook_pages = ["derivations", "gradcheck"]
+notebook_pages = ["first-step", "derivations", "gradcheck"]
 
 # Output
 html_theme = "pydata_sphinx_theme"

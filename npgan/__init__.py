@@ -30,6 +30,7 @@ MODULES = (
     "optim",
     "penalties",
     "plot",
+    "study",
     "testing",
     "training",
 )
@@ -46,6 +47,7 @@ if TYPE_CHECKING:  # "as" tells a strict type checker that the name is public
     from . import optim as optim
     from . import penalties as penalties
     from . import plot as plot
+    from . import study as study
     from . import testing as testing
     from . import training as training
     from .autograd import Tensor as Tensor

@@ -23,27 +23,33 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 import numpy as np
 from numpy.typing import ArrayLike
 
+from .kernels.state import snapshot
+
+if TYPE_CHECKING:
+    from .source import Source
+
 serial_numbers = itertools.count()
 PRIMITIVES: dict[str, Primitive] = {}  # by name; the tests go through all of them
 Rule = Callable[..., Any]
 Many = Sequence["Tensor"]
+No = Literal[False]
 
 
 class Tensor:
     """An array that stores how it was made. Tensor(array) is a leaf; primitives make the others.
 
-    Attributes: `data`, the array; `made_by`, None for a leaf, else (primitive, arguments, options);
-    `number`, the serial number. The operators + - * / ** @ and [] are attached by ops.py.
+    Attributes: `data`, a read-only array; `made_by`, None for a leaf, else (primitive, arguments,
+    options); `number`, the serial number. The operators + - * / ** @ and [] are attached by ops.py.
 
     Parameters
     ----------
     data : array_like
-        Floats keep their dtype; anything else becomes float64.
+        Of a leaf it is copied. Floats keep their dtype; anything else becomes float64.
     made_by : tuple, optional
         Given by primitives.
     """
 
-    __slots__ = ("data", "made_by", "number")
+    __slots__ = ("array", "made_by", "number")
     __array_ufunc__ = None  # array * Tensor calls Tensor.__rmul__, not a loop over the array
 
     def __init__(
@@ -54,14 +60,21 @@ class Tensor:
         if isinstance(data, Tensor):
             raise TypeError("Tensor() got a Tensor; use it as it is, or its .data for a new leaf")
         data = np.asarray(data)
-        self.data = data if np.issubdtype(data.dtype, np.floating) else data.astype(np.float64)
+        self.array = data.astype(data.dtype if data.dtype.kind == "f" else float, copy=not made_by)
         self.made_by = made_by
         self.number = next(serial_numbers)
 
-    shape = property(lambda self: self.data.shape)
-    ndim = property(lambda self: self.data.ndim)
-    size = property(lambda self: self.data.size)
-    dtype = property(lambda self: self.data.dtype)
+    @property
+    def data(self) -> np.ndarray:
+        """The numbers; read-only, as the tape depends on them."""
+        view = self.array.view()
+        view.flags.writeable = False
+        return view
+
+    shape = property(lambda self: self.array.shape)
+    ndim = property(lambda self: self.array.ndim)
+    size = property(lambda self: self.array.size)
+    dtype = property(lambda self: self.array.dtype)
 
     if TYPE_CHECKING:  # ops.py attaches these
         T: Tensor
@@ -80,10 +93,8 @@ class Tensor:
 
     def __repr__(self) -> str:
         origin = f", made by {self.made_by[0].__name__}" if self.made_by else ""
-        values = np.array2string(
-            self.data, precision=6, threshold=20, separator=", ", prefix=" " * 7
-        )
-        return f"Tensor({values}, shape {self.shape}, {self.dtype}{origin})"
+        text = np.array2string(self.data, precision=6, threshold=20, separator=", ", prefix=" " * 7)
+        return f"Tensor({text}, shape {self.shape}, {self.dtype}{origin})"
 
     def __array__(self, *_args: Any, **_kwargs: Any) -> np.ndarray:
         raise TypeError("NumPy functions take no Tensors; use npgan.ops, or .data for the array")
@@ -110,8 +121,11 @@ class Primitive:
     def __call__(self, *args: Any, **options: Any) -> Any:  # noqa: D102
         for a in args:
             if isinstance(a, Tensor):
-                arrays = [a.data if isinstance(a, Tensor) else a for a in args]
-                return Tensor(self.function(*arrays, **options), (self, args, options))
+                # The tape's arguments are copies: the caller may write to his.
+                kept = tuple(a if isinstance(a, Tensor) else snapshot(a) for a in args)
+                made_by = (self, kept, {name: snapshot(o) for name, o in options.items()})
+                arrays = [a.array if isinstance(a, Tensor) else a for a in kept]
+                return Tensor(self.function(*arrays, **options), made_by)
         return self.function(*args, **options)
 
     def __repr__(self) -> str:
@@ -133,6 +147,12 @@ class Primitive:
             )
         return rule
 
+    def source(self, i: int) -> Source:
+        """Return where the rule of argument i is written: (file, line, text)."""
+        from .source import source_of
+
+        return source_of(self.rule(i))
+
 
 def primitive(function: Callable[..., np.ndarray]) -> Primitive:
     """Make a function of arrays differentiable. Its rules are set on the result: f.rules = (...).
@@ -146,13 +166,9 @@ def primitive(function: Callable[..., np.ndarray]) -> Primitive:
 
 
 @overload
-def grad(
-    y: Tensor, xs: Tensor, create_graph: Literal[False] = ..., unused: str = ...
-) -> np.ndarray: ...
+def grad(y: Tensor, xs: Tensor, create_graph: No = ..., unused: str = ...) -> np.ndarray: ...
 @overload
-def grad(
-    y: Tensor, xs: Many, create_graph: Literal[False] = ..., unused: str = ...
-) -> list[np.ndarray]: ...
+def grad(y: Tensor, xs: Many, create_graph: No = ..., unused: str = ...) -> list[np.ndarray]: ...
 @overload
 def grad(y: Tensor, xs: Tensor, create_graph: Literal[True], unused: str = ...) -> Tensor: ...
 @overload
@@ -191,11 +207,11 @@ def grad(y: Tensor, xs: Tensor | Many, create_graph: bool = False, unused: str =
             continue
         op, args, options = node.made_by
         g = gradients[node.number]
-        seen = [a.data if isinstance(a, Tensor) and not create_graph else a for a in args]
+        seen = [a.array if isinstance(a, Tensor) and not create_graph else a for a in args]
         for i, a in enumerate(args):
             if not isinstance(a, Tensor) or a.number not in between:
                 continue
-            piece = op.rule(i)(g, node if create_graph else node.data, *seen, **options)
+            piece = op.rule(i)(g, node if create_graph else node.array, *seen, **options)
             if piece is None:  # ops.zero_derivative
                 continue
             if a.number in gradients:

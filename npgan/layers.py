@@ -24,7 +24,7 @@ from numpy.typing import ArrayLike, DTypeLike
 
 from . import ops
 from .autograd import Primitive, Tensor
-from .kernels import fused, memory
+from .kernels import fused, memory, state
 
 Seed = int | Sequence[int] | np.random.Generator | None
 Initialiser = Callable[[np.random.Generator, int, int], np.ndarray]
@@ -83,7 +83,7 @@ class Layer:
         self, op: Primitive, params: dict[str, ArrayLike] | None = None,
         dtype: DTypeLike = np.float32, **options: Any,
     ):  # fmt: skip
-        self.op, self.options, self.in_network = op, options, False
+        self.op, self.options, self.in_network = op, copy.deepcopy(options), False
         arrays = {name: np.asarray(value, dtype) for name, value in (params or {}).items()}
         self.shapes = {name: a.shape for name, a in arrays.items()}
         self.bind(np.concatenate([np.zeros(0, dtype), *(a.ravel() for a in arrays.values())]))
@@ -113,15 +113,17 @@ class Layer:
     def forward(self, x: np.ndarray) -> tuple[np.ndarray, Pull]:
         """Return (y, pull): the layer's output, and its pullback (see `Pull`)."""
         self.check(x)
+        x, before = np.array(x), state.state_of([self], self.theta)
         y = self.op(x, *self.params.values(), **self.options)
 
         def pull(g: np.ndarray, wrt: str = "both") -> Any:
-            check_wrt(wrt)
-            dx = self.input_gradient(g, x, y) if wrt != "params" else None
+            state.check_wrt(wrt)
+            state.check_unchanged(before, [self], self.theta)
+            dx = state.own(self.input_gradient(g, x, y), g) if wrt != "params" else None
             dtheta = self.parameter_gradient(g, x, y) if wrt != "input" else None
             return dx if wrt == "input" else dtheta if wrt == "params" else (dx, dtheta)
 
-        return y, pull
+        return y.copy(), pull  # the caller may write to it
 
     def input_gradient(self, g: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
         """dL/dx from g = dL/dy, by the primitive's rule."""
@@ -286,19 +288,19 @@ class Network:
 
         x is (B, inputs) floats, y is (B, outputs). pull(dy, wrt) returns dx for wrt="input", the
         flat dtheta for "params", (dx, dtheta) for "both", and computes no more than that. It raises
-        RuntimeError if an optimiser has changed the weights since: the gradient would mix two sets
-        of weights. Then call forward again.
+        RuntimeError if the weights have changed since: the gradient would mix two sets of weights.
+        Then call forward again. It may be called after x or y were written to: it has copies.
         """
-        x = self.cast(x)
+        x = memory.copy(self.cast(x), self.theta.dtype)
         if not rules_only:
             return fused.forward(self, x)
-        y, pulls, updates = x, [], self.updates[0]
+        y, pulls, before = x, [], state.state_of(self.layers, self.theta, self.updates[0])
         for layer in self.layers:
             y, pull_layer = layer.forward(y)
             pulls.append(pull_layer)
 
         def pull(g: np.ndarray, wrt: str = "both") -> Any:
-            g = self.checked(g, y, wrt, updates)
+            g = state.checked(self, g, y, wrt, before)
             dtheta = memory.empty((self.theta.size if wrt != "input" else 0,), self.theta.dtype)
             for i in reversed(range(len(pulls))):
                 if wrt != "input":
@@ -308,16 +310,6 @@ class Network:
             return g if wrt == "input" else dtheta if wrt == "params" else (g, dtheta)
 
         return y, pull
-
-    def checked(self, g: np.ndarray, y: np.ndarray, wrt: str, updates: int) -> np.ndarray:
-        """A pullback's argument in the network's dtype; errors where it must not be used."""
-        check_wrt(wrt)
-        g = self.cast(g)  # a float64 gradient would make every later product float64
-        if g.shape != y.shape:
-            raise ValueError(f"pull() got a gradient of shape {g.shape}, the output has {y.shape}")
-        if updates != self.updates[0]:
-            raise RuntimeError("the weights have changed since this forward pass; call it again")
-        return g
 
     def cast(self, x: Any) -> np.ndarray:
         """x in the network's dtype. TypeError for integers: such images were not scaled."""
@@ -371,12 +363,6 @@ class Network:
     def __repr__(self) -> str:
         layers = ", ".join(map(repr, self.layers))
         return f"{type(self).__name__}({layers}; {self.theta.size:,} parameters)"
-
-
-def check_wrt(wrt: str) -> None:
-    """Raise ValueError where wrt is not known."""
-    if wrt not in ("input", "params", "both"):
-        raise ValueError(f'wrt is "input", "params" or "both", got {wrt!r}')
 
 
 def flatten(gradients: Sequence[np.ndarray]) -> np.ndarray:

@@ -170,9 +170,7 @@ def sum(x, axis=None, keepdims=False):
 def sum_rule(g, y, x, axis=None, keepdims=False):
     """Every summand gets g, so g is repeated along the axes that were summed."""
     if axis is not None and not keepdims:
-        g = reshape(
-            g, shape=np.sum(np.empty(np.shape(x), np.bool_), axis=axis, keepdims=True).shape
-        )
+        g = reshape(g, shape=np.sum(np.empty(np.shape(x), bool), axis=axis, keepdims=True).shape)
     return broadcast_to(g, shape=np.shape(x))
 
 
@@ -285,9 +283,7 @@ def matmul(a: Any, b: Any) -> Any:
     """a @ b for vectors and matrices."""
     shapes = np.shape(a), np.shape(b)
     if not all(len(shape) in (1, 2) for shape in shapes):
-        raise ValueError(
-            "matmul() takes vectors and matrices, got shapes {} and {}".format(*shapes)
-        )
+        raise ValueError("matmul() takes vectors and matrices, got {} and {}".format(*shapes))
     rows = reshape(a, shape=(1, -1)) if np.ndim(a) == 1 else a
     columns = reshape(b, shape=(-1, 1)) if np.ndim(b) == 1 else b
     return reshape(gemm(rows, columns), shape=np.shape(a)[:-1] + np.shape(b)[1:])
@@ -365,6 +361,8 @@ def dropout(x, rate, key):
     """
     if not 0 <= rate < 1:
         raise ValueError(f"dropout() needs a rate in [0, 1), got {rate}")
+    if key is None or hasattr(key, "random") or hasattr(key, "random_raw"):
+        raise TypeError("dropout() needs a seed as key: its rule draws the mask again")
     kept = np.random.default_rng(key).random(np.shape(x), np.float32) >= rate
     return np.multiply(x, kept) / (1 - rate)
 

@@ -18,6 +18,7 @@ from hypothesis.extra import numpy as hnp
 
 from npgan import GAN, CheckpointError
 from npgan.files import checkpoint
+from npgan.files.atomic import atomic_write
 from npgan.metrics import judge
 from npgan.metrics.judge import JUDGES, Judge
 
@@ -172,6 +173,26 @@ def test_the_bytes_reach_the_disk_before_the_name_and_then_the_name(tmp_path, mo
     file, directory = (("fsync", path.stat().st_ino) for path in (tmp_path / "a.npz", tmp_path))
     # Windows cannot write a directory to the disk.
     assert calls == [file, ("replace", "a.npz"), *([directory] if os.name == "posix" else [])]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="pipes of Unix")
+@pytest.mark.parametrize("late", [False, True])
+def test_a_device_or_pipe_is_not_replaced(late, tmp_path):
+    """Also one that appears while the file is written."""
+    target = tmp_path / "target"
+
+    def write():
+        with atomic_write(target) as file:
+            file.write(b"new")
+            os.mkfifo(target)
+
+    if not late:
+        os.mkfifo(target)
+    with pytest.raises(OSError, match="not replaced") as caught:
+        write()
+    assert caught.value.filename == str(target)
+    assert stat.S_ISFIFO(os.stat(target).st_mode)
+    assert os.listdir(tmp_path) == ["target"]
 
 
 def test_meta_that_json_cannot_hold_costs_nothing(tmp_path, small):

@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 import signal
+import socket
 
 import numpy as np
 import pytest
@@ -254,6 +255,10 @@ WRONG = [
     (["sample", "run", "--out", "absent/new.png"], 1, "absent/new.png"),
     (["sample", "run", "--npy", "absent/new.npy"], 1, "absent/new.npy"),
     (["sample", "run", "--out", "empty"], 1, "empty"),
+    (["sample", "run", "--npy", "run/checkpoint.npz"], 1, "is a file of a run and would be lost"),
+    (["sample", "run", "--npy", "space/history.csv"], 1, "is a file of a run and would be lost"),
+    (["export", "run", "--html", "run/config.json"], 1, "is a file of a run and would be lost"),
+    (["export", "run", "--onnx", "run/checkpoint.npz"], 1, "is a file of a run and would be lost"),
     (["sample", "space"], 1, "--npy"),
     (["sample", "space", "--interpolate"], 1, "points"),
     (["noise", "--out", "absent/noise.png"], 1, "absent/noise.png"),
@@ -309,6 +314,41 @@ def test_a_disk_that_is_full_costs_one_line(zoo, tmp_path, monkeypatch, capsys):
         == f"npgan train: {tmp_path / 'config.json'}: No space left on device\n"
     )
     assert contents(tmp_path) == {}
+
+
+@pytest.mark.skipif(os.name != "posix", reason="pipes and sockets of Unix")
+@pytest.mark.parametrize("kind", ["pipe", "socket"])
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ["sample", "RUN", "--npy", "special"],
+        ["sample", "RUN", "--out", "special.png"],
+        ["sample", "RUN", "--interpolate", "--out", "special.png"],
+        ["noise", "--out", "special.png"],
+        ["export", "RUN", "--html", "special"],
+        ["study", "--out", "special"],
+        ["train", "--resume", "COPY", "--epochs", "3", "--quiet"],
+    ],
+    ids=lambda argv: " ".join(argv[:1] + argv[2:3]),
+)
+def test_what_is_no_regular_file_is_not_replaced(kind, argv, zoo, tmp_path, monkeypatch, capsys):
+    """By root, /dev/null would be replaced by a file, and the machine would have none."""
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(zoo / "run", tmp_path / "copy")
+    (tmp_path / "copy" / "history.csv").unlink()
+    for name in ("special", "special.png", "copy/history.csv"):
+        if kind == "pipe":
+            os.mkfifo(name)
+        else:
+            socket.socket(socket.AF_UNIX).bind(name)
+    argv = [{"RUN": str(zoo / "run"), "COPY": "copy"}.get(word, word) for word in argv]
+    before = sorted(tmp_path.rglob("*"))
+    assert main(argv) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "no regular file but a device or a pipe, which is not replaced" in line
+    assert sorted(tmp_path.rglob("*")) == before
+    for name in ("special", "special.png", "copy/history.csv"):
+        assert not os.path.isfile(name)
 
 
 # ---- train ----
@@ -779,7 +819,7 @@ def test_help_names_every_command(capsys):
     assert (exit.value.code, err) == (0, "")
     names = re.findall(r"^    (\w+)", out, re.M)
     assert sorted(names) == [
-        "bench", "evaluate", "exercises", "export", "gradcheck", "info", "noise", "sample", "train",
+        "bench", "evaluate", "examples", "exercises", "export", "gradcheck", "info", "noise", "sample", "train",
     ]  # fmt: skip
 
 

@@ -640,6 +640,9 @@ class TestScale:
             (DIGITS / 255 - 0.5, "taken as [-1, 1]: none is nearly black"),
             (DIGITS / 255 * 1.05 - 0.05, "if 0 is black, clip them to [0, 1]"),
             (DIGITS // 128, "values run from 0 to 1, taken as [0, 1]: black and white"),
+            (DIGITS * 0, "values run from 0 to 0, taken as [0, 255]: all pixels are the same"),
+            (DIGITS * 0.0 + 0.5, "values run from 0.5 to 0.5, taken as [0, 1]: all pixels are"),
+            (DIGITS * 1e-312, "values run from 0 to 2.55e-310, taken as [0, 1]: nearly black"),
         ],
     )
     def test_implausible_ranges_are_said(self, stored, words, caplog):
@@ -647,6 +650,7 @@ class TestScale:
         (line,) = said(caplog)
         assert line.startswith("npgan: warning: the images: values run from ")
         assert words in line
+        assert "inf" not in line
 
     @pytest.mark.parametrize("dtype", [np.uint8, np.int64])
     def test_binary_images_are_black_and_white(self, dtype):
@@ -718,6 +722,12 @@ class TestImplausibleShapes:
             ((60, 50, 3), "if it is one colour image"),
             ((20, 16, 90), "if the last axis counts the images"),
             ((5, 3072), "if they are 32 x 32 x 3, reshape them to (n, 32, 32, 3)"),
+            (
+                (28, 28),
+                "its shape is (28, 28), taken as 28 images of 28 values; if it is one image",
+            ),
+            ((256, 256), "if it is one image, a dataset needs many"),
+            ((48, 64 + 2), "if it is one image, a dataset needs many"),
         ],
     )
     def test_doubtful_shapes_are_said(self, shape, words, caplog):
@@ -725,7 +735,14 @@ class TestImplausibleShapes:
         (line,) = said(caplog)
         assert words in line
 
-    @pytest.mark.parametrize("shape", [(28, 28, 28), (100, 28, 28), (5, 784), (3, 2, 2), (5, 12)])
+    def test_one_image_of_floats_is_no_set_of_points(self, caplog):
+        as_dataset(np.random.default_rng(0).random((28, 28)))
+        assert "taken as 28 points of 28 values; if it is one image" in said(caplog)[0]
+
+    @pytest.mark.parametrize(
+        "shape",
+        [(28, 28, 28), (100, 28, 28), (5, 784), (3, 2, 2), (5, 12), (60, 64), (2, 2), (20, 100)],
+    )
     def test_plausible_shapes(self, shape, caplog):
         assert len(as_dataset(pixels(*shape))) == shape[0]
         assert not said(caplog)

@@ -74,6 +74,14 @@ def test_the_wheel_holds_the_package_alone(built):
     assert not data - set(names)
 
 
+def test_the_wheel_holds_the_examples(built):
+    (wheel,) = built.glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        found = {n: archive.read(n) for n in archive.namelist() if n.startswith("npgan/examples/")}
+    examples = (ROOT / "examples").glob("*.py")
+    assert found == {f"npgan/examples/{path.name}": path.read_bytes() for path in examples}
+
+
 def test_the_long_description_links_to_the_forge(built):
     (wheel,) = built.glob("*.whl")
     with zipfile.ZipFile(wheel) as archive:

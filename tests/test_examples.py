@@ -1,6 +1,7 @@
 """The examples run, and do what they say."""
 
 import importlib.util
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +10,8 @@ import numpy as np
 import pytest
 
 from npgan import autograd, plot
+from npgan.cli import examples as command
+from npgan.cli import main
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 
@@ -99,3 +102,33 @@ def test_check_your_own_backward(example, capsys):
     assert "stale cache" in remembering.faults[0]
     assert power.missed == []
     assert "beta[" in capsys.readouterr().out
+
+
+# ---- npgan examples ----
+
+
+def test_the_command_writes_the_examples_and_keeps_changed_ones(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    names = {path.name for path in EXAMPLES.glob("*.py")}
+    assert main(["examples"]) == 0
+    folder = tmp_path / "npgan-examples"
+    assert {path.name for path in folder.iterdir()} == names
+    assert all((folder / n).read_bytes() == (EXAMPLES / n).read_bytes() for n in names)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == f"{len(names)} examples are written to npgan-examples"
+    assert len(lines) == 1 + len(names)
+    assert any(line.endswith("  A whole GAN on one screen") for line in lines)
+
+    (folder / "ring.py").write_text("mine")
+    (folder / "one_screen.py").unlink()
+    assert main(["examples", "npgan-examples", "--json"]) == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert answer == {"folder": "npgan-examples", "written": ["one_screen.py"]}
+    assert (folder / "ring.py").read_text() == "mine"
+
+
+def test_an_installation_without_examples_says_so(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(command, "PLACES", (tmp_path,))
+    assert main(["examples", str(tmp_path / "new")]) == 1
+    assert "the examples are not part of this installation" in capsys.readouterr().err
+    assert not (tmp_path / "new").exists()

@@ -138,6 +138,12 @@ def test_a_step_that_is_written_in_another_way(real, fake, sign, said, tmp_path)
     [
         ("03_affine", "def backward(dy, x, W, b):\n    return dy @ W, x.T @ dy, dy.sum(0)", "line 2: ValueError"),
         ("03_affine", "def backward(dy, x, W, b):\n    return dy @ W.T, x.T @ dy", "got 2 values"),
+        ("01_multiply", "def backward(dy, a, b):\n    return dy * b", "got 1 value"),
+        ("03_affine", "def backward(dy, x, W, b):\n    return dy @ W, x, b", "size 4 is different from 3); the shapes are dy (6, 3), x (6, 4), W (4, 3), b (3,)"),
+        ("03_affine", "def backward(dy, x, W, b):\n    return dy * W, x, b", "the shapes are dy (6, 3), x (6, 4)"),
+        ("03_affine", "def backward(dy, x, W, b):\n    raise ValueError('no')", "line 2: ValueError: no"),
+        ("01_multiply", "def backward(dy, a, b):\n    return dy / b, dy / a", "(a local derivative is forgotten); there dy is "),
+        ("05_tanh", "def backward(dy, y):\n    return dy / y", "is right; there dy is "),
         ("03_affine", "def backward(dy, x, W, b):\n    return dy @ W.T, x.T @ dy, 'b'", "dL/db must be numbers"),
         ("03_affine", "def backward(dy, x, W, b):\n    return dy @ W.T, x.T @ dy, None", "got None"),
         ("03_affine", "def backward(dy, x, W, b):\n    return dy @ W.T, 3 * x.T @ dy, dy.sum(0)", "dL/dW is wrong: "),
@@ -367,7 +373,12 @@ def test_watch_judges_what_is_saved_and_goes_on(folder, monkeypatch):
     monkeypatch.setattr(command, "print_result", student)
     monkeypatch.setattr("npgan.cli.run.print_result", lines.append)
     assert main(["exercises", "watch"]) == 0
-    parts = ["01_multiply.py: not written yet", "dy is missing", "01_multiply is solved: 19 of 20"]
+    parts = [
+        "Ctrl-C ends this",
+        "01_multiply.py: not written yet",
+        "dy is missing",
+        "01_multiply is solved: 19 of 20",
+    ]
     parts += ["02_bias is solved: 20 of 20", command.ALL_SOLVED]
     assert len(lines) == len(parts)
     assert all(part in line for part, line in zip(parts, lines, strict=True))

@@ -1,5 +1,6 @@
 """Numba is missing or broken, or its cache does not work; each case in a process of its own."""
 
+import configparser
 import importlib.util
 import os
 import random
@@ -9,6 +10,8 @@ from pathlib import Path
 
 import pytest
 from kernel_caches import PROBE, QUICK, RESULTS, child, files_of
+
+ROOT = Path(__file__).parents[1]
 
 
 @pytest.mark.parametrize(
@@ -35,6 +38,66 @@ def test_without_a_working_numba_all_works_with_one_line_of_warning(
     assert len(warnings) == 1
     assert word in warnings[0]
     assert "Traceback" not in "".join(err)
+
+
+WITHOUT = """
+import importlib.machinery, os, sys, threading
+
+class Absent:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in ("numba", "llvmlite", "tqdm", "fcntl", "resource"):
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+sys.meta_path.insert(0, Absent())
+import configparser
+import importlib.util
+find_spec = importlib.util.find_spec
+importlib.util.find_spec = lambda name, *more: None if name == "fcntl" else find_spec(name, *more)
+for name in ("fork", "register_at_fork", "sched_getaffinity"):
+    if hasattr(os, name):
+        delattr(os, name)
+
+def no_thread(self):
+    raise RuntimeError("can't start new thread")
+
+threading.Thread.start = no_thread
+import npgan.testing, numpy as np
+assert "tqdm" not in sys.modules
+assert npgan.testing.check_gradients(lambda x: np.sum(x**2), lambda x: 2 * x, (np.ones(3),)).passed
+images = np.random.default_rng(0).integers(0, 256, (64, 8, 8)).astype(np.uint8)
+gan = npgan.GAN(hidden=(8,), latent=4, batch=16, penalty="r1", rng=0)
+gan.fit(images, epochs=1, out="run")
+assert npgan.study.record(npgan.ops.sum(npgan.Tensor([1.0, 2.0]) ** 2)).passed
+print(npgan.kernels.active, len(npgan.GAN.load("run").sample(2)))
+"""
+
+
+def test_where_numba_tqdm_threads_and_locks_do_not_exist(tmp_path, monkeypatch):
+    """As in a browser: WebAssembly has neither a compiler nor threads."""
+    monkeypatch.chdir(tmp_path)
+    out, err = child(tmp_path, WITHOUT)
+    assert out == "reference 2"
+    assert len([line for line in err if "npgan: warning" in line]) == 1
+
+
+def test_platforms_without_numba_do_not_ask_for_it():
+    packaging = pytest.importorskip("packaging.requirements")
+    setup_cfg = configparser.ConfigParser()
+    setup_cfg.read(ROOT / "setup.cfg", encoding="utf-8")
+    lines = setup_cfg["options"]["install_requires"].splitlines()
+    asked = [packaging.Requirement(line) for line in lines if line and not line.startswith("#")]
+    for platform, wanted in (
+        ("linux", True),
+        ("darwin", True),
+        ("win32", True),
+        ("emscripten", False),
+    ):
+        names = {
+            r.name for r in asked if not r.marker or r.marker.evaluate({"sys_platform": platform})
+        }
+        assert names >= {"numpy", "tqdm", "matplotlib"}
+        assert ({"numba", "llvmlite"} <= names) == wanted
+        assert bool({"numba", "llvmlite"} & names) == wanted
 
 
 def test_asked_for_by_name_compiled_kernels_that_do_not_work_are_an_error(tmp_path):

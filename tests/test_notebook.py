@@ -34,6 +34,17 @@ Image(data=picture(gan, "epoch 2"))
     "points of space": """
 _ = GAN(latent=3, hidden=(5,), hidden_D=(4,), batch=8).fit(np.zeros((20, 3)), epochs=1)
 """,
+    "interrupted": """
+import os, signal  # the button that interrupts a kernel sends it SIGINT
+other = GAN(latent=3, hidden=(5,), hidden_D=(4,), batch=8)
+stop = lambda state: os.kill(os.getpid(), signal.SIGINT)
+try:
+    other.fit(images, epochs=5, callbacks=[stop], progress=False)
+except KeyboardInterrupt:
+    print("interrupted")
+_ = other.fit(images, epochs=1, progress=False)
+print(other.epoch_, len(other.history_["epoch"]))
+""",
     "quiet": "_ = gan.fit(images, epochs=1, progress=False)",
     "gan": "gan",
     "command": """
@@ -84,6 +95,11 @@ def test_fit_shows_progress_unless_told_not_to(outputs):
     assert "epoch 2/2" in text
     assert "Warning" not in text
     assert outputs["quiet"] == []
+
+
+def test_an_interrupted_fit_leaves_a_model_that_goes_on(outputs):
+    (output,) = outputs["interrupted"]
+    assert output["text"].splitlines() == ["interrupted", "2 2"]
 
 
 def test_fit_shows_samples_in_one_picture_that_changes(outputs):

@@ -357,6 +357,13 @@ def test_a_figure_that_is_drawn_again_has_the_same_pixels(name, tmp_path):
     assert not np.array_equal(plot.pixels(figure), first)
 
 
+@pytest.mark.skipif(os.name != "posix", reason="devices of Unix")
+def test_a_device_is_no_picture(tmp_path):
+    (tmp_path / "a.png").symlink_to("/dev/zero")
+    with pytest.raises(OSError, match="no regular file"):
+        plot.figures.read(tmp_path / "a.png")
+
+
 def test_an_interrupted_write_leaves_nothing(tmp_path, monkeypatch):
     def interrupt(source, target):
         raise KeyboardInterrupt

@@ -105,6 +105,16 @@ def test_what_a_terminal_would_obey_is_escaped(monkeypatch):
     assert printable("two\nlines\t") == "two\nlines\\t"
 
 
+def test_a_line_above_the_bar_is_escaped_too(monkeypatch):
+    terminal = Failing(10**6, OSError())
+    monkeypatch.setattr(sys, "stderr", terminal)
+    with Progress(True, 10, 1) as progress:
+        assert progress.bar is not None
+        progress.write("a\x1b[2Jb\x9bc")
+    assert "a\\x1b[2Jb\\x9bc" in terminal.text
+    assert "\x1b[2J" not in terminal.text
+
+
 def test_a_character_that_stderr_cannot_encode_is_escaped(monkeypatch):
     raw = io.BytesIO()
     monkeypatch.setattr(sys, "stderr", io.TextIOWrapper(raw, encoding="ascii"))

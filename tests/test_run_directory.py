@@ -6,6 +6,7 @@ import logging
 import os
 import shutil
 import signal
+import stat
 import subprocess
 import sys
 
@@ -228,6 +229,46 @@ def test_a_history_that_was_lost_is_written_again_before_the_first_step(run, mon
     with pytest.raises(ZeroDivisionError):
         fit(run, gan=GAN.load(run))
     assert (run / "history.csv").read_bytes() == before
+
+
+@pytest.mark.parametrize("data", [b"\xff\xfe\0", b"", b"epoch\r\n1\r\n", b"\0" * 1000])
+def test_a_history_that_is_no_text_is_written_again(run, data):
+    before = (run / "history.csv").read_bytes()
+    (run / "history.csv").write_bytes(data)
+    fit(run, gan=GAN.load(run))
+    assert (run / "history.csv").read_bytes().startswith(before)
+
+
+@pytest.mark.parametrize("name", ["history.csv", "samples", "config.json"])
+def test_a_resume_that_cannot_write_leaves_the_run_as_it_was(run, name, capsys):
+    if (run / name).is_dir():
+        shutil.rmtree(run / name)
+        (run / name).write_text("mine")
+    else:
+        (run / name).unlink()
+        (run / name).mkdir()
+    before = contents(run)
+    assert main(["train", "--resume", str(run), "--epochs", "3", *OPTIONS[-1:]]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert str(run / name) in line
+    assert contents(run) == before
+
+
+@pytest.mark.skipif(os.name != "posix", reason="pipes of Unix")
+@pytest.mark.parametrize(
+    "name", ["samples/epoch_0001.png", "samples/epoch_0002.png", "training.gif"]
+)
+def test_a_pipe_in_the_place_of_a_picture_is_not_waited_for(run, name, caplog):
+    before = (run / "training.gif").read_bytes()
+    (run / name).unlink()
+    os.mkfifo(run / name)
+    assert main(["train", "--resume", str(run), "--epochs", "3", "--quiet"]) == 0
+    words = "no picture of epoch 1;" if "0001" in name else f"{run / name} could not be drawn"
+    assert words in caplog.text
+    assert stat.S_ISFIFO(os.stat(run / name).st_mode)
+    assert GAN.load(run).epoch_ == 3
+    if name != "training.gif":
+        assert (run / "training.gif").read_bytes() != before
 
 
 def test_temporary_files_of_a_killed_run_are_removed(run):

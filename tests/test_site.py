@@ -29,7 +29,7 @@ import npgan
 from npgan.autograd import PRIMITIVES
 
 ROOT = Path(__file__).parents[1]
-NOTEBOOKS = ("derivations", "gradcheck")
+NOTEBOOKS = ("first-step", "derivations", "gradcheck")
 
 
 @pytest.fixture(scope="module")
@@ -123,6 +123,15 @@ def test_pages_load_nothing_from_elsewhere(pages):
     for name, page in pages.items():
         for target in page.loads:
             assert not re.match(r"https?:|//", target), f"{name} loads {target}"
+
+
+def test_the_live_pages_are_linked_and_whole(site, pages):
+    """live/ has the page of npgan study, without a failed check, and a generator's."""
+    assert {path.name for path in (site / "live").iterdir()} == {"study.html", "generator.html"}
+    for name in ("index.html", "gallery.html"):
+        assert {"live/study.html", "live/generator.html"} <= set(pages[name].links)
+    for page in (site / "live").iterdir():
+        assert 100_000 < page.stat().st_size < 3_000_000
 
 
 def test_links_into_the_repository(site, pages):
@@ -242,7 +251,7 @@ def test_in_a_browser(address, browser, pages, width, scheme):
             or trouble.append(f"{page.url} asks for {request.url}")
         ),
     )
-    names = [name for name in pages if not name.startswith("_modules/npgan/")]
+    names = [name for name in pages if not name.startswith(("_modules/npgan/", "live/"))]
     if (width, scheme) != (390, "light"):  # a phone's width is the hardest
         names = ["index.html", "derivations.html", "api/ops.html", "examples/index.html"]
     for name in names:
@@ -254,6 +263,10 @@ def test_in_a_browser(address, browser, pages, width, scheme):
             ".map(e => e.scrollWidth - e.clientWidth)"
         )
         assert max(too_wide) <= 0, f"{name} needs {max(too_wide)} pixels more than {width}"
+
+    for name in ("live/study.html", "live/generator.html"):
+        page.goto(f"{address}/{name}")
+        assert page.locator("h1").inner_text()
 
     page.goto(f"{address}/index.html")
     page.locator("button.search-button__button:visible").first.click()

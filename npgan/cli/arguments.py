@@ -230,6 +230,27 @@ def exercises(sub: argparse.ArgumentParser) -> None:
     )
 
 
+def examples(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument(
+        "out",
+        nargs="?",
+        type=Path,
+        default=Path("npgan-examples"),
+        metavar="DIR",
+        help="folder to write them to (default: %(default)s)",
+    )
+
+
+def study(sub: argparse.ArgumentParser) -> None:
+    sub.add_argument(
+        "--out",
+        type=Path,
+        default=Path("study.html"),
+        metavar="FILE.html",
+        help="the page; only an earlier such page is replaced (default: %(default)s)",
+    )
+
+
 def info(sub: argparse.ArgumentParser) -> None:
     pass
 
@@ -260,6 +281,11 @@ COMMANDS: dict[str, tuple[str, Callable[[argparse.ArgumentParser], None]]] = {
     "exercises": (
         "write backward passes and repair GANs, with a judge that names the mistake",
         exercises,
+    ),
+    "examples": ("write the example programs into a folder, to run and change", examples),
+    "study": (
+        "write a page that shows every number of one training step, and the mistakes one can make",
+        study,
     ),
     "info": ("show versions, CPU features, kernels, threads and BLAS in use", info),
 }

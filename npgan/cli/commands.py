@@ -17,7 +17,7 @@ from ..bench import peers
 from ..files.atomic import atomic_write
 from ..training.model import GAN
 from ..training.pictures import MAX_COLUMNS, interpolate, save_samples
-from .output import CommandError, UsageError, as_table, print_message, print_result
+from .output import CommandError, UsageError, as_table, check_target, print_message, print_result
 
 
 def sample(args: argparse.Namespace) -> dict[str, Any]:
@@ -45,6 +45,7 @@ def sample(args: argparse.Namespace) -> dict[str, Any]:
 
 def check_sample(args: argparse.Namespace, gan: GAN) -> None:
     """Raise CommandError for options that do not go together, or not with this run."""
+    check_target(args.npy)
     if args.interpolate and args.npy:
         raise UsageError("--interpolate draws a picture; it does not go with --npy")
     if args.interpolate and args.digit is not None:

@@ -119,6 +119,8 @@ def watch(
     args: argparse.Namespace, folder: Path, progress: Progress, exercise: Exercise
 ) -> dict[str, Any] | str:
     """Judge the next exercise each time its file is saved, until all are solved or Ctrl-C."""
+    if not args.json:
+        print_result("each time you save the file it is judged; Ctrl-C ends this")
     following: Exercise | None = exercise
     while following is not None:
         exercise, path = following, folders.file_of(folder, following)

@@ -7,13 +7,15 @@ from typing import Any
 
 from .. import export as writers
 from ..training.model import GAN
-from .output import CommandError, UsageError
+from .output import CommandError, UsageError, check_target
 
 
 def export(args: argparse.Namespace) -> dict[str, Any]:
     """Write what was asked for; the results are the names of the files."""
     if not (args.html or args.onnx):
         raise UsageError("nothing to write: give --html FILE.html, --onnx FILE.onnx or both")
+    check_target(args.html)
+    check_target(args.onnx)
     gan = GAN.load(args.run)
     results: dict[str, Any] = {"run": str(args.run), "epoch": gan.epoch_}
     if args.html:

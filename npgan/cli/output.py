@@ -7,9 +7,11 @@ import sys
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from pathlib import Path
 
 from ..files.messages import printable, write_encodable, write_line
 
+PRECIOUS = ("checkpoint.npz", "config.json", "history.csv")  # files of a run, beside its pictures
 LONGEST_ERROR = 300  # characters of an error's line
 
 
@@ -23,6 +25,12 @@ class UsageError(CommandError):
     """Ends the command with exit code 2: the arguments contradict each other."""
 
     code = 2
+
+
+def check_target(path: Path | None) -> None:
+    """Raise CommandError if an output would replace a file without which a run is lost."""
+    if path is not None and path.name in PRECIOUS and path.exists():
+        raise CommandError(f"{path} is a file of a run and would be lost; give another name")
 
 
 def print_message(line: str) -> None:
@@ -58,6 +66,20 @@ def open_closed_streams() -> None:
             os.fstat(number)
         except OSError:
             os.open(os.devnull, os.O_RDWR)  # the lowest number that is free
+
+
+def discard_unwritten() -> None:
+    """Forget what the streams could not take: Python's exit would try again, and end with code 120.
+
+    On stderr it is messages, on stdout the help of argparse; a result is flushed by `print_result`.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except AttributeError:  # no stream, or an object that only writes
+            pass
+        except (OSError, ValueError):
+            discard(stream)
 
 
 def discard(stream: object) -> None:

@@ -20,6 +20,7 @@ from .output import (
     CommandError,
     as_table,
     describe,
+    discard_unwritten,
     open_closed_streams,
     print_error,
     print_result,
@@ -35,6 +36,8 @@ MODULES = {  # command: the module with the function of this name
     "gradcheck": "commands",
     "bench": "commands",
     "exercises": "exercises",
+    "examples": "examples",
+    "study": "study",
     "info": "commands",
 }
 
@@ -42,14 +45,17 @@ MODULES = {  # command: the module with the function of this name
 def run(argv: Sequence[str] | None = None) -> int:
     """Run one command, as `main` describes."""
     open_closed_streams()
-    args = make_parser().parse_args(argv)
-    if args.threads:
-        set_threads(args.threads)
-    with ending_signals() as ending, warnings_as_messages(args.command):
-        try:
-            return run_command(args)
-        except KeyboardInterrupt:
-            return 128 + ending.number
+    try:
+        args = make_parser().parse_args(argv)
+        if args.threads:
+            set_threads(args.threads)
+        with ending_signals() as ending, warnings_as_messages(args.command):
+            try:
+                return run_command(args)
+            except KeyboardInterrupt:
+                return 128 + ending.number
+    finally:
+        discard_unwritten()
 
 
 def run_command(args: argparse.Namespace) -> int:

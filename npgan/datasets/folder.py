@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .base import DataError, listing
+from .jpeg import MOST_SCANS, count_scans
 from .packing import RATIO, is_implausible
 from .scales import warn
 
@@ -113,7 +114,7 @@ def _read_image(path: Path) -> npt.NDArray[np.uint8]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             with Image.open(path, formats=("PNG", "JPEG")) as image:
-                check_kind(path.name, image)
+                check_kind(path, image)
                 pixels = np.asarray(image.convert(MODES[image.mode]))
                 return turned_upright(pixels, image.getexif().get(ORIENTATION, 1))
     except DataError:
@@ -122,8 +123,9 @@ def _read_image(path: Path) -> npt.NDArray[np.uint8]:
         raise DataError(f"{path.name}: cannot read it as PNG or JPEG ({error})") from None
 
 
-def check_kind(name: str, image: Image.Image) -> None:
+def check_kind(path: Path, image: Image.Image) -> None:
     """Raise DataError for an image that is not read, before anything of it is decoded."""
+    name = path.name
     if image.width * image.height > MOST_PIXELS:
         raise DataError(
             f"{name} is {image.height} x {image.width} pixels; at most "
@@ -138,6 +140,11 @@ def check_kind(name: str, image: Image.Image) -> None:
     # A JPEG of several images, as cameras write it, holds previews of the first one.
     if image.format == "PNG" and getattr(image, "is_animated", False):
         raise DataError(f"{name} is an animation; save the frames that you want as files")
+    if image.format != "PNG" and (scans := count_scans(path.read_bytes())) > MOST_SCANS:
+        raise DataError(
+            f"{name} has {scans:,} scans, each of which takes the time of an image; at most "
+            f"{MOST_SCANS} are read; save it again"
+        )
 
 
 def turned_upright(pixels: npt.NDArray[np.uint8], orientation: int) -> npt.NDArray[np.uint8]:

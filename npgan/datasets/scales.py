@@ -95,9 +95,13 @@ def doubts(low: float, high: float, scale: Scale, floating: bool) -> str:
     darkest, brightest = (value * scale.factor + scale.shift for value in (low, high))
     if scale is UNIT and not floating:
         return "black and white; if they were floats, their fractions are lost: keep the floats"
+    if low == high:
+        return "all pixels are the same: there is nothing to see in them"
     if brightest < DARK and high > 0:
         factor = scale.white / high
-        return f"nearly black; if {high:g} is white, multiply them by {factor:.6g}"
+        if math.isfinite(factor):
+            return f"nearly black; if {high:g} is white, multiply them by {factor:.6g}"
+        return "nearly black"
     if scale is SYMMETRIC and darkest >= GREY - 0.5:
         return "none is nearly black; if 0 is black, clip them to [0, 1], else scale them"
     return ""

@@ -46,7 +46,13 @@ def check_plausible(shape: tuple[int, ...], floating: bool, where: str) -> None:
 
     It is for arrays from the user. Formats of images (IDX, PNG) say which axis is which.
     """
-    if len(shape) == 2 and not floating:
+    if len(shape) == 2 and _is_one_image(*shape, floating):
+        rows = "points" if floating else "images"
+        warn(
+            f"{where}: its shape is {shape}, taken as {shape[0]:,} {rows} of {shape[1]} values; if "
+            "it is one image, a dataset needs many: (n, h, w)"
+        )
+    elif len(shape) == 2 and not floating:
         _check_columns(shape[1], where)
     elif len(shape) == 3:
         n, h, w = shape
@@ -65,6 +71,14 @@ def check_plausible(shape: tuple[int, ...], floating: bool, where: str) -> None:
                 f"{where}: its shape is {shape}, taken as {n:,} images of {h} x {w}; if the last "
                 "axis counts the images, transpose(2, 0, 1) puts them first"
             )
+
+
+def _is_one_image(h: int, w: int, floating: bool) -> bool:
+    """Whether (h, w) is rather one image than h flattened images or points."""
+    if min(h, w) < 2 * SMALLEST or h == w:
+        return h == w >= 2 * SMALLEST
+    flattened = math.isqrt(w) ** 2 == w or image_shape(w) or image_shape(w - 1)
+    return not floating and not flattened and max(h, w) <= 2 * min(h, w)
 
 
 def _check_columns(columns: int, where: str) -> None:

@@ -7,20 +7,22 @@ sentence is about the numbers.
 
 from __future__ import annotations
 
+import inspect
 import re
 import traceback
 import types
 import warnings
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..testing import check_gradients
 from .catalogue.exercise import Exercise, Mistake
-from .outcomes import SHAPE_OF, Results, arguments
+from .outcomes import SHAPE_OF, Results, arguments, given
 
 NOT_WRITTEN = "not written yet"
+SHAPES = re.compile("shape|dimension|broadcast|axis|axes")
 
 
 class Answer(NamedTuple):
@@ -46,7 +48,7 @@ def judge(exercise: Exercise, path: Path) -> Answer:
     except SyntaxError as error:
         return Answer(False, f"line {error.lineno}: Python cannot read this: {error.msg}")
     except (Exception, SystemExit) as error:
-        return Answer(False, describe(error, path))
+        return Answer(False, describe(error, path) + shapes(exercise, error))
     expected, _ = run(exercise, load_solution(exercise))
     if wrong := differing(exercise, found, expected):
         explained = [(m, explains(m, exercise, found, expected)) for m in exercise.mistakes]
@@ -134,7 +136,8 @@ def difference(exercise: Exercise, found: Results, expected: Results, path: Path
         if found[name].shape != right.shape:
             return f"{name} has the shape {found[name].shape}; it must be {right.shape}"
         if not same(found, expected, name, exercise.tolerance):
-            return f"{name} is wrong{where(found[name], right)}{hint(exercise, name, path)}"
+            said = where(found[name], right) + hint(exercise, name, path)
+            return f"{name} is wrong{said}{there(exercise, found[name], right)}"
     raise ValueError("nothing is wrong")
 
 
@@ -142,10 +145,39 @@ def where(found: np.ndarray, right: np.ndarray) -> str:
     """The entry with the largest difference, and both numbers; for one number, nothing."""
     if not found.ndim:
         return ""
-    error = np.where(np.isfinite(found), np.abs(found - right), np.inf)
-    at = np.unravel_index(int(np.argmax(error)), found.shape)
+    at = worst(found, right)
     place = ", ".join(map(str, at))
     return f": {found[at]:.4g} at [{place}], where {right[at]:.4g} is right"
+
+
+def worst(found: np.ndarray, right: np.ndarray) -> tuple[Any, ...]:
+    """The index of the entry with the largest difference."""
+    error = np.where(np.isfinite(found), np.abs(found - right), np.inf)
+    return np.unravel_index(int(np.argmax(error)), found.shape)
+
+
+def there(exercise: Exercise, found: np.ndarray, right: np.ndarray) -> str:
+    """What backward was given at that entry, if it works entry by entry."""
+    named = inputs(exercise)
+    if not named or any(value.shape != right.shape for value in named.values()):
+        return ""
+    at = worst(found, right)
+    return "; there " + ", ".join(f"{name} is {value[at]:.4g}" for name, value in named.items())
+
+
+def shapes(exercise: Exercise, error: BaseException) -> str:
+    """The shapes of what backward was given, behind an error of NumPy about shapes."""
+    if not isinstance(error, ValueError) or not SHAPES.search(str(error)):
+        return ""
+    listed = ", ".join(f"{name} {value.shape}" for name, value in inputs(exercise).items())
+    return f"; the shapes are {listed}" if listed else ""
+
+
+def inputs(exercise: Exercise) -> dict[str, np.ndarray]:
+    """The arguments of backward by their names in the file; nothing in another kind of exercise."""
+    values = given(exercise.name)
+    names = inspect.signature(load_solution(exercise).backward).parameters if values else ()
+    return dict(zip(names, values, strict=True))
 
 
 def hint(exercise: Exercise, name: str, path: Path) -> str:
@@ -158,6 +190,7 @@ def hint(exercise: Exercise, name: str, path: Path) -> str:
     report = check_gradients(solution.forward, module.backward, args, style="dout")
     place = list(exercise.outcome(solution)).index(name)
     said = report.arguments[place].hint if place < len(report.arguments) else ""
+    said = said.split(": numeric = ")[0]
     return f" ({said})" if said and "no simple pattern" not in said else ""
 
 

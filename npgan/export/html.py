@@ -41,10 +41,13 @@ def html(gan: GAN, path: str | os.PathLike[str], name: str = "generator") -> Non
     ValueError
         If what the generator makes cannot be drawn, or a weight is too large for float16.
     """
-    data = generator_data(gan, name)
+    write_text(Path(path), page_of(generator_data(gan, name)))
+
+
+def page_of(data: dict[str, Any]) -> str:
+    """The text of the page of what `generator_data` returned."""
     text = json.dumps(data, separators=(",", ":")).replace("</", "<\\/")
-    page = TEMPLATE.read_text(encoding="utf-8")
-    write_text(Path(path), page.replace(MARK, text, 1))
+    return TEMPLATE.read_text(encoding="utf-8").replace(MARK, text, 1)
 
 
 def generator_data(gan: GAN, name: str) -> dict[str, Any]:

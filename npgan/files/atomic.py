@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -26,9 +28,11 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     Raises
     ------
     OSError
-        If the file cannot be written; its `filename` is `path`.
+        If the file cannot be written, or `path` is a device, a pipe or a socket, which would be
+        replaced by a file; its `filename` is `path`.
     """
     asked, path = os.fspath(path), Path(path)
+    check_regular(path)
     # The name is short and does not contain that of `path`, which may be as long as is allowed.
     temporary = path.parent / f"{PREFIX}{secrets.token_hex(8)}{SUFFIX}"
     try:
@@ -40,6 +44,7 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
             os.fsync(file.fileno())
         # The temporary file is in the directory that is checked now, and so in no other run's.
         check_held(path)
+        check_regular(path)
         os.replace(temporary, path)
         _sync_directory(path.parent)
     except BaseException as error:
@@ -49,6 +54,15 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
             check_held(path)  # the directory that is gone is the cause, if it is
             raise OSError(error.errno, error.strerror, asked) from None
         raise
+
+
+def check_regular(path: Path) -> None:
+    """Raise OSError if the file is a device, a pipe or a socket: `os.replace` would remove it."""
+    with suppress(FileNotFoundError, NotADirectoryError):
+        kind = os.lstat(path).st_mode
+        if not (stat.S_ISREG(kind) or stat.S_ISLNK(kind) or stat.S_ISDIR(kind)):
+            reason = "no regular file but a device or a pipe, which is not replaced"
+            raise OSError(errno.EEXIST, reason, str(path))
 
 
 def write_text(path: Path, text: str) -> None:

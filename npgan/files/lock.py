@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import importlib.util
 import os
 import sys
 from contextlib import suppress
@@ -95,6 +96,14 @@ if sys.platform == "win32":
     def unlock(handle: int) -> None:
         """Give the lock of an open file back, or raise OSError."""
         msvcrt.locking(handle, msvcrt.LK_UNLCK, 1)
+
+elif importlib.util.find_spec("fcntl") is None:  # WebAssembly
+
+    def lock(handle: int) -> None:
+        """Raise OSError, as a file system without locks does."""
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+
+    unlock = lock
 
 else:
     import fcntl

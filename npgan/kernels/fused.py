@@ -15,6 +15,7 @@ import numpy as np
 
 from .. import kernels
 from . import memory
+from .state import checked, own, state_of
 
 
 class LayersInARow(Protocol):
@@ -27,12 +28,12 @@ class LayersInARow(Protocol):
     theta: np.ndarray
     updates: list[int]
 
-    def checked(self, g: np.ndarray, y: np.ndarray, wrt: str, updates: int) -> np.ndarray: ...
+    def cast(self, x: Any) -> np.ndarray: ...
 
 
 def forward(net: LayersInARow, x: np.ndarray) -> tuple[np.ndarray, Callable[..., Any]]:
     """(y, pull), as Network.forward returns them."""
-    layers, updates = net.layers, net.updates[0]
+    layers, before = net.layers, state_of(net.layers, net.theta, net.updates[0])
     dense, leaky = net.is_dense, net.is_leaky
     values, i = {0: x}, 0  # values[i] goes into layer i; none is kept between Dense and LeakyReLU
     while i < len(layers):
@@ -48,7 +49,7 @@ def forward(net: LayersInARow, x: np.ndarray) -> tuple[np.ndarray, Callable[...,
         values[i] = y
 
     def pull(g: np.ndarray, wrt: str = "both") -> Any:
-        g = net.checked(g, y, wrt, updates)
+        given = g = checked(net, g, y, wrt, before)
         dtheta = memory.empty((net.theta.size if wrt != "input" else 0,), net.theta.dtype)
         i = len(layers)
         while i > 0:
@@ -68,6 +69,9 @@ def forward(net: LayersInARow, x: np.ndarray) -> tuple[np.ndarray, Callable[...,
                 g = kernels.gemm_gate(g, W, x, **layers[i].options)
             else:
                 g = layer.input_gradient(g, x, values.get(i + 1))
+        if wrt != "params":
+            g = own(g, given)
         return g if wrt == "input" else dtheta if wrt == "params" else (g, dtheta)
 
-    return y, pull
+    # The caller may write to what it gets; the rule of Dense alone does not need y.
+    return y if dense[-1] else y.copy(), pull

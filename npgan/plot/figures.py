@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
+import stat
 from contextlib import nullcontext
 from typing import Any
 
@@ -117,8 +119,10 @@ def read(path: str | os.PathLike[str]) -> Pixels:
     Raises
     ------
     OSError
-        If the file cannot be read as a picture.
+        If the file cannot be read as a picture, or is a pipe or a device.
     """
+    if not stat.S_ISREG(os.stat(path).st_mode):
+        raise OSError(errno.EINVAL, "no regular file", os.fspath(path))
     with Image.open(path) as image:
         return np.asarray(image.convert("RGB"))
 

@@ -73,15 +73,15 @@ class RunDirectory:
         try:
             continued = self.check_same_run()
             remove_litter(self.path)
+            (self.path / "samples").mkdir(exist_ok=True)
+            if continued:
+                self.complete_epochs()
             if data is not None and epochs is not None:
                 settings = dict(
                     npgan=__version__, epochs=epochs, data=gan.data_, shape=list(data.shape),
                     gan=gan.config,
                 )  # fmt: skip
                 write_text(self.path / "config.json", json.dumps(settings, indent=2) + "\n")
-            (self.path / "samples").mkdir(exist_ok=True)
-            if continued:
-                self.complete_epochs()
         except BaseException:
             self.close()
             raise
@@ -148,7 +148,7 @@ class RunDirectory:
         The picture of an earlier epoch cannot be drawn again: a warning names it.
         """
         file, text = self.path / "history.csv", history_table(self.gan)
-        if self.gan.epoch_ and not (file.is_file() and file.read_text(encoding="utf-8") == text):
+        if self.gan.epoch_ and not (file.is_file() and file.read_bytes() == text.encode()):
             write_text(file, text)
         lost = lost_epochs(self.path, self.gan)
         if lost[-1:] == [self.gan.epoch_] and not self.gan.position_:
@@ -251,7 +251,7 @@ class RunDirectory:
         from .. import plot
 
         epochs = range(1, self.gan.epoch_ + 1)
-        files = [file for file in map(self.epoch_picture, epochs) if exists(file)]
+        files = [file for file in map(self.epoch_picture, epochs) if file.is_file()]
         if files:
             plot.animate(files, path, scale=1)
 
@@ -281,7 +281,7 @@ def lost_epochs(path: Path, gan: GANLike) -> list[int]:
     if not has_pictures(gan):
         return []
     epochs = range(1, gan.epoch_ + 1)
-    return [n for n in epochs if not exists(path / "samples" / f"epoch_{n:04d}.png")]
+    return [n for n in epochs if not (path / "samples" / f"epoch_{n:04d}.png").is_file()]
 
 
 def missing_results(path: Path, gan: GANLike) -> list[str]:

@@ -331,10 +331,40 @@ def bombs():
         yield Fault(f"idx too long, of {size}", sparse("a", start[:4] + bytes(12), size), False)
 
 
+def scans():
+    """JPEG files of many scans, each of which is as long to decode as an image."""
+    image = np.zeros((4096, 4096), np.uint8)
+    for count in (10**5, 2000, 100):
+        yield file(f"jpeg of {count} scans", lambda n=count: repeated(image, n), "a.jpg", ok=False)
+        yield file(
+            f"small, {count} scans", lambda n=count: repeated(ARRAY[0], n), "a.jpg", ok=False
+        )
+    for count in (1, 20):
+        yield file(
+            f"jpeg of {count} scans", lambda n=count: repeated(ARRAY[0], n), "a.jpg", ok=True
+        )
+    preview = b"\xff\xe1" + struct.pack(">H", 2 + 8000) + b"\xff\xda\0\3" * 2000
+    yield file("jpeg with scans in its comment", JPEG[:2] + preview + JPEG[2:], "a.jpg", ok=True)
+    yield file("jpeg with scans after its end", JPEG + b"\xff\xda\0\2" * 20_000, "a.jpg", ok=True)
+    broken = b"\xff\xda\0\0" * 10**5
+    yield file("jpeg of empty scans", JPEG[:-2] + broken + JPEG[-2:], "a.jpg", ok=False)
+
+
+def repeated(array, count):
+    """A progressive JPEG with its last scan so many times."""
+    data = picture(array, "JPEG", progressive=True)
+    last = data.rfind(b"\xff\xda")
+    return data[:last] + data[last:-2] * count + data[-2:]
+
+
 def jpeg_of(side):
     """A JPEG whose header says a larger size."""
     at = JPEG.find(b"\xff\xc0") + 5
     return JPEG[:at] + struct.pack(">HH", min(side, 65535), min(side, 65535)) + JPEG[at + 4 :]
 
 
-ALL = [fault for make in (mixed, idx_folders, names, special, foreign, bombs) for fault in make()]
+ALL = [
+    fault
+    for make in (mixed, idx_folders, names, special, foreign, bombs, scans)
+    for fault in make()
+]

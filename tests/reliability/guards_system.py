@@ -16,6 +16,7 @@ RUN = "npgan/cli/run.py"
 
 UPDATES = "tests/reliability/test_not_finite_updates.py"
 NOT_FINITE = "tests/reliability/test_not_finite.py"
+TERMINALS = "tests/reliability/test_terminals.py"
 ALL = "-o addopts="  # the slow faults, too
 
 GUARDS = [
@@ -98,8 +99,10 @@ GUARDS = [
     # streams
     (RUN, "        return 128 + ending.number", "        return 130", "tests/test_cli.py -k ends_a_command"),
     (RUN, "    except BrokenPipeError:\n        return 1\n", "", "tests/test_cli.py -k reader_that_has_gone"),
-    (RUN, "    open_closed_streams()\n    args", "    args",
+    (RUN, "    open_closed_streams()\n    try", "    try",
           "tests/reliability/test_streams.py -k number_of_a_closed_stream"),
+    (RUN, "        discard_unwritten()\n", "        pass\n",
+          "tests/test_progress.py -k without_stderr"),
     (OUTPUT, "        discard(sys.stdout)\n", "", "tests/test_cli.py -k cannot_be_printed"),
     (OUTPUT, "    if sys.stdout is None:\n        return\n", "",
           f"tests/reliability/test_streams.py {ALL} -k closed"),
@@ -115,6 +118,11 @@ GUARDS = [
           "tests/test_progress.py -k no_stderr_ends"),
     (PROGRESS, "            self.stop()\n\n    def stop", "            pass\n\n    def stop",
           "tests/test_progress.py -k nothing_more_is_written"),
+    (PROGRESS, "leave=False, dynamic_ncols=True", "leave=False, ncols=100",
+          f"{TERMINALS} {ALL} -k bar_fits"),
+    (PROGRESS, "leave=False, ", "", f"{TERMINALS} {ALL} -k kinds_of"),
+    (PROGRESS, "partial(self.bar.write, printable(line)", "partial(self.bar.write, line",
+          "tests/test_progress.py -k above_the_bar"),
     (NOTEBOOK, "with suppress(Exception):", "with suppress(KeyError):",
           "tests/test_notebook.py -k failure_to_show"),
     (NOTEBOOK, "not in_notebook() or ", "", "tests/test_notebook.py -k notebook_only"),

@@ -212,7 +212,7 @@ VERSIONS = {
 }
 
 
-@pytest.mark.parametrize("fault", thinned(list(VERSIONS), 1, list(VERSIONS)))
+@pytest.mark.parametrize("fault", thinned(list(VERSIONS), 0, list(VERSIONS)))
 def test_a_cache_of_another_version_is_not_loaded(fault, cached, injected):
     """The entries of that version cannot be unpickled, so loading one would be noticed."""
     injected("F9", len(files_of(cached, QUICK)))
@@ -329,7 +329,7 @@ NAMES = ["with spaces and ünïcödé", "a/b/c/d", "%s{}$HOME", "back\\slash"]
 
 
 @posix
-@pytest.mark.parametrize("name", thinned(NAMES, 1))
+@pytest.mark.parametrize("name", thinned(NAMES, 0))
 def test_a_folder_with_an_unusual_name_is_used(name, tmp_path, expected, injected):
     injected("F9")
     folder = str(tmp_path / name)
@@ -381,6 +381,7 @@ os.replace = killed
 
 
 @posix
+@pytest.mark.slow
 def test_what_a_killed_process_left_half_written_is_removed(cached, expected, injected):
     injected("F9")
     for file in files_of(cached, QUICK):

@@ -190,7 +190,7 @@ TRAINING = [
 ]
 
 
-@pytest.mark.parametrize("fault", thinned(TRAINING, 6, [f"{m}-{n}" for m, n in TRAINING]))
+@pytest.mark.parametrize("fault", thinned(TRAINING, 4, [f"{m}-{n}" for m, n in TRAINING]))
 def test_a_signal_while_it_trains(fault, zoo, tmp_path, injected):
     injected("F6")
     moment, name = fault
@@ -265,6 +265,7 @@ def test_a_signal_that_is_ignored_changes_nothing(fault, zoo, tmp_path, injected
     assert contents(out) == contents(zoo / "run")
 
 
+@pytest.mark.slow
 def test_a_process_that_is_stopped_goes_on(zoo, tmp_path, injected):
     injected("F6")
     out = tmp_path / "out"
@@ -346,7 +347,7 @@ def good():
 """
 
 
-@pytest.mark.parametrize("fault", thinned(OTHERS, 3, ["-".join(f) for f in OTHERS]))
+@pytest.mark.parametrize("fault", thinned(OTHERS, 2, ["-".join(f) for f in OTHERS]))
 def test_a_signal_to_another_command(fault, zoo, tmp_path, injected):
     injected("F6")
     command, moment, name = fault

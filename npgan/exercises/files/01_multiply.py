@@ -6,8 +6,11 @@ one entry of a and one of b:
 
     y = a * b        dL/da = dL/dy * dy/da        dy/da = ?
 
-Return dL/da and dL/db.
+Return dL/da and dL/db. In all exercises a name that begins with d, like the array dy here, is a
+gradient of L; in a formula, dy/da is the derivative of y by a. Your code replaces the last line.
 """
+
+import numpy as np
 
 
 def forward(a, b):

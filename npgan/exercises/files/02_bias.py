@@ -7,6 +7,8 @@ gradients that arrive from all its uses.
 Return dL/dx, of the shape of x, and dL/db, of the shape of b.
 """
 
+import numpy as np
+
 
 def forward(x, b):
     return x + b

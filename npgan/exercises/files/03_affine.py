@@ -9,6 +9,8 @@ to multiply dy (B, m) with W (n, m) that gives this shape.
 Return dL/dx, dL/dW and dL/db.
 """
 
+import numpy as np
+
 
 def forward(x, W, b):
     return x @ W + b

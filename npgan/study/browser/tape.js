@@ -1,0 +1,112 @@
+// A tape of the record: its nodes, what each was made from, and what each number influences.
+
+function makeTape(raw) {
+  const tape = { ...raw, node: new Map(), size: 0 };
+  const seen = new Map();
+  for (const node of tape.nodes) {
+    [node.rows, node.columns] = rowsAndColumns(node.shape, Boolean(node.op));
+    for (const what of ["data", "grad"]) node[what] = node[what].map(x => x ?? NaN);  // JSON has no nan
+    node.size = node.data.length;
+    node.at = tape.size;
+    tape.size += node.size;
+    node.uses = [];
+    node.parts = [];
+    tape.node.set(node.id, node);
+    const label = node.name || node.op || "seed";
+    seen.set(label, [...(seen.get(label) ?? []), node]);
+  }
+  for (const [label, nodes] of seen)
+    nodes.forEach((node, i) => { node.label = nodes.length > 1 ? `${label} ${i + 1}` : label; });
+  for (const edge of tape.edges) {
+    edge.terms = numbersOf(edge.terms, Float64Array);
+    edge.source = tape.node.get(edge.from);
+    edge.target = tape.node.get(edge.to);
+    edge.source.uses.push(edge);
+    edge.target.parts.push(edge);
+  }
+  tape.end = tape.node.get(tape.loss);
+  tape.movers = Object.keys(tape.optimiser?.leaves ?? {}).map(id => tape.node.get(Number(id)));
+  tape.movers.sort((a, b) => a.at - b.at);
+  let at = 0;
+  for (const node of tape.movers) { node.movesAt = at; at += node.size; }
+  tape.moving = at;
+  return tape;
+}
+
+function cellName(node, k) {
+  return node.shape.length ? `${node.label}[${unravel(k, node.shape).join(", ")}]` : node.label;
+}
+
+function spokenName(node, k) {
+  const row = Math.floor(k / node.columns) + 1, column = (k % node.columns) + 1;
+  if (node.size === 1) return node.label;
+  return node.rows === 1 ? `${node.label}, entry ${column}` : `${node.label}, row ${row}, column ${column}`;
+}
+
+const cellKey = (id, k) => `${id},${k}`;
+
+function termsInto(node, k) {
+  // All that arrives at a number: g_i J_ij from each entry i of each node that uses it.
+  const found = [];
+  for (const edge of node.uses) {
+    const { target, terms } = edge;
+    for (let i = 0; i < target.size; i++) {
+      const value = terms[i * node.size + k];
+      if (value !== 0) found.push({ edge, target, i, value });
+    }
+  }
+  return found;
+}
+
+function influence(node, k) {
+  // Two sets of cell keys: what this number changes on its way to the loss, and what it is made of.
+  const down = new Set(), up = new Set();
+  let todo = [[node, k]];
+  while (todo.length) {
+    const [n, j] = todo.pop();
+    for (const { target, i } of termsInto(n, j)) {
+      const key = cellKey(target.id, i);
+      if (!down.has(key)) { down.add(key); todo.push([target, i]); }
+    }
+  }
+  todo = [[node, k]];
+  while (todo.length) {
+    const [n, i] = todo.pop();
+    for (const { source, terms } of n.parts)
+      for (let j = 0; j < source.size; j++) {
+        const key = cellKey(source.id, j);
+        if (terms[i * source.size + j] !== 0 && !up.has(key)) { up.add(key); todo.push([source, j]); }
+      }
+  }
+  return { down, up };
+}
+
+function changedRecord(tape, text) {
+  // A whole step recorded again: for a node, its numbers, gradients and moves.
+  const all = numbersOf(text, Float32Array), n = tape.size;
+  return {
+    data: node => all.subarray(node.at, node.at + node.size),
+    grad: node => all.subarray(n + node.at, n + node.at + node.size),
+    move: node => all.subarray(2 * n + node.movesAt, 2 * n + node.movesAt + node.size),
+  };
+}
+
+function differs(a, b) {
+  // Whether a number changed by more than float32 can round.
+  return Math.abs(a - b) > 2e-6 * Math.max(Math.abs(a), Math.abs(b), 1e-4);
+}
+
+function numberOf(tape, change, what, node, k) {
+  // value, gradient or move of one cell: { was, is }; undefined where there is none.
+  let was, is;
+  if (what === "move") {
+    const leaf = tape.optimiser?.leaves[node.id];
+    if (!leaf) return undefined;
+    was = leaf.move[k];
+    is = change ? change.move(node)[k] : was;
+  } else {
+    was = node[what][k];
+    is = change ? change[what](node)[k] : was;
+  }
+  return differs(was, is) ? { was, is, changed: true } : { was, is: was, changed: false };
+}
