@@ -112,7 +112,7 @@ def test_a_line_above_the_bar_is_escaped_too(monkeypatch):
         assert progress.bar is not None
         progress.write("a\x1b[2Jb\x9bc")
     assert "a\\x1b[2Jb\\x9bc" in terminal.text
-    assert "\x1b" not in terminal.text
+    assert "\x1b[2J" not in terminal.text
 
 
 def test_a_character_that_stderr_cannot_encode_is_escaped(monkeypatch):

@@ -19,6 +19,9 @@ from npgan import Tensor, grad
 from npgan.exercises.catalogue import EXERCISES
 from npgan.exercises.judging import judge
 from npgan.losses import LOSSES
+from npgan.study.example import tiny_computations
+from npgan.study.story import story
+from npgan.study.write_tape import Walk, tape_data
 from npgan.training.loop import State
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -158,6 +161,14 @@ def test_the_pictures_of_the_first_step_are_up_to_date(drawing):
         assert (DOCS / "images" / name).read_text(encoding="utf-8") == content, name
         ElementTree.fromstring(content)
         assert f"images/{name}" in FIRST_STEP.read_text(encoding="utf-8")
+
+
+def test_the_tour_of_the_study_page_ends_at_the_same_weight(drawing):
+    walk = Walk(tiny_computations()[1])
+    tape = tape_data(walk)
+    last = story(walk, tape)[-1]
+    assert (tape["nodes"][last["node"]]["name"], last["cell"]) == ("G.0.W", drawing.UNIT)
+    assert "W1[0, 3]" in FIRST_STEP.read_text(encoding="utf-8")
 
 
 def recorded(tapes):

@@ -68,6 +68,20 @@ def open_closed_streams() -> None:
             os.open(os.devnull, os.O_RDWR)  # the lowest number that is free
 
 
+def discard_unwritten() -> None:
+    """Forget what the streams could not take: Python's exit would try again, and end with code 120.
+
+    On stderr it is messages, on stdout the help of argparse; a result is flushed by `print_result`.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except AttributeError:  # no stream, or an object that only writes
+            pass
+        except (OSError, ValueError):
+            discard(stream)
+
+
 def discard(stream: object) -> None:
     """Send what is left in the stream's buffer nowhere, so that Python's exit does not fail."""
     with suppress(AttributeError, OSError, ValueError):

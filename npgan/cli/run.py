@@ -23,6 +23,7 @@ from .output import (
     UsageError,
     as_table,
     describe,
+    discard_unwritten,
     open_closed_streams,
     print_error,
     print_result,
@@ -48,6 +49,14 @@ MODULES = {  # command: the module with the function of this name
 def run(argv: Sequence[str] | None = None) -> int:
     """Run one command, as `main` describes."""
     open_closed_streams()
+    try:
+        return run_alone_or_with_others(argv)
+    finally:
+        discard_unwritten()
+
+
+def run_alone_or_with_others(argv: Sequence[str] | None) -> int:
+    """`run`, as one process or as one of several that a launcher has started."""
     started = launched()
     if started is not None and started.rank:
         mute()  # the first process alone talks
