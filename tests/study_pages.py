@@ -1,6 +1,7 @@
 """The page of `npgan study` in a browser, for its tests; names of functions and cells in it."""
 
 import base64
+import functools
 
 import numpy as np
 import pytest
@@ -11,9 +12,14 @@ from npgan.study.write import page_text
 WIDE, PHONE = {"width": 1440, "height": 900}, {"width": 390, "height": 844}
 
 
+@functools.cache
+def recorded():
+    return default_record().data
+
+
 @pytest.fixture(scope="module")
 def data():
-    return default_record().data
+    return recorded()
 
 
 @pytest.fixture(scope="module")

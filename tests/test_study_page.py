@@ -179,8 +179,23 @@ def spoil_nan(tape):
     return 2
 
 
+def spoil_move_nan(tape):
+    id_ = next(iter(tape["optimiser"]["leaves"]))
+    tape["optimiser"]["leaves"][id_]["move"][0] = None
+    return int(id_)
+
+
 @pytest.mark.parametrize(
-    "spoil", [spoil_term, spoil_gradient, spoil_difference, spoil_move, spoil_number, spoil_nan]
+    "spoil",
+    [
+        spoil_term,
+        spoil_gradient,
+        spoil_difference,
+        spoil_move,
+        spoil_number,
+        spoil_nan,
+        spoil_move_nan,
+    ],
 )
 def test_a_wrong_number_turns_the_check_red_and_is_named(spoil, data, opened):
     record = copy.deepcopy(data)

@@ -12,8 +12,8 @@ function checkTape(tape) {
   for (const kind of Object.values(kinds)) Object.assign(kind, { worst: 0, cells: 0, at: null });
   const say = (kind, node, k, error) => {
     kind.cells += 1;
-    // Also for nan, which no comparison finds.
-    if (!(error <= kind.worst)) Object.assign(kind, { worst: error, at: { tape: tape.key, id: node.id, k } });
+    const size = Number.isNaN(error) ? Infinity : error;  // no comparison finds nan
+    if (size > kind.worst) Object.assign(kind, { worst: size, at: { tape: tape.key, id: node.id, k } });
   };
   const relative = (a, b, scale) => (a === b ? 0 : Math.abs(a - b) / Math.max(scale, 1e-300));
   for (const node of tape.nodes) {
@@ -28,7 +28,7 @@ function checkTape(tape) {
           if (slope) say(kinds.slopes, node, k, relative(slope.value * target.grad[i], value, Math.abs(value)));
         }
       }
-      if (differences) say(kinds.differences, node, k, Math.abs(differences[k] - node.grad[k]));
+      if (differences) say(kinds.differences, node, k, Math.abs(differences[k] - node.grad[k]) / (tape.scale ?? 1));
       if (leaf) {
         const after = node.data[k] + leaf.move[k];
         say(kinds.moves, node, k, relative(after, leaf.after[k], Math.max(1, Math.abs(after))));
@@ -47,8 +47,8 @@ function checkAll(tapes) {
     const known = merged.get(kind.words);
     if (!known) { merged.set(kind.words, { ...kind }); continue; }
     known.cells += kind.cells;
-    if (!(kind.worst <= known.worst)) Object.assign(known, { worst: kind.worst, at: kind.at });
+    if (kind.worst > known.worst) Object.assign(known, { worst: kind.worst, at: kind.at });
   }
   const kinds = [...merged.values()];
-  return { kinds, failed: kinds.filter(kind => !(kind.worst <= kind.limit)) };
+  return { kinds, failed: kinds.filter(kind => kind.worst > kind.limit) };
 }

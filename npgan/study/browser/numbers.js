@@ -46,6 +46,7 @@ function plugged(x) {
 
 function tiny(x) {
   // The size of an error.
+  if (!Number.isFinite(x)) return "more than any number";
   return x === 0 ? "0" : minus(x.toExponential(0));
 }
 

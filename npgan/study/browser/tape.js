@@ -1,11 +1,13 @@
 // A tape of the record: its nodes, what each was made from, and what each number influences.
 
+const orNaN = x => x ?? NaN;  // JSON has no nan
+
 function makeTape(raw) {
   const tape = { ...raw, node: new Map(), size: 0 };
   const seen = new Map();
   for (const node of tape.nodes) {
     [node.rows, node.columns] = rowsAndColumns(node.shape, Boolean(node.op));
-    for (const what of ["data", "grad"]) node[what] = node[what].map(x => x ?? NaN);  // JSON has no nan
+    for (const what of ["data", "grad"]) node[what] = node[what].map(orNaN);
     node.size = node.data.length;
     node.at = tape.size;
     tape.size += node.size;
@@ -24,6 +26,9 @@ function makeTape(raw) {
     edge.source.uses.push(edge);
     edge.target.parts.push(edge);
   }
+  for (const [id, list] of Object.entries(tape.differences)) tape.differences[id] = list.map(orNaN);
+  for (const leaf of Object.values(tape.optimiser?.leaves ?? {}))
+    for (const [what, list] of Object.entries(leaf)) leaf[what] = list.map(orNaN);
   tape.end = tape.node.get(tape.loss);
   tape.movers = Object.keys(tape.optimiser?.leaves ?? {}).map(id => tape.node.get(Number(id)));
   tape.movers.sort((a, b) => a.at - b.at);
