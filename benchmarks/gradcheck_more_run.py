@@ -85,17 +85,17 @@ def sizes(kind: Kind, bug: Edit, dtype: str, scale: float) -> tuple[float, float
     return size, effect
 
 
-def all_trials(regime: str, seed: int) -> list[Trial]:
-    """The trials of a regime, those of arguments without effect at the end."""
-    without_effect = zero_trials(regime, seed) if regime in OF_ZERO else ()
-    return [*trials(regime, seed), *without_effect]
+def all_trials(regime: str, seed: int, every: int = 1) -> list[Trial]:
+    """The trials of a regime, those of arguments without effect at the end; or some of both."""
+    without_effect = list(zero_trials(regime, seed)) if regime in OF_ZERO else []
+    return [*list(trials(regime, seed))[::every], *without_effect[::every]]
 
 
 def right(regime: str, seed: int = 0, every: int = 1) -> Summary:
     """Right gradients in a regime: false alarms, and each INCONCLUSIVE with its reason."""
     count: Counter[str] = Counter()
     alarms, silent, unused = [], [], []
-    made = all_trials(regime, seed)[::every]
+    made = all_trials(regime, seed, every)
     for trial in made:
         kind = trial.kind
         report = checked(kind, trial.args, seed)
@@ -140,7 +140,7 @@ def bounds(regime: str, seed: int = 0, every: int = 1) -> Summary:
     """The bound of numerical_gradient at every entry, against the exact gradient."""
     entries = unmeasured = 0
     violated, ratios = [], []
-    made = all_trials(regime, seed)[::every]
+    made = all_trials(regime, seed, every)
     for trial in made:
         kind = trial.kind
         style = "loss" if kind.style == "loss" else "dout"

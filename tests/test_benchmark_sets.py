@@ -90,6 +90,7 @@ def test_the_experiments_find_bugs_and_spare_right_gradients_and_the_tables_say_
     count = pieces["more-bugs-float64-1"]["count"]
     assert count["FAIL"] == count["bugs"] > 5
     assert pieces["more-right-normal"]["count"]["FAIL"] == 0
+    assert pieces["more-right-normal"]["count"]["INCONCLUSIVE"] == 1  # an argument without effect
     assert pieces["more-bounds-normal"]["wrong"] == 0
     text = second_set(pieces, grid)
     assert f"| float64, loss x 1 | {count['bugs']} | {count['bugs']} | 0 | 0 |" in text

@@ -819,7 +819,8 @@ def test_help_names_every_command(capsys):
     assert (exit.value.code, err) == (0, "")
     names = re.findall(r"^    (\w+)", out, re.M)
     assert sorted(names) == [
-        "bench", "evaluate", "examples", "exercises", "export", "gradcheck", "info", "noise", "sample", "sweep", "train",
+        "bench", "evaluate", "examples", "exercises", "export", "gradcheck", "info", "noise", "sample", "study",
+        "sweep", "train",
     ]  # fmt: skip
 
 

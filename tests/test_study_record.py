@@ -402,6 +402,22 @@ def test_a_loss_written_with_ops():
     assert any(n["options"] == "index=[:, :1]" for n in tape["nodes"])
 
 
+@pytest.mark.parametrize("factor", [1e-6, 1.0, 1e4, 1e9])
+@pytest.mark.parametrize("wrong", [False, True])
+def test_a_loss_of_any_size_is_checked_in_proportion(factor, wrong, monkeypatch):
+    x = Tensor(np.linspace(-1, 2, 6).reshape(2, 3))
+    y = ops.sum(ops.exp(x) * ops.tanh(x) * max(factor, 1.0)) * min(factor, 1.0)
+    if wrong:
+        monkeypatch.setattr(ops.exp, "rules", (lambda g, y, x: g * y * 1.01,))
+    record = study.record(y)
+    assert record.passed != wrong, record.failed()
+    assert record.data["tapes"][0]["scale"] >= 1
+
+
+def test_the_default_tapes_are_checked_to_1e_8(data):
+    assert {t["scale"] for t in data["tapes"]} == {1.0}
+
+
 @pytest.mark.parametrize(
     ("arguments", "options", "error", "text"),
     [

@@ -420,3 +420,14 @@ def test_a_wrong_argument_leaves_the_budget_to_those_behind_it(monkeypatch):
     report = check_gradients(layer, wrong, (X, W), max_evals=calls)
     assert (report["x"].verdict, report["W"].verdict) == ("FAIL", "PASS")
     assert calls < check_gradients(layer, wrong, (X, W)).evaluations
+
+
+def test_more_entries_than_are_measured_at_other_arguments():
+    """Of 121 entries all are measured at the user's point, fewer elsewhere."""
+    rng = np.random.default_rng(0)
+    x, K = rng.standard_normal((11, 11)), rng.standard_normal((11, 11))
+    right = lambda d, x: (d * (1 - np.tanh(x @ K) ** 2)) @ K.T
+    wrong = lambda d, x: right(d, x) + 0.1 * np.sin(3 * x[::-1]) * d.mean()
+    report = check_gradients(lambda x: np.tanh(x @ K), wrong, (x,), style="dout")
+    assert report.verdict == FAIL
+    assert report["x"].hint

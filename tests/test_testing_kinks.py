@@ -117,10 +117,6 @@ def upper_quartile(x):
     return np.quantile(x, 0.75)  # of 4 n + 1 numbers: one of them
 
 
-def trimmed_mean(x):
-    return np.sort(x)[2:-2].mean()
-
-
 MEDIAN = np.array([3.0, 1, 2, 2, 2, 5, 0])
 LONG = np.r_[np.full(3, 0.5), np.linspace(0.6, 3, 499), -np.linspace(0, 3, 499)]
 MANY = np.r_[np.full(21, 0.5), np.linspace(0.6, 3, 9), -np.linspace(0, 3, 9)]
@@ -155,14 +151,10 @@ def test_a_tie_that_no_single_entry_shows(statistic, x, mode):
         assert verdict == (PASS if how in RIGHT_SHARES else FAIL), f"{how} {value}: {report}"
 
 
-def median_of_three(x, y, z):
-    return np.median([x, y, z], axis=0)
-
-
 @pytest.mark.parametrize("shape", [(5, 4), (40, 30)], ids=["small", "large"])
 @pytest.mark.parametrize("at", ["some", "zeros"])
 def test_ties_between_arguments(shape, at):
-    """maximum(x, y), minimum(x, y) and the median of three where they are equal."""
+    """maximum(x, y) and minimum(x, y) where they are equal."""
     x = rng.standard_normal(shape) if at == "some" else np.zeros(shape)
     y = np.where(rng.random(shape) < 0.4, x, x + rng.standard_normal(shape)) if x.any() else x
     for func, sign in ((np.maximum, 1), (np.minimum, -1)):

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from npgan.testing import FAIL, INCONCLUSIVE, PASS, check_gradients
+from npgan.testing.slopes import points
 from npgan.testing.slopes.directions import smallest_effect
 
 rng = np.random.default_rng(0)
@@ -267,3 +268,40 @@ def test_a_wrong_gradient_is_wrong_though_no_call_is_left_for_its_cause():
             forward, everything, args, style="dout", mode="projections", max_evals=n
         )
         assert report.verdict == FAIL, str(report)
+
+
+# ---- outputs far below the others ----
+
+# What backward says of an output that is 1 and hides it: a gate that is shut, a weight of 1e-60.
+HIDDEN = {
+    "a shut gate": (
+        lambda c: np.array([np.tanh(1e-63 * c[0] + 1), 1e-80 * c[1]]),
+        lambda d, c: d * np.array([1e-63 * (1 - np.tanh(1) ** 2), 1e-80]),
+    ),
+    "a small weight": (
+        lambda c: np.array([1 + 1e-60 * c.sum(), 1e-70 * c.sum()]),
+        lambda d, c: d[0] * 1e-60 + d[1] * 1e-70 + 0 * c,
+    ),
+    "a far exponent": (
+        lambda c: np.array([np.logaddexp(200, c[0]), np.exp(c[1] - 300)]),
+        lambda d, c: d * np.array([np.exp(c[0] - 200), np.exp(c[1] - 300)]),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", HIDDEN)
+def test_an_output_that_is_too_large_to_show_a_gradient(name):
+    """Seen in an LSTM: the output that depends on c more is the one in which no move shows."""
+    func, grad = HIDDEN[name]
+    c = np.array([0.5, 1.5])
+    for seed in range(3):
+        report = check_gradients(func, grad, (c,), style="dout", seed=seed)
+        assert report.verdict in (PASS, INCONCLUSIVE), str(report)
+
+
+def test_what_is_hidden_counts(monkeypatch):
+    real = points.Point.sigmas
+    forgotten = lambda self, leaf, moved: (*real(self, leaf, moved)[:2], 0.0)
+    monkeypatch.setattr(points.Point, "sigmas", forgotten)
+    with pytest.raises(AssertionError):
+        test_an_output_that_is_too_large_to_show_a_gradient("a shut gate")

@@ -246,7 +246,7 @@ HINTS = {
     "row 2 of dout is not used": (0, lambda g: g * (np.arange(5) != 2)[:, None]),
     "only column 0 (an edge) is zero": (0, lambda g: g * (np.arange(4) != 0)),
     "a constant, 0.25, is added to every entry": (0, lambda g: g + 0.25),
-    "where it is wrong it is zero, elsewhere it is right": (0, lambda g: g * (X > 0)),
+    "only where x < 0: it is zero there": (0, lambda g: g * (X > 0)),
     "the path through a mean or sum over it": (0, lambda g: g - g.mean(axis=0)),
 }
 

@@ -19,6 +19,7 @@ from npgan.testing import (
     assert_gradients,
     check_gradients,
     check_power,
+    numerical_gradient,
     taylor_test,
 )
 
@@ -360,3 +361,18 @@ def test_nothing_returned_is_inconclusive():
     report = check_gradients(product, lambda *a: None, (X, W))
     assert report.verdict == INCONCLUSIVE
     assert "Is it written yet, or is its return missing?" in report.summary()
+
+
+def test_a_stub_is_a_sentence_wherever_it_is_passed():
+    def stub(*args):
+        raise NotImplementedError("later")
+
+    for call in (
+        lambda: numerical_gradient(stub, X),
+        lambda: taylor_test(stub, d_product, (X, W)),
+        lambda: taylor_test(product, stub, (X, W), style="dout"),
+        lambda: check_power(stub, d_product, (X, W)),
+        lambda: check_power(product, stub, (X, W), style="dout"),
+    ):
+        with pytest.raises(ValueError, match=r"^stub is not written yet: .*later"):
+            call()

@@ -46,7 +46,8 @@ class Record:
                 if not check["ok"]:
                     at = check["at"]
                     node = tape["nodes"][at["node"]] if at else None
-                    where = f", at {node['name'] or node['op']} cell {at['cell']}" if node else ""
+                    name = (node["name"] or node["op"] or "a leaf") if node else ""
+                    where = f", at {name} cell {at['cell']}" if node else ""
                     worst = "NaN" if check["worst"] is None else f"{check['worst']:.3g}"
                     found.append(
                         f"{tape['title']}: not so: {check['text']}{where} "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -39,6 +40,11 @@ class Walk:
         self.ids = {node.tensor.number: i for i, node in enumerate(self.nodes)}
         self.tensors = [node.tensor for node in self.nodes]
         self.gradients = gradients_of(self.tensors)
+        # The rounding error of a difference is in proportion to the largest numbers of the tape.
+        largest = max(
+            float(np.abs(a).max()) for a in [*self.gradients, *(t.data for t in self.tensors)]
+        )
+        self.scale = max(1.0, largest / 10) if math.isfinite(largest) else 1.0
         self.leaves = [i for i, node in enumerate(self.nodes) if node.op is None]
         # Slices of theta by the leaf. R1 does not depend on the last bias: it is on no tape.
         self.parts: dict[int, slice] = {}
@@ -97,6 +103,7 @@ def tape_data(walk: Walk) -> Data:
         "about": c.about,
         "kind": c.kind,
         "loss": len(walk.nodes) - 1,
+        "scale": walk.scale,
         "nodes": [node_data(walk, i) for i in range(len(walk.nodes))],
         "edges": [edge_data(edge) for edge in edges],
         "differences": differences,
@@ -241,7 +248,7 @@ def checks(walk: Walk, edges: list[Edge], differences: Mapping[str, list[float]]
 
     worst = (0.0, None)
     for name, numbers in differences.items():
-        error = np.abs(np.array(numbers) - walk.gradients[int(name)].ravel())
+        error = np.abs(np.array(numbers) - walk.gradients[int(name)].ravel()) / walk.scale
         worst = max(worst, worst_of(error, int(name)), key=lambda pair: order(pair[0]))
     text = "Rule and finite difference agree at every cell of every leaf"
     check("differences", text, worst[0], DIFFERENCES, worst[1])

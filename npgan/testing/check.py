@@ -85,7 +85,8 @@ def check_gradients(
     rtol, atol : float, optional
         Errors to allow in addition to those of the measured slopes, relative and absolute.
     n_directions : int
-        Random directions per argument, in mode "projections".
+        Random directions per argument, in mode "projections". With one, two errors may cancel: the
+        power is then infinite.
     kinks : {"jitter", "stay"}
         Where the arguments lie on a kink: check at points nearby, or at this point, where any slope
         between the two one-sided ones is right.

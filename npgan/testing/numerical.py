@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from .problem.advice import sentence_for_stubs
 from .problem.analytic import AnalyticGradients
 from .problem.errors import BudgetError
 from .problem.options import check_choice, check_whole
@@ -69,8 +70,8 @@ def numerical_gradient(
     Raises
     ------
     ValueError
-        An option is not allowed, there is nothing to differentiate by, or max_evals does not
-        suffice for one slope.
+        An option is not allowed, there is nothing to differentiate by, func is not written yet, or
+        max_evals does not suffice for one slope.
     TypeError
         func is not callable.
 
@@ -97,7 +98,8 @@ def numerical_gradient(
     check_choice("method", method, ("auto", "complex", "differences"))
     check_whole("max_evals", max_evals, 1)
     check_whole("seed", seed, 0)
-    native = Problem(func, None, args, None, style, max_evals)
+    with sentence_for_stubs():
+        native = Problem(func, None, args, None, style, max_evals)
     # Compared with a gradient of zero, the gap is the slope itself.
     zeros: list[np.ndarray | None] = [np.zeros(v.shape) for v in native.values]
     analytic = AnalyticGradients(zeros, list(zeros), [], [])

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from .check import check_gradients
+from .problem.advice import sentence_for_stubs
 from .problem.arrays import max_abs, rms
 from .problem.others import include_others
 from .problem.problem import Problem
@@ -85,7 +86,7 @@ def check_power(
     Raises
     ------
     ValueError
-        The test rejects grad as it is.
+        The test rejects grad as it is, or func or grad is not written yet.
 
     Examples
     --------
@@ -98,8 +99,11 @@ def check_power(
     """
     argnames = options.get("argnames")
     style = style_to_guess(options.get("style", "auto"), options.get("dout"))
-    problem = Problem(func, grad, args, argnames, style, 10**9)
-    include_others(problem)
+    with sentence_for_stubs():
+        problem = Problem(func, grad, args, argnames, style, 10**9)
+        include_others(problem)
+        dout = problem.dout_vector(options.get("dout"), np.random.default_rng(0))
+        problem.gradients(problem.values, dout)
 
     def passes(candidate: Gradient) -> bool:
         if test is None:

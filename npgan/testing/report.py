@@ -39,8 +39,8 @@ class ArgumentReport:
         The largest ``|numeric - analytic|`` that rounding, truncation and the given tolerances
         explain.
     power : float
-        The smallest error, in units of the largest entry of the gradient, that no single entry can
-        hide.
+        The smallest error, in units of the largest entry of the gradient, that no entry and no pair
+        of entries can hide.
     weakest : tuple of int or None
         The entry that `power` is about.
     size : float

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from .problem.advice import sentence_for_stubs
 from .problem.analytic import as_arrays
 from .problem.arrays import ignore_float_errors, norm, typical_size
 from .problem.options import check_whole
@@ -84,7 +85,8 @@ def taylor_test(
     Raises
     ------
     ValueError
-        grad returns no usable gradient, or an option is not allowed.
+        grad returns no usable gradient, func or grad is not written yet, or an option is not
+        allowed.
 
     Examples
     --------
@@ -97,14 +99,16 @@ def taylor_test(
     1
     """
     check_whole("seed", seed, 0)
-    native = Problem(func, grad, args, argnames, style_to_guess(style, dout), 10_000)
-    include_others(native)
+    with sentence_for_stubs():
+        native = Problem(func, grad, args, argnames, style_to_guess(style, dout), 10_000)
+        include_others(native)
     if native.unsupported:
         raise ValueError(next(iter(native.unsupported.values())))
     rng = generator(seed, Stream.TAYLOR)
     weights = native.dout_vector(dout, rng)
     with ignore_float_errors():
-        usable_gradients(native, weights)
+        with sentence_for_stubs():
+            usable_gradients(native, weights)
         problem, noise, _ = widen(native, seed)
         gradients = usable_gradients(problem, weights)
         scales = [typical_size(v) for v in problem.values]

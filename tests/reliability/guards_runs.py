@@ -1,7 +1,7 @@
 """The guards of a run's directory: atomic files, the lock, and what a resumed run completes."""
 
 ATOMIC, LOCK = "npgan/files/atomic.py", "npgan/files/lock.py"
-RUN, MODEL = "npgan/training/run_directory.py", "npgan/training/model.py"
+RUN, FITTING = "npgan/training/run_directory.py", "npgan/training/fitting.py"
 TRAIN, LOOP = "npgan/cli/train.py", "npgan/training/loop.py"
 OF_RUN, OF_FILE = "tests/test_run_directory.py", "tests/test_checkpoint.py"
 OF_TRAIN = "tests/test_train.py"
@@ -79,12 +79,12 @@ GUARDS = [  # the fields of a Guard: file, text, without, tests
     (RUN, "    if not table.is_file() or table.read_bytes()",
      "    if False and table.read_bytes()", f"{OF_RUN} -k resuming_a_complete"),
     # what a signal ends, and what is resumed
-    (MODEL, "                directory.save()\n", "", f"{OF_TRAIN} -k interrupted_anywhere"),
-    (MODEL, "                else:\n                    directory.draw_epochs()\n", "",
+    (FITTING, "    directory.save()\n", "", f"{OF_TRAIN} -k interrupted_anywhere"),
+    (FITTING, "    else:\n        directory.draw_epochs()\n", "",
      f"{OF_RUN} -k ctrl_c_ends"),
-    (MODEL, "            with interruptible() as interrupted:\n", "            if interrupted := bool:\n",
+    (FITTING, "        with interruptible() as pressed:\n            interrupted", "        if pressed := bool:\n            interrupted",
      f"{OF_TRAIN} -k ctrl_c_at_the_end"),
-    (LOOP, "                if interrupted():\n                    raise Interrupted\n", "",
+    (LOOP, "                    if interrupted():\n                        raise Interrupted\n", "",
      f"{OF_TRAIN} -k ctrl_c_completes"),
     ("npgan/training/signals.py", "        if pressed.is_set():\n            raise KeyboardInterrupt\n",
      "", f"{OF_TRAIN} -k second_ctrl_c"),

@@ -28,7 +28,7 @@ function checkTape(tape) {
           if (slope) say(kinds.slopes, node, k, relative(slope.value * target.grad[i], value, Math.abs(value)));
         }
       }
-      if (differences) say(kinds.differences, node, k, Math.abs(differences[k] - node.grad[k]));
+      if (differences) say(kinds.differences, node, k, Math.abs(differences[k] - node.grad[k]) / (tape.scale ?? 1));
       if (leaf) {
         const after = node.data[k] + leaf.move[k];
         say(kinds.moves, node, k, relative(after, leaf.after[k], Math.max(1, Math.abs(after))));

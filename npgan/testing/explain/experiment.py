@@ -21,7 +21,7 @@ from ..slopes.points import Point, Points
 from .traced import Tape, outputs_on_tape
 from .trial import Trial, Where
 
-MOST_ENTRIES, MOST_ENTRIES_ELSEWHERE, MUCH_WORK = 400, 100, 2e7
+MOST_ENTRIES, MOST_ENTRIES_ELSEWHERE, MUCH_WORK = 400, 60, 2e7
 STEPS = {False: (2.0**-8, 2.0**-10), True: (2.0**-3, 2.0**-5)}  # is the function coarse?
 PRECISION = {False: 1e-4, True: 5e-3}
 

@@ -164,9 +164,8 @@ def matching_quantity(
                 continue
             nice = [n for n in NICE if abs(k / n - 1) < 2e-3]
             k = nice[0] if nice else k
-            if not varies(e, candidate) or not e.holds(
-                times(k, candidate), enough=4 if nice else MANY
-            ):
+            enough = 4 if nice else MANY
+            if not e.holds(times(k, candidate), enough) or not varies(e, candidate):
                 continue
             if power > 0 and np.isin(f, (0, 1)).all():
                 yield 4, f"a mask or gate is forgotten{where}: numeric = analytic x {text}"

@@ -16,9 +16,10 @@ from ..problem.errors import BudgetError
 from .changes import MASKS, PICKS, Where, changes_of, freeze, parts, places
 from .evidence import Evidence, Hint
 from .probe import Probe, make_probes, measured
-from .traced import Change, quoted
+from .traced import Change, expression, quoted
 
 ENOUGH, MANY = 3, 8
+UNKNOWN = 7  # the rank of an operation whose source is not known
 FEW = 2  # directions that are enough to reject an explanation
 NICE = (0.0, -1.0, 2.0, 0.5)
 # The changes of one explanation, at any point.
@@ -37,7 +38,9 @@ def intermediate(e: Evidence) -> Iterator[Hint]:
     except Exception:  # whatever func raises for arrays of another class
         return
     if found is not None:
-        yield found
+        # Without its source an operation has no name that a reader knows: other words come first.
+        is_known = any(expression(step.place) is not None for step in probes[0].steps)
+        yield found if is_known else (UNKNOWN, found[1])
 
 
 def first_that_fits(probes: list[Probe]) -> Hint | None:

@@ -162,6 +162,7 @@ def through_one_number(e: Evidence) -> Iterator[Hint]:
     pairs, out, x = rows(e), e.first.where.out, e.first.x
     if not pairs or out is None or e.first.entries.size != x.size or x.size < 4:
         return
+    pairs = [pair for pair in pairs if pair[0].shape == pairs[0][0].shape]  # of all entries
     for axes in slices_of(out.shape, x.shape):
         ranks, full = [], []
         for own, right, allowed in pairs:

@@ -234,8 +234,13 @@ def masked(e: Evidence) -> Iterator[Hint]:
             "where it is wrong it should be zero, elsewhere it is right: a mask or gate (of a "
             "maximum, a ReLU, dropout, padding) is missing",
         )
-    elif not any(np.any(t.analytic[t.wrong]) for t in e.trials):
+    elif is_always_zero(e) and not any(region(e)):
         yield 5, "where it is wrong it is zero, elsewhere it is right: a mask or gate is too narrow"
+
+
+def is_always_zero(e: Evidence) -> bool:
+    """Whether backward is zero wherever it is wrong."""
+    return not any(np.any(t.analytic[t.wrong]) for t in e.trials)
 
 
 def region(e: Evidence) -> Iterator[Hint]:
@@ -244,10 +249,15 @@ def region(e: Evidence) -> Iterator[Hint]:
     for i, name in enumerate(names):
         values = [list(variables(t))[i][1] for t in e.trials]
         for side in ("<", ">"):
-            text = one_side(e, name, values, side)
-            if text:
-                yield text
-                return
+            found = one_side(e, name, values, side)
+            if found is None:
+                continue
+            rank, text = found
+            if rank > 5 and is_always_zero(e) and not any(one_part(e)):
+                yield 5, f"{text}; so at these arguments, at others it is zero elsewhere"
+            else:
+                yield rank, text
+            return
 
 
 def one_side(e: Evidence, name: str, values: list[np.ndarray], side: str) -> Hint | None:

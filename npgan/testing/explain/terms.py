@@ -143,7 +143,7 @@ def dropped_along_axis(e: Evidence) -> Iterator[Hint]:
                 return
         if shape[axis] > 3 and linear_along(e, axis):
             yield (
-                6,
+                5,
                 f"terms linear in {name} along axis {axis} are dropped: "
                 "the path through its mean or variance",
             )

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -99,6 +101,15 @@ def advice_on_error(error: Exception, out: Tree, style: str, other_style: str) -
             f'if it is {meaning[other_style]}, pass style="{other_style}"'
         )
     return ""
+
+
+@contextmanager
+def sentence_for_stubs() -> Iterator[None]:
+    """NotImplementedError of func or grad as a ValueError that says that it is not written yet."""
+    try:
+        yield
+    except NotImplementedError as error:
+        raise ValueError(not_written(error)) from None
 
 
 def not_written(error: NotImplementedError) -> str:

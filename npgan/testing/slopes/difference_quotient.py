@@ -58,8 +58,8 @@ def central_difference(
     if not np.isfinite(slope):
         return None
     jump = np.abs(right - 2 * point.outputs + left) * (2 / width)
-    loss_sigma, pooled_sigma = point.sigmas(leaf, right != left)
-    noise = np.sqrt(2) * loss_sigma / width
+    loss_sigma, pooled_sigma, hidden = point.sigmas(leaf, right != left)
+    noise = np.sqrt(2) * loss_sigma / width + hidden
     if h < TINY_STEP * point.largest(leaf):
         # Where F is sharp the rounding of x itself, as in x - x.mean(), shows in its values.
         moved = x.flat[direction] if isinstance(direction, int) else x[direction != 0]

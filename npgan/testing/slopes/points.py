@@ -26,7 +26,7 @@ __tracebackhide__ = True  # pytest shows a failure at the user's line, not at ou
 # How much larger the noise of all outputs is, before it is asked which depend on an argument.
 UNEVEN = 64.0
 # Moves, in units of the argument, that no output that depends on it should leave unchanged.
-FAR_AWAY = (2.0**20, 2.0**10, 2.0**3)
+FAR_AWAY = (2.0**40, 2.0**20, 2.0**10, 2.0**3)
 
 
 class Settings(NamedTuple):
@@ -50,7 +50,7 @@ class Point:
         self.gradient_noise: list[np.ndarray | None] = [None] * len(self.values)
         self.sizes: dict[int, float] = {}
         self.scratch: dict[int, tuple[np.ndarray, np.ndarray, np.ndarray]] = {}
-        self.leaf_sigmas: dict[int, tuple[float, np.ndarray]] = {}
+        self.leaf_sigmas: dict[int, tuple[float, np.ndarray, float]] = {}
         with ignore_float_errors():
             self.outputs = problem.outputs(self.values)
             self.sigma = noise.at(self.outputs)
@@ -58,36 +58,40 @@ class Point:
             self.pooled_sigma = np.maximum(self.sigma, rms(self.sigma))
             self.loss_sigma = norm(dout * self.sigma)  # of Σ dout F
 
-    def sigmas(self, leaf: int, moved: np.ndarray) -> tuple[float, np.ndarray]:
-        """(loss_sigma, pooled_sigma) of the outputs that depend on this leaf.
+    def sigmas(self, leaf: int, moved: np.ndarray) -> tuple[float, np.ndarray, float]:
+        """(loss_sigma, pooled_sigma, hidden) of the outputs that depend on this leaf.
 
         moved: the outputs that a step has changed. Only where their noise is far smaller than that
-        of all does it matter which of the others depend on the leaf.
+        of all does it matter which of the others depend on the leaf. hidden is the slope of these
+        that their rounding hides even where the leaf is moved far.
         """
         if leaf in self.leaf_sigmas:
             return self.leaf_sigmas[leaf]
-        everything = self.loss_sigma, self.pooled_sigma
+        everything = self.loss_sigma, self.pooled_sigma, 0.0
         if moved.all() or not moved.any():
             return everything
         if UNEVEN * norm((self.dout * self.sigma)[moved]) > self.loss_sigma:
             return everything
-        depends = self.dependent_outputs(leaf) | moved
+        depends, distance = self.dependent_outputs(leaf)
+        depends = depends | moved
         sigma = np.where(depends, self.sigma, 0.0)
         pooled = np.maximum(sigma, np.where(depends, rms(sigma[depends]), 0.0))
-        self.leaf_sigmas[leaf] = norm(self.dout * sigma), pooled
+        hidden = norm(self.dout * np.where(depends, 0.0, self.sigma)) / distance
+        self.leaf_sigmas[leaf] = norm(self.dout * sigma), pooled, hidden
         return self.leaf_sigmas[leaf]
 
-    def dependent_outputs(self, leaf: int) -> np.ndarray:
-        """The outputs that change where a leaf is moved far; all, where func refuses any move."""
+    def dependent_outputs(self, leaf: int) -> tuple[np.ndarray, float]:
+        """(the outputs that change where a leaf is moved far, how far); all, where func refuses."""
         x = self.values[leaf]
-        move = typical_size(x) * random_signs(x.shape, [leaf])
+        size = typical_size(x)
+        move = size * random_signs(x.shape, [leaf])
         for distance in FAR_AWAY:
             with suppress(Exception), ignore_float_errors():  # outside the domain
                 changed: np.ndarray = (
                     self.outputs_with(leaf, (x + distance * move).astype(x.dtype)) != self.outputs
                 )
-                return changed
-        return np.ones(self.outputs.shape, bool)
+                return changed, distance * size
+        return np.ones(self.outputs.shape, bool), 1.0
 
     def gradient(self, leaf: int) -> np.ndarray:
         """The analytic gradient by a leaf that has one."""

@@ -28,6 +28,9 @@ from .tolerance import (
 __tracebackhide__ = True  # pytest shows a failure at the user's line, not at ours
 # Of so many entries it is asked whether they lie on a hidden kink; if all do, so do the others.
 MOST_HIDDEN_KINKS = 12
+# Where so many entries are wrong by more steps, too, others are wrong by the usual steps alone, if
+# their gap is so many times its tolerance.
+CONFIRMED, CLEARLY = 12, 100.0
 
 
 def compare_entries(points: Points, leaf: int) -> Comparison:
@@ -46,6 +49,7 @@ class EntryComparison:
         self.bound, self.known = np.full(n, np.inf), np.zeros(n, bool)
         self.estimates: dict[int, Estimate] = {}  # those that are used
         self.with_kinks: set[int] = set()
+        self.confirmed = 0  # wrong entries that were measured with more steps
         self.method = "differences"
         self.sharp_scale = 0.0  # the unit of the steps at entries of 0 where F is sharp there
         self.size = 0.0  # the largest entry, analytic or measured
@@ -97,8 +101,9 @@ class EntryComparison:
         """Keep the best estimate of one entry; False where the entry needs another point."""
         point = self.points.at(attempt)
         estimate, limit = first
-        if self.is_doubtful(point, *first):
+        if self.is_doubtful(point, *first) and not self.is_clearly_wrong(point, *first):
             estimate, limit = self.remeasure(point, i, scale, first)
+            self.confirmed += int(abs(estimate.gap) > limit and not estimate.kinks)
         on_kink = is_on_kink(estimate, limit)
         if on_kink:
             self.with_kinks.add(i)
@@ -173,6 +178,11 @@ class EntryComparison:
         """Whether the entry seems wrong, or its estimate is poor."""
         is_poor = limit > WANTED_RESOLUTION[point.is_coarse] * self.size
         return not abs(estimate.gap) <= limit or is_poor
+
+    def is_clearly_wrong(self, point: Point, estimate: Estimate, limit: float) -> bool:
+        """Whether an entry is wrong as many others are, so that more steps need not confirm it."""
+        is_fine = limit <= WANTED_RESOLUTION[point.is_coarse] * self.size and not estimate.kinks
+        return is_fine and self.confirmed >= CONFIRMED and abs(estimate.gap) > CLEARLY * limit
 
     def remeasure(
         self, point: Point, i: int, scale: float, first: tuple[Estimate, float]
