@@ -172,13 +172,13 @@ def test_a_gans_penalty_does_not_depend_on_the_labels_slope(name):
 
 def test_labels_stay_with_their_images(monkeypatch):
     """Image i is grey level i, and its label says so; in every batch, every split, and after an interruption."""
-    seen, step_of_D = [], npgan.training.step.discriminator_step
+    seen, gradient_of_D = [], npgan.training.step.discriminator_gradient
 
-    def spy(D, optimiser, real, fake, *rest):
+    def spy(D, real, fake, *rest):
         seen.append((real, fake))
-        return step_of_D(D, optimiser, real, fake, *rest)
+        return gradient_of_D(D, real, fake, *rest)
 
-    monkeypatch.setattr(npgan.training.step, "discriminator_step", spy)
+    monkeypatch.setattr(npgan.training.step, "discriminator_gradient", spy)
     images = np.arange(43, dtype=np.uint8)[:, None, None].repeat(4, 1) * 5
     gan = fit(small(d_steps=2, batch=4), 2, images=images, labels=np.arange(43) + 100)
     assert gan.classes_ == list(range(100, 143))
@@ -201,11 +201,11 @@ def test_the_generator_is_told_the_label(monkeypatch):
 
 
 def test_noise_is_not_laid_on_labels(monkeypatch):
-    seen, step_of_D = [], npgan.training.step.discriminator_step
+    seen, gradient_of_D = [], npgan.training.step.discriminator_gradient
     monkeypatch.setattr(
         npgan.training.step,
-        "discriminator_step",
-        lambda D, o, real, *rest: (seen.append(real), step_of_D(D, o, real, *rest))[1],
+        "discriminator_gradient",
+        lambda D, real, *rest: (seen.append(real), gradient_of_D(D, real, *rest))[1],
     )
     fit(small(instance_noise=0.5), 1)
     assert set(np.unique(seen[0][:, 12:])) == {0.0, np.sqrt(np.float32(12))}

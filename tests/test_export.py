@@ -4,7 +4,6 @@ import base64
 import itertools
 import json
 import re
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -274,16 +273,6 @@ def test_the_command_says_what_to_install(gans, tmp_path, capsys, monkeypatch):
 # ---- what docs/export.md shows ----
 
 
-class Recorder:
-    """Stands for the package of a tool that receives curves, and keeps what it got."""
-
-    def __init__(self):
-        self.got = []
-
-    def __getattr__(self, name):
-        return lambda *args, **options: self.got.append((name, args, options)) or self
-
-
 def snippet(word):
     """The source of the block of docs/export.md that contains this word."""
     page = Path(__file__).parents[1] / "docs" / "export.md"
@@ -321,23 +310,3 @@ def test_the_checkpoint_is_laid_out_as_the_page_says(gans, tmp_path):
         x = np.tanh(x) if i == len(widths) - 2 else np.where(x > 0, x, 0.2 * x)
     assert start == theta.size
     np.testing.assert_allclose(x, gan.average_(z), rtol=0, atol=1e-5)
-
-
-@pytest.mark.parametrize(
-    ("word", "module", "names", "epochs"),
-    [
-        ("SummaryWriter", "torch.utils.tensorboard", ["add_scalar", "add_images"], 2),
-        ("wandb", "wandb", ["log"], 2),
-    ],
-)
-def test_the_callbacks_of_the_page_send_every_epoch(word, module, names, epochs, monkeypatch):
-    tool = Recorder()
-    tool.SummaryWriter = tool.init = lambda *args, **options: tool
-    for part in ("torch", "torch.utils", "torch.utils.tensorboard", "wandb"):
-        monkeypatch.setitem(sys.modules, part, tool)
-    gan = GAN(**SMALL)
-    text = snippet(word).replace("epochs=8", f"epochs={epochs}")
-    exec(text, {"gan": gan, "images": images((6, 5)).images.reshape(-1, 6, 5)})
-    called = [name for name, *_ in tool.got]
-    for name in names:
-        assert called.count(name) in (epochs, epochs * len(gan.history_))

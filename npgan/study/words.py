@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import importlib.metadata
 import inspect
 import re
 from typing import Any
@@ -71,7 +73,6 @@ HEADINGS = {
     )
     for name in heading.replace("-and-", "-").split("-")
 } | {"column_sum": "affine"}
-DERIVATIONS = "https://github.com/npgan/npgan/blob/HEAD/docs/derivations.md"
 
 
 def formula(op: Primitive) -> str:
@@ -89,7 +90,18 @@ def about(op: Primitive) -> str:
 def url(op: Primitive) -> str:
     """Where the rules of one of npgan's own primitives are derived; "" for others."""
     name = op.__name__
-    return f"{DERIVATIONS}#{HEADINGS.get(name, name)}" if is_own(op) else ""
+    home = home_page()
+    page = f"{home}/blob/HEAD/docs/derivations.md"
+    return f"{page}#{HEADINGS.get(name, name)}" if home and is_own(op) else ""
+
+
+@functools.cache
+def home_page() -> str:
+    """The project's address, as the installed package says; "" where it is not installed."""
+    try:
+        return importlib.metadata.metadata("npgan").get("Home-page") or ""
+    except importlib.metadata.PackageNotFoundError:
+        return ""
 
 
 def is_own(op: Primitive) -> bool:

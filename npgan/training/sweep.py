@@ -47,10 +47,10 @@ def sweep(
         The arguments of `GAN`, but for rng, by the names of the directories of the runs.
     seeds : sequence of int
         The seeds of the runs.
-    executor : concurrent.futures.Executor, optional
-        Trains the runs: of processes, of loky, of Dask (``client.get_executor()``), of
-        mpi4py.futures. Its workers must see the same files. By default this process trains one
-        after the other.
+    executor : Executor, optional
+        Trains the runs, with the interface of concurrent.futures: of processes, of loky, of Dask
+        (``client.get_executor()``), of mpi4py.futures. Its workers must see the same files. By
+        default this process trains one after the other.
     data : str, default "mnist"
         What `npgan.datasets.load` reads in each worker.
     epochs : int, default 24
