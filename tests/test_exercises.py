@@ -290,13 +290,18 @@ def test_from_the_first_to_the_second(folder, capsys):
     assert rows[-1] == "1 of 20 are solved"
 
 
-def test_what_was_solved_and_is_broken_again_is_not_solved(folder, capsys):
+def test_what_was_solved_and_is_broken_again_stays_solved(folder, capsys):
     solve(folder, "01_multiply")
     assert main(["exercises", "run"]) == 0
     (folder / "01_multiply.py").write_text("def backward(dy, a, b):\n    return dy, dy\n")
     assert main(["exercises", "run", "1"]) == 1
     assert "rule of a + b" in capsys.readouterr().err
-    assert read_progress(folder).solved == set()
+    assert read_progress(folder).solved == {"01_multiply"}
+    assert main(["exercises", "list"]) == 0
+    assert capsys.readouterr().out.endswith("1 of 20 are solved\n")
+    assert main(["exercises", "solution", "1"]) == 0
+    assert main(["exercises", "run"]) == 1
+    assert "02_bias.py" in capsys.readouterr().err
 
 
 def test_json_for_teachers(folder, capsys):
@@ -339,7 +344,43 @@ def test_reset_writes_the_file_again_and_keeps_the_students(folder, capsys):
     assert main(["exercises", "reset", "1"]) == 0
     assert (folder / "01_multiply.py").read_text() == BY_NAME["01_multiply"].file.read_text()
     assert "return dy * b, dy * a" in (folder / "01_multiply.py.old").read_text()
-    assert read_progress(folder).solved == set()
+    assert read_progress(folder).solved == {"01_multiply"}
+
+
+def test_reset_never_loses_what_a_student_wrote(folder, capsys):
+    path, kept = folder / "01_multiply.py", lambda: sorted(folder.glob("*.old*"))
+    path.write_text("first")
+    assert main(["exercises", "reset", "1"]) == 0
+    assert main(["exercises", "reset", "1"]) == 0  # unchanged: no copy
+    assert "your version" not in capsys.readouterr().out.splitlines()[-1]
+    assert [p.read_text() for p in kept()] == ["first"]
+    for text in ("second", "third"):
+        path.write_text(text)
+        assert main(["exercises", "reset", "1"]) == 0
+    assert [p.name for p in kept()] == [f"01_multiply.py.old{n}" for n in ("", 2, 3)]
+    assert [p.read_text() for p in kept()] == ["first", "second", "third"]
+
+
+def test_init_says_where_to_go_and_what_is_next(folder, capsys):
+    progress = {"solved": ["01_multiply"], "hints": {}}
+    (folder / PROGRESS).write_text(json.dumps(progress))
+    assert main(["exercises", "init"]) == 0
+    out = capsys.readouterr().out
+    assert "\ncd npgan-exercises\nopen 02_bias.py" in out
+
+
+def test_init_inside_the_folder_makes_no_folder_in_it(folder, monkeypatch, capsys):
+    monkeypatch.chdir(folder)
+    for arguments in ([], ["more"]):
+        assert main(["exercises", "init", *arguments]) == 1
+        assert "npgan exercises init ." in capsys.readouterr().err
+    assert not [p for p in folder.iterdir() if p.is_dir()]
+    (folder / "02_bias.py").unlink()
+    (folder / PROGRESS).unlink()
+    assert main(["exercises", "init", "."]) == 0
+    assert "cd " not in capsys.readouterr().out
+    assert (folder / "02_bias.py").exists()
+    assert (folder / PROGRESS).exists()
 
 
 def test_when_all_are_solved(folder, capsys):

@@ -38,17 +38,28 @@ def exercises(args: argparse.Namespace) -> dict[str, Any] | str:
 def init(args: argparse.Namespace) -> dict[str, Any] | str:
     """Copy the exercises; a file that is there stays as it is."""
     folder = args.dir or Path(args.name or folders.DEFAULT)
+    if above := next(filter(folders.has_exercises, folder.resolve().parents), None):
+        raise CommandError(
+            f"{above} has the exercises; npgan exercises init . writes what is missing"
+        )
     written = folders.init(folder)
     if args.json:
         return {"folder": str(folder), "written": written}
     kept = len(EXERCISES) - len(written)
     note = f" ({kept} were there and stay as they are)" if kept else ""
-    first = folders.file_of(folder, EXERCISES[0])
-    return (
-        f"{len(written)} exercises are written to {folder}{note}\n"
-        f"read {first}, write its backward pass, and save it\n"
-        "npgan exercises run     judges the next exercise that is not solved\n"
-        "npgan exercises watch   does so each time you save a file"
+    following = folders.choose(folders.read_progress(folder), None)
+    lines = [f"{len(written)} exercises are written to {folder}{note}"]
+    if folder.resolve() != Path.cwd():
+        lines.append(f"cd {folder}")
+    if following is None:
+        return "\n".join([*lines, ALL_SOLVED])
+    return "\n".join(
+        [
+            *lines,
+            f"open {following.name}.py, read its first lines, write what they ask for, and save it",
+            "npgan exercises run     judges the next exercise that is not solved",
+            "npgan exercises watch   does so each time you save a file",
+        ]
     )
 
 
@@ -78,13 +89,13 @@ def run(
 
 
 def judge(folder: Path, progress: Progress, exercise: Exercise) -> Answer:
-    """Judge the student's file, and note in `progress` and on the disk whether it is solved."""
+    """Judge the student's file; if it is solved, note that. What is solved stays solved."""
     path = folders.file_of(folder, exercise)
     if not path.is_file():
         raise CommandError(f"{path} is missing; npgan exercises reset {exercise.name} writes it")
     answer = judge_in_child(exercise, path)
-    if answer.solved != (exercise.name in progress.solved):
-        (progress.solved.add if answer.solved else progress.solved.discard)(exercise.name)
+    if answer.solved and exercise.name not in progress.solved:
+        progress.solved.add(exercise.name)
         folders.write_progress(folder, progress)
     return answer
 
@@ -178,20 +189,21 @@ def list_all(args: argparse.Namespace, folder: Path, progress: Progress) -> dict
 def reset(
     args: argparse.Namespace, folder: Path, progress: Progress, exercise: Exercise
 ) -> dict[str, Any] | str:
-    """Write the file of an exercise as it was; what was there is kept beside it."""
+    """Write the file of an exercise as it was; what the student wrote is kept beside it."""
     if args.name is None:
         raise CommandError("which one? npgan exercises reset NAME")
     path = folders.file_of(folder, exercise)
-    backup = path.with_suffix(".py.old")
-    if path.exists():
+    backup = None
+    if path.exists() and path.read_bytes() != exercise.file.read_bytes():
+        backup = folders.free_copy(path)
         path.replace(backup)
     write_text(path, exercise.file.read_text(encoding="utf-8"))
-    progress.solved.discard(exercise.name)
     progress.hints.pop(exercise.name, None)
     folders.write_progress(folder, progress)
     if args.json:
-        return {"exercise": exercise.name, "file": str(path), "backup": str(backup)}
-    return f"{path} is as it was at the start; your version is in {backup.name}"
+        return {"exercise": exercise.name, "file": str(path), "backup": backup and str(backup)}
+    kept = f"; your version is in {backup.name}" if backup else ""
+    return f"{path} is as it was at the start{kept}"
 
 
 def solution(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -50,6 +51,18 @@ def init(folder: Path) -> list[str]:
     return written
 
 
+def has_exercises(folder: Path) -> bool:
+    """Whether a file of an exercise is in this folder."""
+    return any(file_of(folder, exercise).exists() for exercise in EXERCISES)
+
+
+def free_copy(path: Path) -> Path:
+    """The first of NAME.py.old, NAME.py.old2, NAME.py.old3 and so on that is not there."""
+    numbers = itertools.chain([""], itertools.count(2))
+    copies = (path.with_suffix(f".py.old{number}") for number in numbers)
+    return next(copy for copy in copies if not copy.exists())
+
+
 def find(folder: Path | None) -> Path:
     """The folder that was given, the current one, or npgan-exercises in it; else ValueError."""
     for place in [folder] if folder else [Path("."), Path(DEFAULT)]:
@@ -77,7 +90,7 @@ def read_progress(folder: Path) -> Progress:
         )
     except (ValueError, TypeError, KeyError, AttributeError):
         raise ValueError(
-            f"{path} is damaged; delete it, and npgan exercises init writes a new one"
+            f"{path} is damaged; delete it, and npgan exercises init {folder} writes a new one"
         ) from None
 
 
