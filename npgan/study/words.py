@@ -99,9 +99,10 @@ def url(op: Primitive) -> str:
 def home_page() -> str:
     """The project's address, as the installed package says; "" where it is not installed."""
     try:
-        return importlib.metadata.metadata("npgan").get("Home-page") or ""
+        found = importlib.metadata.metadata("npgan").get_all("Home-page")
     except importlib.metadata.PackageNotFoundError:
         return ""
+    return str(found[0]) if found else ""
 
 
 def is_own(op: Primitive) -> bool:
