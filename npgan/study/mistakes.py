@@ -33,24 +33,24 @@ class Mistake(NamedTuple):
 TANH = Mistake(
     "tanh_gate",
     "tanh gate dropped",
-    "The backward pass through tanh forgets the factor 1 - y². The loss is the same, and every "
-    "gradient below tanh is too large, most where a point is near ±1. Adam divides by the size of "
-    "the gradients, so G still trains.",
+    "The backward pass through tanh forgets the factor 1 - y². The loss is the same. Each "
+    "gradient of G.2 is too large, most where a point is near ±1; further back the sums may be too "
+    "large, too small, or of the wrong sign. Adam divides by their size, so G still trains.",
     TANH_WITHOUT_GATE,
 )
 LEAKY = Mistake(
     "leaky_gate",
     "LeakyReLU gate dropped",
     "The backward pass through LeakyReLU forgets the slope, 0.2, where the input was negative. "
-    "Those gradients are 5 times too large, and the others are right: the direction of the step is "
-    "wrong, not only its length.",
+    "There the gradients are 5 times too large, and further back right and wrong ones are added: "
+    "the direction of the step is wrong, not only its length.",
     LEAKY_WITHOUT_GATE,
 )
 LABELS_D = Mistake(
     "labels",
     "labels flipped",
-    "D is told that the real points are fake and the generated ones real. Every gradient has "
-    "another sign and size, and the loss is another number; it falls during training all the same.",
+    "D is told that the real points are fake and the generated ones real. Nearly every gradient has "
+    "another size or sign, and the loss is another number; it falls during training all the same.",
     LABELS_FLIPPED,
 )
 LABELS_G = Mistake(

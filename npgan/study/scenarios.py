@@ -31,7 +31,7 @@ GATE = Scenario(
     "leaky_gate",
     "LeakyReLU gate dropped",
     "The backward pass of LeakyReLU passes every gradient on as it is. The arrows point in wrong "
-    "directions, and the points wander about the ring. Nothing crashes.",
+    "directions, and the points gather away from the ring. Nothing crashes.",
     swap=LEAKY_WITHOUT_GATE,
 )
 LABELS = Scenario(
