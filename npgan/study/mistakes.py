@@ -50,7 +50,8 @@ LABELS_D = Mistake(
     "labels",
     "labels flipped",
     "D is told that the real points are fake and the generated ones real. Nearly every gradient "
-    "has another size or sign, and the loss is another number; it falls during training all the same.",
+    "has another size or sign, and the loss is another number; it falls during training all the "
+    "same.",
     LABELS_FLIPPED,
 )
 LABELS_G = Mistake(
