@@ -376,3 +376,16 @@ def test_a_stub_is_a_sentence_wherever_it_is_passed():
     ):
         with pytest.raises(ValueError, match=r"^stub is not written yet: .*later"):
             call()
+
+
+def test_gradients_may_come_one_by_one():
+    """From a generator, a map or a zip; an output may not, for it would be used up."""
+    back = lambda dout, x, W: (g for g in d_product(dout, x, W))
+    assert check_gradients(product, back, (X, W)).passed
+    assert check_gradients(product, lambda *a: map(np.asarray, d_product(*a)), (X, W)).passed
+    assert check_gradients(lambda x: np.sum(x**2), lambda x: iter([2 * x]), (X,)).passed
+    wrong = lambda dout, x, W: (2 * g for g in d_product(dout, x, W))
+    assert check_gradients(product, wrong, (X, W)).verdict == FAIL
+    for func in (lambda x: (row**2 for row in x), lambda x: map(np.square, x)):
+        report = check_gradients(func, lambda dout, x: dout * 2 * x, (X,))
+        assert "return a list or tuple of its items" in report.faults[0], str(report)

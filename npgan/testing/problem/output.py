@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -137,6 +138,9 @@ def not_numbers(leaf: object, array: np.ndarray) -> str:
     """Why an output that holds no numbers is refused."""
     if leaf is None or leaf is NotImplemented or leaf is ...:
         return f"func returned {leaf}: is it written yet, or is its return missing?"
+    if isinstance(leaf, Iterator):
+        kind = type(leaf).__name__
+        return f"func must return real numbers, got a {kind}; return a list or tuple of its items"
     if hasattr(leaf, "__dataclass_fields__"):
         kind = type(leaf).__name__
         return f"func must return real numbers, got a {kind}; return a tuple or dict of its fields"

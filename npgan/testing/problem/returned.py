@@ -7,7 +7,7 @@ a fault.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -27,6 +27,8 @@ def match_gradients(
     """
     if returned is NotImplemented or returned is ...:
         raise StyleError(f"backward is not written yet: it returned {returned}")
+    if isinstance(returned, Iterator):  # a generator, map or zip
+        returned = tuple(returned)
     differentiable = list(required)
     single_dict = len(differentiable) == 1 and isinstance(args[differentiable[0]], dict)
     names = getattr(returned, "_fields", ())
