@@ -296,3 +296,59 @@ def test_a_part_taken_out_is_missed(removal, test, given, monkeypatch):
     removal(monkeypatch)
     with pytest.raises(AssertionError):
         test(*given)
+
+
+# ---- at entries of 0: wrong there, or at the end of the domain ----
+
+
+def with_zeros(n):
+    """Positive numbers, of which every fifth is 0."""
+    x = np.abs(np.random.default_rng(0).standard_normal(n)) + 0.1
+    x[::5] = 0
+    return x
+
+
+def entropy_term(eps):
+    """(x log(|x| + eps), its gradient, the same with the limit of x log x at 0 for the slope)."""
+
+    def slope(x):
+        return np.log(np.abs(x) + eps) + np.abs(x) / (np.abs(x) + eps)
+
+    right = lambda dout, x: dout * slope(x)
+    wrong = lambda dout, x: dout * np.where(x == 0, 0, slope(x))
+    return lambda x: x * np.log(np.abs(x) + eps), right, wrong
+
+
+@pytest.mark.parametrize("eps", [1e-9, 1e-12, 1e-15, 1e-20])
+@pytest.mark.parametrize("n", [10, 900])
+def test_points_nearby_do_not_excuse_a_wrong_special_case(n, eps):
+    """Where F is too sharp for a precise slope at 0, points away from 0 were taken for it."""
+    func, right, wrong = entropy_term(eps)
+    if n == 900:
+        assert check_gradients(func, wrong, with_zeros(n)).verdict != PASS
+    assert check_gradients(func, right, with_zeros(n)).verdict != FAIL
+    if eps >= 1e-12:
+        assert check_gradients(func, wrong, with_zeros(n)).verdict == FAIL
+        assert check_gradients(func, right, with_zeros(n)).verdict == PASS
+
+
+@pytest.mark.parametrize("eps", [1e-18, 1e-20])
+def test_very_sharp_functions_get_steps_that_are_small_enough(eps):
+    func = lambda x: np.arctan(x / eps) + x
+    right = lambda dout, x: dout * (1 / eps / (1 + (x / eps) ** 2) + 1)
+    wrong = lambda dout, x: dout * (2 / eps / (1 + (x / eps) ** 2) + 1)
+    assert check_gradients(func, right, with_zeros(10)).verdict == PASS
+    for n in (10, 900):
+        assert check_gradients(func, wrong, with_zeros(n)).verdict == FAIL
+
+
+@pytest.mark.parametrize("eps", [1e-9, 1e-12])
+def test_projections_where_the_domain_ends_at_0(eps):
+    """A direction of both signs leaves it; points with larger entries do not, nor smaller ones."""
+    x, half = with_zeros(900), lambda x: 0.5 / np.sqrt(x + eps)
+    for sign in (1, -1):
+        func = lambda x, s=sign: np.sqrt(s * x + eps)
+        right = lambda dout, x, s=sign: s * dout * half(s * x)
+        wrong = lambda dout, x, s=sign: s * dout * half(s * x) * np.where(x == 0, 3, 1)
+        assert check_gradients(func, right, sign * x).verdict == PASS
+        assert check_gradients(func, wrong, sign * x).verdict == FAIL

@@ -28,7 +28,7 @@ class JointPoint(Point):
                 ]
             )
         ]
-        self.scratch, self.sizes = {}, {}
+        self.scratch, self.sizes, self.leaf_sigmas = {}, {}, {}
 
     def outputs_with(self, leaf: int, value: np.ndarray) -> np.ndarray:
         """The outputs where the leaves are replaced by the parts of one vector."""

@@ -219,11 +219,25 @@ def grow(v: np.ndarray, distance: float, rng: np.random.Generator) -> np.ndarray
     return shrink(v, -distance, rng)
 
 
+def lift(v: np.ndarray, distance: float, rng: np.random.Generator) -> np.ndarray:
+    """Every entry moved up, at most by its own size; a 0 by the size of the others."""
+    unit = np.where(v == 0, typical_size(v), np.abs(v))
+    return (v + distance * unit * rng.uniform(0.5, 1.5, v.shape)).astype(v.dtype)
+
+
+def lower(v: np.ndarray, distance: float, rng: np.random.Generator) -> np.ndarray:
+    """Every entry moved down."""
+    return lift(v, -distance, rng)
+
+
 # In units of each argument; the later ones are used where func does not accept those before.
+# The domain may end at entries that are 0: to one side of them, or to both.
 JITTERS = (
     (2.0**-5, jitter),
     (2.0**-9, jitter),
     (2.0**-14, jitter),
+    (2.0**-6, lift),
+    (2.0**-6, lower),
     (2.0**-6, shrink),
     (2.0**-6, grow),
 )

@@ -22,11 +22,11 @@ STEPS = {
     ("usual", False): 2.0 ** np.array([-7, -11, -15, -19]),
     ("short", False): 2.0 ** np.array([-7, -11, -15]),
     ("wide", False): 2.0 ** np.arange(-1, -28, -2),
-    ("fine", False): 2.0 ** np.arange(-7, -72, -4),
+    ("fine", False): 2.0 ** np.arange(-7, -104, -4),
     ("usual", True): 2.0 ** np.array([-1, -3, -5, -7]),
     ("short", True): 2.0 ** np.array([-1, -3, -5]),
     ("wide", True): 2.0 ** np.arange(1, -13, -1),
-    ("fine", True): 2.0 ** np.arange(-1, -66, -4),
+    ("fine", True): 2.0 ** np.arange(-1, -98, -4),
 }
 # A kink is looked at once more at this step: a function may be smooth, but sharper than the others.
 PROBE = 2.0**-38

@@ -17,6 +17,7 @@ from .nearby import at_kink, is_on_kink
 from .progress import with_progress
 from .tolerance import (
     COMPLEX_STEP_GAIN,
+    ERROR_BAR_MARGIN,
     JITTER_ATTEMPTS,
     RESOLUTION,
     SAFETY,
@@ -113,8 +114,10 @@ class EntryComparison:
                 return False
         if limit < self.bound[i]:
             self.keep(point, i, estimate, limit)
-        # An estimate may be too poor because of a kink nearby.
-        return bool(limit <= RESOLUTION * self.size) or on_kink
+        # An estimate may be too poor because of a kink nearby. If it refutes the gradient all the
+        # same, as of a wrong rule for x == 0 where F is sharp, no point nearby excuses that.
+        is_refuted = attempt == 0 and abs(estimate.gap) > ERROR_BAR_MARGIN * limit
+        return bool(limit <= RESOLUTION * self.size) or on_kink or is_refuted
 
     def keep(self, point: Point, i: int, estimate: Estimate, limit: float) -> None:
         """Use this estimate of one entry."""
@@ -146,6 +149,12 @@ class EntryComparison:
             self.with_kinks.add(i)
             self.known[i], self.bound[i], self.numeric[i] = False, np.inf, np.nan
         return found
+
+    def is_judged(self, i: int) -> bool:
+        """Whether the entry lies on a kink, or an error as large as half of it would have shown."""
+        bound, slope = float(self.bound[i]), abs(float(self.numeric[i]))
+        gap = abs(float(self.numeric[i] - self.analytic[i]))
+        return i in self.with_kinks or gap <= bound <= max(RESOLUTION * self.size, 0.5 * slope)
 
     def wrong_at_point(self, i: int) -> tuple[float, float] | None:
         """(slope, tolerance) of one entry at the user's point if it is wrong there, else None."""

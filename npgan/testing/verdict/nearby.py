@@ -9,9 +9,9 @@ from __future__ import annotations
 import numpy as np
 
 from ..problem.analytic import as_arrays
-from ..problem.arrays import ignore_float_errors
+from ..problem.arrays import ignore_float_errors, max_abs
 from ..problem.random_streams import Stream, generator
-from ..slopes.points import Points, jitter
+from ..slopes.points import Points, jitter, lift, lower
 from ..slopes.slope import Estimate
 
 __tracebackhide__ = True  # pytest shows a failure at the user's line, not at ours
@@ -22,6 +22,8 @@ SAME = 1e-2
 # By how many times its range a gradient that takes more than two values, or that is another one at
 # every point, may leave it: many kinks coincide, and few of their combinations have been seen.
 OF_SEVERAL, OF_MANY = 4.0, 16.0
+# Of the largest entry: a gradient that leaves its range by less changes smoothly.
+SMALLEST = 1e-3
 
 
 def gradients_nearby(points: Points, leaf: int, pairs: int = PAIRS) -> np.ndarray:
@@ -31,7 +33,11 @@ def gradients_nearby(points: Points, leaf: int, pairs: int = PAIRS) -> np.ndarra
         given = points.at(0).values
         ahead = [jitter(v, DISTANCE, rng) for v in given]
         behind = [2 * v - a for v, a in zip(given, ahead, strict=True)]
-        points.nearby += [gradients_at(points, ahead), gradients_at(points, behind)]
+        pair = [gradients_at(points, ahead), gradients_at(points, behind)]
+        if all(g is None for one in pair for g in one):  # the domain may end at entries that are 0
+            moved = [[move(v, DISTANCE, rng) for v in given] for move in (lift, lower)]
+            pair = [gradients_at(points, values) for values in moved]
+        points.nearby += pair
     found = [one[leaf] for one in points.nearby]
     shape = points.at(0).gradient(leaf).shape
     return np.array([g for g in found if g is not None]).reshape(-1, *shape)
@@ -72,3 +78,13 @@ def at_kink(points: Points, leaf: int, i: int, estimate: Estimate, limit: float)
     beyond = {1: SAME, 2: SAME, len(around): OF_MANY}.get(values, OF_SEVERAL) * width
     is_inside = around[0] - beyond <= analytic <= around[-1] + beyond
     return gap * (1 + SAME) if is_inside else limit
+
+
+def special_entries(gradient: np.ndarray, around: np.ndarray) -> list[int]:
+    """The entries out of the range of the gradients around, the furthest first."""
+    if not len(around):
+        return []
+    low, high = around.min(axis=0), around.max(axis=0)
+    beyond = np.maximum(low - gradient, gradient - high) - SAME * (high - low)
+    beyond = (beyond - SMALLEST * max_abs(gradient)).ravel()
+    return [int(i) for i in np.argsort(-beyond) if beyond[i] > 0]

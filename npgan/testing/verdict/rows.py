@@ -16,6 +16,7 @@ from .comparison import Comparison
 from .tolerance import RESOLUTION
 
 __tracebackhide__ = True  # pytest shows a failure at the user's line, not at ours
+MOST_UNJUDGED = 0.1  # of the entries
 
 
 def row_of_entries(points: Points, leaf: int, found: Comparison) -> ArgumentReport:
@@ -36,7 +37,7 @@ def row_of_entries(points: Points, leaf: int, found: Comparison) -> ArgumentRepo
         row.weakest = index_of(int(np.argmax(hidden)), gap.shape)
     if found.wrong.any():
         row.verdict = FAIL
-    elif row.unjudged > 0.1 * gap.size or not points.at(0).gradient(leaf).any():
+    elif row.unjudged > MOST_UNJUDGED * gap.size or not points.at(0).gradient(leaf).any():
         row.verdict = INCONCLUSIVE
         row.reason = why_inconclusive(points, leaf, row, found)
     return row
@@ -162,5 +163,10 @@ def why_inconclusive(points: Points, leaf: int, row: ArgumentReport, found: Comp
     if is_zero:
         return "backward returns zeros at this very point; choose other arguments"
     if row.unjudged:
-        return f"{row.unjudged} of {found.bound.size} entries could not be checked"
+        return unjudged_reason(row.unjudged, found.bound.size)
     return f"the slopes are too inaccurate: a relative error of {row.power:.0e} would not show"
+
+
+def unjudged_reason(unjudged: int, size: int) -> str:
+    """How many entries no slope could be measured at."""
+    return f"{unjudged} of {size} entries could not be checked"

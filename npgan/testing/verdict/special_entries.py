@@ -9,26 +9,27 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
-
-from ..problem.arrays import max_abs
-from ..report import FAIL, ArgumentReport
+from ..report import FAIL, INCONCLUSIVE, PASS, ArgumentReport
 from ..slopes.points import Points
 from .entries import EntryComparison
-from .nearby import SAME, gradients_nearby
-from .rows import index_of
+from .nearby import gradients_nearby, special_entries
+from .rows import MOST_UNJUDGED, index_of, unjudged_reason
 
 __tracebackhide__ = True  # pytest shows a failure at the user's line, not at ours
 MOST = 6  # entries that are compared
-SMALLEST = 1e-3  # of the largest entry: less is a smooth change from point to point
 
 
 def check_special_entries(points: Points, leaf: int, row: ArgumentReport) -> None:
-    """Make a row a FAIL if one of the special entries is wrong at the user's point."""
+    """Make a row a FAIL if one of the special entries is wrong at the user's point.
+
+    Those at which no slope can be measured count as not judged: points nearby say nothing of them.
+    """
     gradient = points.at(0).gradient(leaf)
-    comparison = EntryComparison(points, leaf)
-    for i in special_entries(gradient, gradients_nearby(points, leaf, pairs=2)):
+    comparison, unknown = EntryComparison(points, leaf), 0
+    special = special_entries(gradient, gradients_nearby(points, leaf, pairs=2))
+    for i in special[:MOST]:
         if (found := comparison.wrong_at_point(i)) is None:
+            unknown += int(not comparison.is_judged(i))
             continue
         row.verdict, row.power, row.reason = FAIL, math.inf, ""
         row.index, row.analytic = index_of(i, gradient.shape), float(gradient.flat[i])
@@ -39,13 +40,7 @@ def check_special_entries(points: Points, leaf: int, row: ArgumentReport) -> Non
             f"{row.numeric:.6g} ± {row.error_bound:.2g}"
         )
         return
-
-
-def special_entries(gradient: np.ndarray, around: np.ndarray) -> list[int]:
-    """The entries furthest out of the range of the gradients around, at most MOST of them."""
-    if not len(around):
-        return []
-    low, high = around.min(axis=0), around.max(axis=0)
-    beyond = np.maximum(low - gradient, gradient - high) - SAME * (high - low)
-    beyond = (beyond - SMALLEST * max_abs(gradient)).ravel()
-    return [int(i) for i in np.argsort(-beyond)[:MOST] if beyond[i] > 0]
+    row.unjudged = len(special) if unknown == MOST else unknown
+    if row.verdict == PASS and row.unjudged > MOST_UNJUDGED * gradient.size:
+        row.verdict = INCONCLUSIVE
+        row.reason = unjudged_reason(row.unjudged, gradient.size)
