@@ -131,7 +131,8 @@ TRAINING_STEPS = (
         (
             "Which loss has the gradient sigmoid(logits) - targets: the mean or the sum?",
             "The sum. How many logits are there?",
-            "Divide by len(logits): real and generated images together.",
+            "Divide by len(logits), real and generated images together: "
+            "dlogits = (sigmoid(logits) - targets) / len(logits)",
         ),
         (
             unchanged("this is the gradient of the sum; the loss is the mean over all logits"),
