@@ -129,6 +129,11 @@ ONE_RULE = (
             Mistake("(sigmoid(z) - t) / z.size", "sigmoid(z) - t", "the loss is a mean: / z.size"),
             Mistake("sigmoid(z) - t", "t - sigmoid(z)", "the sign of dz is wrong: sigmoid(z) - t"),
             Mistake("np.mean(np.maximum", "np.sum(np.maximum", "the loss is a sum: take the mean"),
+            Mistake("np.mean(np.maximum", "(np.maximum", "the loss is one number: take the mean"),
+            Mistake("np.log1p(", "np.log(", "log1p(u) is log(1 + u): here the 1 is missing"),
+            Mistake(
+                "(sigmoid(z) - t)", "sigmoid(z)", "dz lacks the derivative of -t z, which is -t"
+            ),
             Mistake(
                 "np.maximum(z, 0) - t * z",
                 "np.maximum(z, 0) + t * z",

@@ -55,6 +55,11 @@ SEVERAL_RULES = (
                 "1, 0)\n        return",
                 "where a < 0 the derivative is SLOPE, not 0",
             ),
+            Mistake(
+                "1, SLOPE)\n        return",
+                "SLOPE, 1)\n        return",
+                "the gate of LeakyReLU is the wrong way round",
+            ),
             Mistake("h.T @ dy", "a.T @ dy", "dW2 contains h, the input of the second layer, not a"),
             Mistake("x.T @ da", "x.T @ dh", "dW1 contains da, after the gate, not dh"),
             Mistake("da @ W1.T", "dh @ W1.T", "dx contains da, after the gate, not dh"),

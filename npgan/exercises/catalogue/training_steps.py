@@ -166,6 +166,14 @@ TRAINING_STEPS = (
             ),
             Mistake("1 - image**2", "1 - image", "the square is missing: 1 - image²"),
             Mistake(
+                "1 - image**2", "1 + image**2", "the derivative of tanh is 1 - image², not 1 +"
+            ),
+            Mistake(
+                "dimage * (1 - image**2)",
+                "dimage / (1 - image**2)",
+                "dimage is divided by 1 - image²: multiply with it",
+            ),
+            Mistake(
                 "dW2 = h.T @ dout",
                 "dW2 = h.T @ dimage",
                 "dW2 contains dimage: use the gradient behind the gate",
