@@ -82,7 +82,7 @@ NUMBERS = [
     Case("04", "return np.where(x > 0, dy, SLOPE)", "dx: dy is missing where x <= 0", R.without_dy),
     Case("04", "return np.where(x > 0, 1, SLOPE * dy)", "dx: dy is missing where x > 0", R.without_dy),
     Case("04", "return np.where(x > 0, dy, SLOPE * x)", "dx: dy is missing where x < 0", R.without_dy),
-    Case("04", "return dy * (x > 0) + SLOPE * dy * (x < 0)", "dx: where x is 0, it is 0; elsewhere it is right", R.on_a_part),
+    Case("04", "return dy * (x > 0) + SLOPE * dy * (x < 0)", "dx: where x is 0, the gradient is 0; elsewhere it is right", R.on_a_part),
     Case("04", "return dy * np.where(x > 0, SLOPE, 1)", "the gate is the wrong way round", R.entry_by_entry),
     Case("04", "return np.where(x < 0, dy, SLOPE * dy)", "the gate is the wrong way round", R.entry_by_entry),
     Case("04", "return dy * np.where(x > 0, 1, SLOPE)**2", "the derivative is in it twice", R.entry_by_entry),

@@ -303,7 +303,7 @@ def on_a_part(one: Wrong) -> Iterator[str]:
     if not where:
         return
     inside = one.at(wrong)
-    nothing = "it is 0" if not inside.found.any() else ""
+    nothing = "the gradient is 0" if not inside.found.any() else ""
     times = next(same_everywhere(inside._replace(inputs={})), "")  # whose lengths mean nothing
     said = nothing or next(entry_by_entry(inside), "") or times or "it is wrong"
     yield f"{where}, {said}; elsewhere it is right"
