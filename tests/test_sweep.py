@@ -7,9 +7,12 @@ import signal
 import time
 from pathlib import Path
 
+import loky
 import numpy as np
 import pytest
 from children import finish, run_npgan, start_npgan
+from rank_worker import SMALL
+from rank_worker import SWEEP as CONFIGS
 
 import npgan
 from npgan import GAN
@@ -17,8 +20,6 @@ from npgan.training import sweep_runs
 from npgan.training.sweep import summary
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (48, 4, 4), dtype=np.uint8)
-SMALL = dict(latent=3, hidden=[6], hidden_D=[5], batch=8)
-CONFIGS = {"plain": SMALL, "hinge": {**SMALL, "loss": "hinge", "penalty": None}}
 
 
 @pytest.fixture
@@ -45,9 +46,10 @@ def executors():
     yield None
     yield concurrent.futures.ThreadPoolExecutor(1)
     yield sweep_runs.pool(2, sweep_runs.stop_event())
+    yield loky.ProcessPoolExecutor(2)
 
 
-def test_eight_runs_have_the_same_bits_on_three_executors(data, tmp_path):
+def test_eight_runs_have_the_same_bits_on_every_executor(data, tmp_path):
     found = []
     for i, executor in enumerate(executors()):
         out = tmp_path / str(i)
@@ -58,7 +60,8 @@ def test_eight_runs_have_the_same_bits_on_three_executors(data, tmp_path):
         if executor is not None:
             executor.shutdown()
     assert len(found[0]) == 8 * 2 + 2
-    assert found[0] == found[1] == found[2]
+    assert all(other == found[0] for other in found)
+    assert len(found) == 4
     gan = GAN(rng=3, **CONFIGS["hinge"]).fit(IMAGES, 2, progress=False)
     trained = GAN.load(tmp_path / "0" / "hinge-3")
     assert np.array_equal(gan.average_.theta, trained.average_.theta)
