@@ -123,8 +123,8 @@ def test_a_directory_with_other_settings_or_another_end_is_refused(data, tmp_pat
         ({"a": {"depth": 3}}, [0], "a has 'depth', which is no setting"),
         ({"a": {"rng": 3}}, [0], "a has 'rng', which is no setting"),
         ({"a": {"lr": 0}}, [0], "a: lr must be"),
-        ({"../a": {}}, [0], "name of a directory"),
-        ({"": {}}, [0], "name of a directory"),
+        ({"../a": {}}, [0], "cannot be called"),
+        ({"": {}}, [0], "cannot be called"),
     ],
 )
 def test_mistakes_are_told_before_anything_is_trained(configs, seeds, words, tmp_path):
