@@ -6,6 +6,7 @@ import functools
 import numpy as np
 import pytest
 
+import npgan
 from npgan.study.page import default_record
 from npgan.study.write import page_text
 
@@ -14,7 +15,10 @@ WIDE, PHONE = {"width": 1440, "height": 900}, {"width": 390, "height": 844}
 
 @functools.cache
 def recorded():
-    return default_record().data
+    npgan.use_kernels("reference")
+    found = default_record().data
+    npgan.use_kernels("auto")
+    return found
 
 
 @pytest.fixture(scope="module")
@@ -61,6 +65,14 @@ def opened(browser, page_file, tmp_path):
     assert not problems, problems
     for page in pages:
         page.context.close()
+
+
+def unpack(text, dtype):
+    return np.frombuffer(base64.b64decode(text), dtype)
+
+
+def node(tape, name):
+    return next(n for n in tape["nodes"] if n["name"] == name)
 
 
 def terms_of(edge):
