@@ -7,8 +7,8 @@ from study_pages import unpack
 
 import npgan
 from npgan import ops
-from npgan.study.game import Camera
 from npgan.layers import Network
+from npgan.study.game import Camera
 from npgan.study.ring import ROWS, distance, in_parts, train
 from npgan.study.scenarios import RIGHT
 

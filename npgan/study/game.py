@@ -10,7 +10,7 @@ from ..autograd import value_and_grad
 from ..datasets import ring
 from ..layers import Network
 from ..ops import sigmoid
-from .ring import LATENT, SEED, Scenario, distance, train
+from .ring import LATENT, SEED, Scenario, distance, in_parts, train
 from .scenarios import RIGHT, SCENARIOS, TRAININGS
 from .write_tape import Data, pack
 
@@ -43,10 +43,10 @@ class Camera:
         loss_D = scenario.loss.discriminator(D(self.real), logits)
         return {
             "step": step,
-            "heat": pack(np.rint(255 * sigmoid(D(self.places))), "u1"),
+            "heat": pack(np.rint(255 * sigmoid(in_parts(D, self.places))), "u1"),
             "fake": fixed(fake, 8192),
             "arrow": fixed(arrows, 2048),
-            "mesh": fixed(G(self.mesh), 8192),
+            "mesh": fixed(in_parts(G, self.mesh), 8192),
             "loss_D": float(loss_D),
             "loss_G": float(loss_G),
         }
