@@ -106,8 +106,8 @@ def choose(page, tape, node, cell):
     page.click(f".one-graph >> nth={which} >> [data-cell='{node},{cell}']")
 
 
-def decoded(tape, text):
-    """(data, gradients, moves) of a changed step."""
-    all_ = np.frombuffer(base64.b64decode(text), "<f4")
+def decoded(tape, text, dtype="<f4"):
+    """(data, gradients, moves) of a changed step; of a mistake the numbers are "<f8"."""
+    all_ = unpack(text, dtype)
     n = sum(len(x["data"]) for x in tape["nodes"])
     return all_[:n], all_[n : 2 * n], all_[2 * n :]

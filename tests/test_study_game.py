@@ -51,6 +51,35 @@ def test_the_game_is_what_training_does(data):
     assert game["scenarios"][0]["equilibrium"]["loss_D"] == 2 * np.log(2)
 
 
+def lengths(frame):
+    return np.linalg.norm(unpack(frame["arrow"], "<i2").reshape(-1, 2) / 2048, axis=1)
+
+
+def test_what_is_said_of_arrows_and_distances_is_so(data):
+    game = data["game"]
+    by_key = {s["key"]: s for s in game["scenarios"]}
+    for s in by_key.values():
+        assert len(s["distances"]) == len(s["frames"])
+    *_, last = train(RIGHT, 0)
+    assert by_key["stale"]["distances"][0] == round(distance(last.G), 4)
+    right, none = by_key["right"], by_key["none"]
+    assert "The arrows grow, but less than without R1" in right["sentence"]
+    assert "The arrows grow longer than with R1" in none["sentence"]
+    first, end = lengths(right["frames"][0]).mean(), lengths(right["frames"][-1]).mean()
+    assert 1.5 * first < end < 0.7 * lengths(none["frames"][-1]).mean()
+    assert "G comes near the ring later" in none["sentence"]
+    near = {
+        s["key"]: next(i for i, d in enumerate(s["distances"]) if d < 0.3) for s in (right, none)
+    }
+    assert near["right"] < near["none"]
+    assert "nearest of the eight centres" in game["measure"]
+    for tape in data["tapes"][:2]:
+        for m in tape["mistakes"]:
+            assert m["training"]["about"] == game["measure"]
+            if m["key"] in by_key and (tape["key"], m["key"]) != ("G", "labels"):
+                assert m["training"]["wrong"] == by_key[m["key"]]["distances"]
+
+
 def test_the_trainings_of_mistakes_are_beside_the_right_one(data):
     ends = {}
     for tape in data["tapes"][:2]:

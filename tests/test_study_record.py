@@ -124,7 +124,7 @@ def test_mistakes_change_what_they_say(data):
     right_grad = np.concatenate([n["grad"] for n in tape["nodes"]])
     n = len(right_data)
     for key, m in g.items():
-        values = unpack(m["values"], "<f4")
+        values = unpack(m["values"], "<f8")
         same_data = np.allclose(values[:n], right_data, rtol=1e-6, atol=1e-7)
         same_grad = np.allclose(values[n : 2 * n], right_grad, rtol=1e-5, atol=1e-7)
         assert same_data == (key not in ("labels", "stale")), key
@@ -135,8 +135,50 @@ def test_mistakes_change_what_they_say(data):
     assert all(np.any(moves) for moves in moved.values())
     W = node(tape, "G.0.W")
     offset = n + sum(len(m["data"]) for m in tape["nodes"][: W["id"]])
-    wrong = unpack(g["mean"]["values"], "<f4")[offset : offset + 8]
-    assert not np.allclose(wrong, W["grad"])
+    wrong = unpack(g["mean"]["values"], "<f8")[offset : offset + 8]
+    np.testing.assert_allclose(wrong, np.array(W["grad"]) / 4)
+
+
+def test_which_mistakes_a_gradient_check_finds(data):
+    for tape in data["tapes"][:2]:
+        n = sum(len(x["data"]) for x in tape["nodes"])
+        for m in tape["mistakes"]:
+            check, worst = m["check"], 0.0
+            gradients = unpack(m["values"], "<f8")[n : 2 * n]
+            at = np.cumsum([0, *(len(x["data"]) for x in tape["nodes"])])
+            for x in tape["nodes"]:
+                if x["op"] is None:
+                    found = np.array(m["differences"][str(x["id"])])
+                    assert found.shape == (len(x["data"]),)
+                    error = np.abs(found - gradients[at[x["id"]] : at[x["id"] + 1]]).max()
+                    worst = max(worst, error if x["moves"] else 0.0)
+            assert check["worst"] == pytest.approx(worst, rel=1e-6)
+            assert check["found"] == (m["key"] in ("tanh_gate", "leaky_gate", "mean")), m["key"]
+            assert check["found"] == (worst > 1e-8)
+            assert ("finds it: for " in check["sentence"]) == check["found"]
+            assert ("cannot see it, since " in check["sentence"]) != check["found"]
+            if m["key"] == "labels":
+                assert "since the gradient of the wrong loss is right" in check["sentence"]
+
+
+def test_the_differences_with_a_mistake_are_those_of_its_loss(data):
+    """The mean's forward pass is the right one; the flipped labels give another loss."""
+    for tape in data["tapes"][:2]:
+        by_key = {m["key"]: m["differences"] for m in tape["mistakes"]}
+        assert by_key["mean"] == by_key["leaky_gate"] == tape["differences"]
+        assert by_key["labels"] != tape["differences"]
+
+
+def test_gradients_that_training_does_not_compute_are_marked(data):
+    of_D = {"D.0.W", "D.0.b", "D.2.W", "D.2.b"}
+    expected = [{"real", "fake", "real and fake"}, {"z", *of_D}]
+    expected += 2 * [{"real", "seed", "broadcast_to"}]
+    for tape, names in zip(data["tapes"], expected, strict=True):
+        found = {n["name"] or n["op"] or "seed" for n in tape["nodes"] if not n["needed"]}
+        assert found == names, tape["key"]
+    x = npgan.Tensor([1.0, 2.0])
+    of_user = study.record(npgan.ops.sum(x * x)).data["tapes"][0]
+    assert all(n["needed"] for n in of_user["nodes"])  # nothing is trained there
 
 
 def test_the_default_tapes_are_checked_to_1e_8(data):
@@ -168,6 +210,14 @@ def test_the_story_goes_from_a_number_of_z_to_a_weight(data):
         if number and item["node"] != tape["loss"]:
             text = f"{number[item['cell']]:.4g}".replace("-", "\N{MINUS SIGN}")
             assert text in item["sentence"]
+            index = np.unravel_index(item["cell"], node["shape"])
+            assert f"{node['name']}[{', '.join(map(str, index))}]" in item["sentence"]
+    i, j = np.unravel_index(told[1]["cell"], tape["nodes"][told[1]["node"]]["shape"])
+    assert i == 0
+    assert f"z[i, 0] times the gradient of G.0[i, {j}]" in told[-2]["sentence"]
+    back = next(n for n in tape["nodes"] if n["name"] == "G.0")
+    z, g = np.reshape(tape["nodes"][0]["data"], (4, 2)), np.reshape(back["grad"], (4, 4))
+    assert f"{z[:, 0] @ g[:, j]:.4g}" in told[-2]["sentence"]
 
 
 # ---- a wrong rule is noticed ----
