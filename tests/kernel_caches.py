@@ -43,18 +43,32 @@ def start_child(folder, code=PROBE, **environment):
 
 
 @pytest.fixture(scope="session")
-def complete_cache():
-    """The session's cache with everything that a start loads; what is missing is compiled here."""
+def complete_cache(tmp_path_factory):
+    """A cache with everything that PROBE and RESULTS load, and of QUICK nothing else.
+
+    It starts as a copy of the session's cache, where other tests may have left QUICK for other
+    dtypes: no child loads these files, so nothing would heal them.
+    """
+    folder = tmp_path_factory.mktemp("complete")
     done = children.run("-c", PROBE)
     assert done.code == 0, done.err
-    return os.environ["NUMBA_CACHE_DIR"]
+    copy_cache(os.environ["NUMBA_CACHE_DIR"], folder)
+    for file in files_of(folder, QUICK):
+        file.unlink()
+    child(folder)
+    child(folder, RESULTS)
+    return folder / "cache"
+
+
+def copy_cache(source, folder):
+    """Copy a cache to folder/cache, without what another process is writing to it."""
+    shutil.copytree(source, folder / "cache", ignore=shutil.ignore_patterns("*.tmp.*"))
 
 
 @pytest.fixture
 def cached(tmp_path, complete_cache):
     """A folder whose cache is a copy of the complete one."""
-    unfinished = shutil.ignore_patterns("*.tmp.*")  # another process may be writing
-    shutil.copytree(complete_cache, tmp_path / "cache", ignore=unfinished)
+    copy_cache(complete_cache, tmp_path)
     return tmp_path
 
 

@@ -1,6 +1,7 @@
 """What tests/test_ranks.py starts: runs of small GANs, and `npgan` with a fault on one rank.
 
 python rank_worker.py fit OUT [NAME ...]          the recipes below, by GAN.fit(comm=...)
+python rank_worker.py sweep OUT                   a sweep on the executor of mpi4py
 python rank_worker.py npgan FAULT RANK STEP ARGV  npgan ARGV; the fault happens on this rank
 """
 
@@ -24,6 +25,8 @@ RECIPES = {
     "conditional": dict(conditional=True, penalty="wgan_gp", dropout=0.2, d_steps=3, batch=8),
     "six shards": dict(shards=6, batch=12),
 }
+SMALL = dict(latent=3, hidden=[6], hidden_D=[5], batch=8)
+SWEEP = {"plain": SMALL, "hinge": {**SMALL, "loss": "hinge", "penalty": None}}
 
 
 def world():
@@ -85,6 +88,18 @@ def differ(what):
     gan.fit(images, 2, progress=False, comm=comm)
 
 
+def sweep(out):
+    """Four runs, trained by the ranks other than 0."""
+    from mpi4py import MPI
+    from mpi4py.futures import MPICommExecutor
+
+    import npgan
+
+    with MPICommExecutor(MPI.COMM_WORLD, root=0) as executor:
+        if executor is not None:
+            npgan.sweep(SWEEP, range(2), executor, data="data.npy", epochs=2, out=out)
+
+
 def disturb(fault, step):
     """Let a fault happen in this process, in or after a step of the training."""
     from npgan import GAN
@@ -117,6 +132,8 @@ def main():
     what, *rest = sys.argv[1:]
     if what == "fit":
         fit(rest[0], rest[1:])
+    elif what == "sweep":
+        sweep(rest[0])
     elif what == "differ":
         differ(rest[0])
     else:

@@ -13,9 +13,10 @@ import numpy as np
 import pytest
 from mpi import launch as launch
 from mpi import missing
-from rank_worker import IMAGES, RECIPES
+from rank_worker import IMAGES, RECIPES, SWEEP
 
-from npgan import GAN
+from npgan import GAN, sweep
+from npgan import kernels as kernel_set
 from npgan.files import checkpoint
 
 if not sys.platform.startswith("linux"):
@@ -103,6 +104,16 @@ def test_a_run_on_four_ranks_says_so_and_writes_once(launch, data, tmp_path):
     done = launch.run(2, *npgan("train", "--resume", "run"))
     assert done.code == 0
     assert "written again: losses.png" in done.err
+
+
+def test_a_sweep_on_the_executor_of_mpi4py_has_the_bits_of_one_process(launch, data, tmp_path):
+    done = launch.run(3, "sweep", "ranks", NPGAN_KERNELS=kernel_set.active)
+    assert done.code == 0, done.err
+    sweep(SWEEP, range(2), data=str(data), epochs=2, out=tmp_path / "one")
+    runs = sorted(path.name for path in (tmp_path / "one").iterdir() if path.is_dir())
+    assert len(runs) == 4
+    for run in runs:
+        assert results(tmp_path / "ranks" / run) == results(tmp_path / "one" / run)
 
 
 # ---- signals ----

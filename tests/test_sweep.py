@@ -7,9 +7,12 @@ import signal
 import time
 from pathlib import Path
 
+import loky
 import numpy as np
 import pytest
 from children import finish, run_npgan, start_npgan
+from rank_worker import SMALL
+from rank_worker import SWEEP as CONFIGS
 
 import npgan
 from npgan import GAN
@@ -17,8 +20,6 @@ from npgan.training import sweep_runs
 from npgan.training.sweep import summary
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (48, 4, 4), dtype=np.uint8)
-SMALL = dict(latent=3, hidden=[6], hidden_D=[5], batch=8)
-CONFIGS = {"plain": SMALL, "hinge": {**SMALL, "loss": "hinge", "penalty": None}}
 
 
 @pytest.fixture
@@ -45,9 +46,10 @@ def executors():
     yield None
     yield concurrent.futures.ThreadPoolExecutor(1)
     yield sweep_runs.pool(2, sweep_runs.stop_event())
+    yield loky.ProcessPoolExecutor(2)
 
 
-def test_eight_runs_have_the_same_bits_on_three_executors(data, tmp_path):
+def test_eight_runs_have_the_same_bits_on_every_executor(data, tmp_path):
     found = []
     for i, executor in enumerate(executors()):
         out = tmp_path / str(i)
@@ -58,7 +60,8 @@ def test_eight_runs_have_the_same_bits_on_three_executors(data, tmp_path):
         if executor is not None:
             executor.shutdown()
     assert len(found[0]) == 8 * 2 + 2
-    assert found[0] == found[1] == found[2]
+    assert all(other == found[0] for other in found)
+    assert len(found) == 4
     gan = GAN(rng=3, **CONFIGS["hinge"]).fit(IMAGES, 2, progress=False)
     trained = GAN.load(tmp_path / "0" / "hinge-3")
     assert np.array_equal(gan.average_.theta, trained.average_.theta)
@@ -107,7 +110,7 @@ def test_a_directory_with_other_settings_or_another_end_is_refused(data, tmp_pat
     (other,) = npgan.sweep({"a": {**SMALL, "lr": 1e-3}}, [0], data=data, epochs=1, out=tmp_path)
     assert "holds a run with other settings" in other.error
     (longer,) = npgan.sweep({"a": SMALL}, [0], data=data, epochs=2, out=tmp_path)
-    assert "holds a run of 1 epochs" in longer.error
+    assert "holds a run that was started with epochs 1, not 2" in longer.error
 
 
 @pytest.mark.parametrize(
@@ -120,8 +123,8 @@ def test_a_directory_with_other_settings_or_another_end_is_refused(data, tmp_pat
         ({"a": {"depth": 3}}, [0], "a has 'depth', which is no setting"),
         ({"a": {"rng": 3}}, [0], "a has 'rng', which is no setting"),
         ({"a": {"lr": 0}}, [0], "a: lr must be"),
-        ({"../a": {}}, [0], "name of a directory"),
-        ({"": {}}, [0], "name of a directory"),
+        ({"../a": {}}, [0], "cannot be called"),
+        ({"": {}}, [0], "cannot be called"),
     ],
 )
 def test_mistakes_are_told_before_anything_is_trained(configs, seeds, words, tmp_path):
@@ -185,8 +188,14 @@ def test_a_sweep_that_is_stopped_goes_on_where_it_was(name, data, tmp_path):
 @pytest.mark.parametrize(
     ("text", "argv", "code", "words"),
     [
-        ("{", (), 1, "npgan sweep: file.json is no JSON"),
+        ("{", (), 1, "npgan sweep: file.json is not JSON that can be read"),
         ("[1]", (), 1, "npgan sweep: file.json must hold settings by name"),
+        ('{"a": {}, "b": {}, "a": {"lr": 1}}', (), 1, "npgan sweep: file.json is not JSON that"),
+        ('{"a": {"lr": 1e-3, "lr": 1e-4}}', (), 1, "npgan sweep: file.json is not JSON that"),
+        ('{"a": {}}' + " " * 1_000_000, (), 1, "npgan sweep: file.json is no file of settings"),
+        ('{"../a": {}}', (), 1, "npgan sweep: a directory of runs cannot be called '../a'"),
+        ('{"a": {}}', ("--out", "file.json"), 1, "npgan sweep: file.json is a file; --out must"),
+        ('{"a": {}}', ("--seeds", "3:1"), 2, "npgan sweep: --seeds 3:1 has no seed in it"),
         ('{"a": {"lr": 0}}', (), 1, "npgan sweep: a: lr must be"),
         ('{"a": {}}', ("--seeds", "x"), 2, "npgan sweep: --seeds takes numbers, or ranges"),
     ],

@@ -305,3 +305,19 @@ def test_what_is_hidden_counts(monkeypatch):
     monkeypatch.setattr(points.Point, "sigmas", forgotten)
     with pytest.raises(AssertionError):
         test_an_output_that_is_too_large_to_show_a_gradient("a shut gate")
+
+
+@pytest.mark.parametrize(
+    ("scale", "said"), [(1e-4, "not 100 times larger than"), (1e-7, "smaller than")]
+)
+def test_the_reason_tells_how_the_gradient_compares_with_the_error(scale, said):
+    def f(x, u):
+        large, small = np.float32(np.tanh(x)), np.float32(scale) * np.float32(np.sin(u))
+        return (large + small).astype(np.float64)
+
+    def backward(dout, x, u):
+        return dout * (1 - np.tanh(x) ** 2), scale * dout * np.cos(u)
+
+    row = check_gradients(f, backward, (X, X[::-1].copy()), style="dout").arguments[1]
+    assert row.verdict == INCONCLUSIVE
+    assert f" is {said} the error of the measured slopes" in row.reason

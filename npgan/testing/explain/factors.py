@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 
 import numpy as np
 
@@ -144,45 +145,41 @@ def matching_quantity(
     where: str,
 ) -> Iterator[Hint]:
     """Quantities by which what backward computes must be multiplied or divided."""
-    for i, (text, f) in enumerate(quantities(e.first, shape(e.first))):
-        if not np.isfinite(f).all() or not f.any():
+    first, found = e.first, quantities(e.first, shape(e.first))
+    usable = [i for i, (_, f) in enumerate(found) if np.isfinite(f).all() and f.any()]
+    tried = [(i, p) for i in usable for p in (1, -1) if p > 0 or np.all(found[i][1])]
+    corrected = (scaled(first, found[i][1] if p > 0 else 1 / found[i][1]) for i, p in tried)
+    fits = factors_that_fit(first, corrected, first.numeric)
+    for (i, power), k in zip(tried, fits, strict=True):
+        if np.isnan(k):
             continue
-        for power in (1, -1):
-            if power < 0 and not np.all(f):
-                continue
+        text, f = found[i]
 
-            def candidate(trial: Trial, i: int = i, power: int = power) -> np.ndarray | None:
-                f = quantities(trial, shape(trial))[i][1]
-                return scaled(trial, f if power > 0 else 1 / f)
+        def candidate(trial: Trial, i: int = i, power: int = power) -> np.ndarray:
+            f = quantities(trial, shape(trial))[i][1]
+            return scaled(trial, f if power > 0 else 1 / f)
 
-            first = candidate(e.first)
-            if first is None:
-                continue
-            known = e.first.known
-            k = least_squares(first[known], e.first.numeric[known])
-            if not np.isfinite(k) or k == 0 or not e.first.explains(k * first):
-                continue
-            nice = [n for n in NICE if abs(k / n - 1) < 2e-3]
-            k = nice[0] if nice else k
-            enough = 4 if nice else MANY
-            if not e.holds(times(k, candidate), enough) or not varies(e, candidate):
-                continue
-            if power > 0 and np.isin(f, (0, 1)).all():
-                yield 4, f"a mask or gate is forgotten{where}: numeric = analytic x {text}"
-                return
-            front = "" if k == 1 else "-" if k == -1 else f"{k:.4g} "
-            if power > 0:
-                yield (
-                    4 if k == 1 else 5,
-                    f"a local derivative is forgotten{where}: numeric = analytic x {front}{text}",
-                )
-            else:
-                back = "" if k == 1 else f", times {k:.4g}"
-                yield (
-                    4 if k == 1 else 5,
-                    f"a factor {text} too many{where}: numeric = analytic / {text}{back}",
-                )
+        nice = [n for n in NICE if abs(k / n - 1) < 2e-3]
+        k = nice[0] if nice else k
+        enough = 4 if nice else MANY
+        if not e.holds(times(k, candidate), enough) or not varies(e, candidate):
+            continue
+        if power > 0 and np.isin(f, (0, 1)).all():
+            yield 4, f"a mask or gate is forgotten{where}: numeric = analytic x {text}"
             return
+        front = "" if k == 1 else "-" if k == -1 else f"{k:.4g} "
+        if power > 0:
+            yield (
+                4 if k == 1 else 5,
+                f"a local derivative is forgotten{where}: numeric = analytic x {front}{text}",
+            )
+        else:
+            back = "" if k == 1 else f", times {k:.4g}"
+            yield (
+                4 if k == 1 else 5,
+                f"a factor {text} too many{where}: numeric = analytic / {text}{back}",
+            )
+        return
 
 
 def times(k: float, candidate: Candidate) -> Candidate:
@@ -238,23 +235,37 @@ def one_factor_per_call(e: Evidence) -> Iterator[Hint]:
 
 def relative_error(e: Evidence) -> Iterator[Hint]:
     """The relative error is proportional to a quantity: an approximate local derivative."""
-    for i, (text, f) in enumerate(quantities(e.first, e.first.x.shape)):
-        for power, name in ((1, text), (-1, f"1/{text}")):
-            if not np.isfinite(f).all() or np.ptp(f) == 0 or (power < 0 and not np.all(f)):
-                continue
+    first, found = e.first, quantities(e.first, e.first.x.shape)
+    usable = [i for i, (_, f) in enumerate(found) if np.isfinite(f).all() and np.ptp(f)]
+    tried = [(i, p) for i in usable for p in (1, -1) if p > 0 or np.all(found[i][1])]
 
-            def term(trial: Trial, i: int = i, power: int = power) -> np.ndarray:
-                f = quantities(trial, trial.x.shape)[i][1]
-                return trial.analytic * (f if power > 0 else 1 / f)
+    def term(trial: Trial, i: int, power: int) -> np.ndarray:
+        f = quantities(trial, trial.x.shape)[i][1]
+        return trial.analytic * (f if power > 0 else 1 / f)
 
-            known = e.first.known
-            k = least_squares(term(e.first)[known], -e.first.error[known])
-            if not np.isfinite(k) or k == 0:
-                continue
-            if e.holds(plus(k, term), enough=MANY):
-                yield (
-                    7,
-                    f"the relative error is proportional to {name}: numeric = analytic x "
-                    f"(1 {'+' if k > 0 else '-'} {abs(k):.3g} {name})",
-                )
-                return
+    fits = factors_that_fit(first, (term(first, *which) for which in tried), -first.error)
+    for (i, power), k in zip(tried, fits, strict=True):
+        if np.isnan(k) or not e.holds(plus(k, partial(term, i=i, power=power)), enough=MANY):
+            continue
+        name = found[i][0] if power > 0 else f"1/{found[i][0]}"
+        yield (
+            7,
+            f"the relative error is proportional to {name}: numeric = analytic x "
+            f"(1 {'+' if k > 0 else '-'} {abs(k):.3g} {name})",
+        )
+        return
+
+
+def factors_that_fit(t: Trial, candidates: Iterable[np.ndarray], target: np.ndarray) -> np.ndarray:
+    """For each candidate the k of target = k x candidate; NaN where no k fits the known slopes.
+
+    For all candidates at once, since most of them do not fit.
+    """
+    found = [candidate[t.known] for candidate in candidates]
+    rows = np.array(found).reshape(len(found), np.count_nonzero(t.known))
+    sizes = np.max(np.abs(rows), axis=1, initial=0)[:, None]
+    units = rows / sizes  # whose squares do not overflow
+    wanted = target[t.known]
+    k: np.ndarray = np.sum(units * (wanted / sizes), axis=1) / np.sum(units**2, axis=1)
+    fits = np.all(np.abs(k[:, None] * rows - wanted) <= t.allowed[t.known], axis=1)
+    return np.where(fits & (k != 0) & (sizes[:, 0] > 0), k, np.nan)

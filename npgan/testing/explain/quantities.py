@@ -123,22 +123,26 @@ def along_axes(x: np.ndarray, name: str) -> Iterator[Quantity]:
     axes: list[int | None] = [None] if x.ndim == 1 else [*range(x.ndim), None]
     for axis in axes if x.ndim else []:
         where = f"of all of {name})" if axis is None else f"of {name} along axis {axis})"
+        count = x.size if axis is None else x.shape[axis]
+        total, squares = x.sum(axis, keepdims=True), (x**2).sum(axis, keepdims=True)
+        mean = total / count
+        centred = x - mean
+        variance = (centred**2).sum(axis, keepdims=True) / count
         for what, value in (
-            ("the standard deviation", x.std(axis=axis, keepdims=True)),
-            ("the variance", x.var(axis=axis, keepdims=True)),
-            ("the norm", np.sqrt((x**2).sum(axis=axis, keepdims=True))),
-            ("the sum of the squares", (x**2).sum(axis=axis, keepdims=True)),
-            ("the sum", x.sum(axis=axis, keepdims=True)),
-            ("the mean", x.mean(axis=axis, keepdims=True)),
-            ("the largest", x.max(axis=axis, keepdims=True)),
-            ("the sum of exp", np.exp(x).sum(axis=axis, keepdims=True)),
-            ("the root mean square", np.sqrt((x**2).mean(axis=axis, keepdims=True))),
+            ("the standard deviation", np.sqrt(variance)),
+            ("the variance", variance),
+            ("the norm", np.sqrt(squares)),
+            ("the sum of the squares", squares),
+            ("the sum", total),
+            ("the mean", mean),
+            ("the largest", x.max(axis, keepdims=True)),
+            ("the sum of exp", np.exp(x).sum(axis, keepdims=True)),
+            ("the root mean square", np.sqrt(squares / count)),
         ):
             yield f"({what} {where}", value
         if axis is not None or x.ndim == 1:
-            centred = x - x.mean(axis=axis, keepdims=True)
             yield f"({name} minus its mean along axis {axis or 0})", centred
-            standardised = centred / x.std(axis=axis, keepdims=True)
+            standardised = centred / np.sqrt(variance)
             yield f"({name} normalised along axis {axis or 0})", standardised
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from .evidence import Candidate, Evidence, Hint, least_squares
+from .factors import factors_that_fit
 from .quantities import Quantity, fitting, of_argument, output_name, quantities
 from .trial import Trial
 
@@ -31,12 +32,11 @@ def constant_term(e: Evidence) -> Iterator[Hint]:
 
 def added_term(e: Evidence) -> Iterator[Hint]:
     """The error is a constant times one quantity; or, of the argument, a multiple of it."""
-    known, first = e.first.known, e.first
-    for i, (text, f) in enumerate(terms(first)):
-        if not np.isfinite(f).all():
-            continue
-        c = least_squares(f[known], first.error[known])
-        if not np.isfinite(c) or c == 0 or not first.explains(first.analytic - c * f):
+    first = e.first
+    finite = [(i, text, f) for i, (text, f) in enumerate(terms(first)) if np.isfinite(f).all()]
+    fits = factors_that_fit(first, (f for _, _, f in finite), first.error)
+    for (i, text, _), c in zip(finite, fits, strict=True):
+        if np.isnan(c):
             continue
 
         def candidate(trial: Trial, i: int = i, c: float = c) -> np.ndarray | None:

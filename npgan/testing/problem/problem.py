@@ -82,6 +82,10 @@ class Problem:
         """Differentiate by the leaves at these slots, and by no other ones."""
         self.slots = sorted(slots)
         self.fixed = self.copy_fixed()
+        self.is_plain = all(
+            type(self.leaves[slot]) is np.ndarray and self.leaves[slot].dtype.kind == "f"
+            for slot in self.slots
+        )
         parts = [split(self.leaves[slot]) for slot in self.slots]
         self.values = [value for found in parts for value in found]
         self.counts = [len(found) for found in parts]  # of float arrays per slot
@@ -125,6 +129,10 @@ class Problem:
     def call_args(self, values: Sequence[np.ndarray]) -> tuple[Any, ...]:
         """The arguments for a call, with these values as float leaves."""
         leaves, start = list(self.fixed), 0
+        if self.is_plain:  # the usual case, thousands of times in one check
+            for slot, value in zip(self.slots, values, strict=True):
+                leaves[slot] = value
+            return self.nest(leaves)
         for slot, count in zip(self.slots, self.counts, strict=True):
             leaves[slot] = join(self.leaves[slot], values[start : start + count])
             start += count

@@ -153,8 +153,10 @@ def why_inconclusive(points: Points, leaf: int, row: ArgumentReport, found: Comp
             "it or pass inconclusive='allow'"
         )
     if bound > resolution(points) * row.size:
+        times = "" if bound > row.size else f"{1 / resolution(points):.0f} times "
+        than = f"not {times}larger than" if times else "smaller than"
         return (
-            f"the gradient ({row.size:.1e} at most) is smaller than the error of the measured "
+            f"the gradient ({row.size:.1e} at most) is {than} the error of the measured "
             f"slopes ({bound:.1e}){advice}; choose arguments at which it is larger, or use float64"
         )
     if is_zero:
