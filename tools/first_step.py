@@ -194,7 +194,7 @@ def stops(D: Numbers, G: Numbers) -> str:
         text(252, y + 5, "✕ stops here", "t o m"),
     ]
     known = f"({g(D.gradient('fake', 0))}, {g(D.gradient('fake', 1))})"
-    assert not (D.needed("fake") or G.needed("z") or G.needed("D.0.W"))
+    assert not any([D.needed("fake"), G.needed("z"), G.needed("D.0.W")])
     parts.append(
         text(14, y + 36, f"dL/dfake[0] would be {known}; training does not compute it.", "o")
     )
