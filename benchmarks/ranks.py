@@ -1,11 +1,9 @@
-"""What several ranks and large batches cost and bring.
+"""What several ranks cost.
 
-    python benchmarks/ranks.py speed [--rounds 9] [--batch 1024]
-    python benchmarks/ranks.py quality OUT [--epochs 24] [--seeds 0 1 2] [--jobs 2]
+    python benchmarks/ranks.py [--rounds 9] [--batch 1024]
 
-`speed` times a run of 2 ranks with 1 thread each and a run of 1 process with 2 threads in turns, with
-the same 2 shards, on a machine without other work. `quality` trains the settings below to equal
-numbers of images, and scores 10,000 samples of each run; stopped, it goes on where it was.
+Times a run of 2 ranks with 1 thread each and a run of 1 process with 2 threads in turns, with the
+same 2 shards, on a machine without other work.
 """
 
 from __future__ import annotations
@@ -26,14 +24,6 @@ from npgan import GAN, datasets
 from npgan.parallel.launcher import connect, launched
 
 STEPS = 40  # that are timed, after the first 10
-# With a batch k times as large: the learning rate times 1, √k and k; the average over as many
-# images; the penalty as often by images.
-SETTINGS: dict[str, dict[str, Any]] = {"64": {}}
-for k in (4, 16):
-    same: dict[str, Any] = dict(batch=64 * k, average=0.999**k, penalty_every=16 // k)
-    SETTINGS[f"{64 * k}, steps as before"] = dict(batch=64 * k)
-    for name, factor in (("1", 1.0), ("sqrt k", k**0.5), ("k", float(k))):
-        SETTINGS[f"{64 * k}, lr times {name}"] = dict(same, lr=8e-4 * factor)
 
 
 def speed(batch: int, rounds: int) -> None:
@@ -78,52 +68,18 @@ def time_one(batch: int, threads: int) -> None:
         print(statistics.median(np.diff(ended[10:])))
 
 
-def quality(out: Path, epochs: int, seeds: list[int], jobs: int) -> None:
-    """Train all settings, and print the scores of each in Markdown."""
-    from npgan.kernels.cores import available_cores
-    from npgan.metrics import evaluate
-    from npgan.training.sweep_runs import pool, stop_event
-
-    stop = stop_event()
-    workers = pool(jobs, stop)
-    try:
-        results = npgan.sweep(
-            SETTINGS, seeds, workers, epochs=epochs, out=out,
-            threads=max(1, available_cores() // jobs),
-            report=lambda result: print(result.out.name, result.state, result.error, flush=True),
-        )  # fmt: skip
-    finally:
-        stop.set()
-        workers.shutdown(cancel_futures=True)
-    print("\n| batch | seeds | Fréchet distance | precision | recall |\n|---|--:|--:|--:|--:|")
-    for name in SETTINGS:
-        runs = [r for r in results if r.name == name and r.state in ("trained", "resumed", "done")]
-        scores = [evaluate(GAN.load(run.out).sample(10_000, rng=run.seed)) for run in runs]
-        cells = []
-        for key in ("frechet_distance", "precision", "recall"):
-            values = [score[key] for score in scores]
-            cells.append(f"{np.mean(values):.3g} ± {np.std(values):.2g}" if values else "-")
-        print(f"| {name} | {len(runs)} | {' | '.join(cells)} |", flush=True)
-
-
 def main() -> None:
     raw = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=raw)
-    parser.add_argument("action", choices=("speed", "one", "quality"))
-    parser.add_argument("out", type=Path, nargs="?", default=Path("ranks"))
+    parser.add_argument("action", choices=("speed", "one"), nargs="?", default="speed")
     parser.add_argument("--batch", type=int, default=1024)
     parser.add_argument("--rounds", type=int, default=9)
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--epochs", type=int, default=24)
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--threads", type=int, default=1, help="of each process, for `one`")
     args = parser.parse_args()
     if args.action == "speed":
         speed(args.batch, args.rounds)
-    elif args.action == "one":
-        time_one(args.batch, args.threads)
     else:
-        quality(args.out, args.epochs, args.seeds, args.jobs)
+        time_one(args.batch, args.threads)
 
 
 if __name__ == "__main__":

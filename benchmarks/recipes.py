@@ -7,6 +7,8 @@
     python benchmarks/recipes.py table OUT      # Markdown; --page adds the scores to
                                                 # docs/recipes.json, and writes docs/recipes.md
     python benchmarks/recipes.py plot OUT DIR   # DIR/recipes.png, DIR/recipes_samples.png
+    python benchmarks/recipes.py batches OUT [--epochs 24] [--seeds 0 1 2] [--jobs 2]
+                                                # at equal images, by npgan.sweep; --page as above
 
 A recipe is a set of arguments of `GAN()`. The weights after n steps have the same bits on any
 number of threads. Therefore the steps per second are measured once, with all recipes in turns, on
@@ -27,11 +29,12 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from page import PAGE
+from page import PAGE, machine, put
 from quality import curves, narrate, publish, read, run_one, runs, score, table, train_one
 from quality_programs import npgan_with
 
 from npgan import GAN, datasets, plot
+from npgan.training.sweep_runs import Result
 
 CONSTANT: dict[str, Any] = dict(lr=5e-4, lr_decay=0.0)
 FALLING: dict[str, Any] = dict(lr=1e-3, lr_decay=1.0)
@@ -123,6 +126,14 @@ SCREENED: dict[str, dict[str, Any]] = {
     "plain, minimax": dict(PLAIN, loss="minimax"),
     "plain, short memory, WGAN-GP": dict(SHORT, loss="wasserstein", penalty="wgan_gp"),
 }
+# Batches that are k times as large, compared at equal numbers of images: the learning rate times 1, √k
+# and k; the average over as many images as with 64; the penalty as often by images.
+BATCHES: dict[str, dict[str, Any]] = {"64": {}}
+for k in (4, 16):
+    same: dict[str, Any] = dict(batch=64 * k, average=0.999**k, penalty_every=16 // k)
+    BATCHES[f"{64 * k}, all else as for 64"] = dict(batch=64 * k)
+    for words, by in (("8e-4", 1.0), ("8e-4 √k", k**0.5), ("8e-4 k", float(k))):
+        BATCHES[f"{64 * k}, lr {words}"] = dict(same, lr=8e-4 * by)
 ALL = RECIPES | SCREENED
 PROGRAMS = {name: npgan_with(**settings) for name, settings in ALL.items()}
 WARM, TURN = 20, 60  # steps of a turn that are not timed, and that are
@@ -187,6 +198,64 @@ def train(args: argparse.Namespace) -> None:
         list(pool.map(one, ((seed, name) for seed in args.seeds for name in args.recipes)))
 
 
+def batches(args: argparse.Namespace) -> None:
+    """Train all settings of BATCHES to equal numbers of images; the table of their scores."""
+    import npgan
+    from npgan.kernels.cores import available_cores
+    from npgan.training.sweep_runs import pool, stop_event
+
+    stop = stop_event()
+    workers = pool(args.jobs, stop)
+    try:
+        results = npgan.sweep(
+            BATCHES, args.seeds, workers, epochs=args.epochs, out=args.out,
+            threads=max(1, available_cores() // args.jobs),
+            report=lambda result: narrate(f"{result.out.name} {result.state} {result.error or ''}"),
+        )  # fmt: skip
+    finally:
+        stop.set()
+        workers.shutdown(cancel_futures=True)
+    lines = [
+        f"Medians of the seeds {', '.join(map(str, args.seeds))} after {args.epochs} epochs; in "
+        "brackets the smallest and the largest:",
+        "",
+        "| batch | Fréchet distance | confident | precision | recall |",
+        "|---|---|---|---|---|",
+    ]
+    for name in BATCHES:
+        runs = [result for result in results if result.name == name]
+        lines.append(f"| {name} | {' | '.join(medians([scores_of(run) for run in runs]))} |")
+    print("\n".join(lines))
+    if args.page:
+        put("batches", "\n".join([*lines, "", machine()]), PAGE.with_name("recipes.md"))
+
+
+def scores_of(run: Result) -> dict[str, float]:
+    """The scores of 10,000 samples of a run; kept in its directory."""
+    from npgan.metrics import evaluate
+
+    if run.state == "failed":
+        raise SystemExit(f"{run.out}: {run.error}")
+    kept = run.out / "scores.json"
+    if not kept.exists():
+        images = GAN.load(run.out).sample(10_000, rng=run.seed)
+        kept.write_text(json.dumps(evaluate(images), default=float) + "\n")
+    found: dict[str, float] = json.loads(kept.read_text())
+    return found
+
+
+def medians(scores: list[dict[str, float]]) -> list[str]:
+    """The median of each score, with the smallest and the largest."""
+    cells = []
+    for key, form in (
+        ("frechet_distance", ".1f"), ("confident", ".0%"), ("precision", ".2f"), ("recall", ".2f")
+    ):  # fmt: skip
+        values = sorted(score[key] for score in scores)
+        middle = statistics.median(values)
+        cells.append(f"{middle:{form}} ({values[0]:{form}} to {values[-1]:{form}})")
+    return cells
+
+
 def added(scores: Path, page: Path) -> Path:
     """Add scores to the file of a page, which keeps its other scores if the judge is the same."""
     old, new = read(page), read(scores)
@@ -200,7 +269,7 @@ def main() -> None:
     raw = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=raw)
     actions = parser.add_subparsers(dest="action", required=True)
-    for action in ("rates", "train", "run-one", "score", "table", "plot"):
+    for action in ("rates", "train", "run-one", "score", "table", "plot", "batches"):
         sub = actions.add_parser(action)
         sub.add_argument("out", type=Path)
         if action in ("rates", "train", "run-one"):
@@ -209,8 +278,11 @@ def main() -> None:
             )
         if action in ("train", "run-one"):
             sub.add_argument("--seconds", type=float, nargs="+", default=[60, 180])
+        if action in ("train", "run-one", "batches"):
             sub.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-        if action == "train":
+        if action == "batches":
+            sub.add_argument("--epochs", type=int, default=24)
+        if action in ("train", "batches"):
             sub.add_argument(
                 "--jobs",
                 type=int,
@@ -221,7 +293,7 @@ def main() -> None:
             sub.add_argument("--rate", type=float)
         if action == "plot":
             sub.add_argument("pictures", type=Path)
-        if action == "table":
+        if action in ("table", "batches"):
             sub.add_argument(
                 "--page", action="store_true", help="write docs/recipes.json and docs/recipes.md"
             )
@@ -230,6 +302,8 @@ def main() -> None:
         rates(args.out, args.recipes)
     elif args.action == "train":
         train(args)
+    elif args.action == "batches":
+        batches(args)
     elif args.action == "run-one":
         run_one(PROGRAMS[args.recipes[0]], args.out, args.seeds[0], args.seconds, args.rate)
     elif args.action == "score":

@@ -6,6 +6,7 @@ import functools
 import numpy as np
 import pytest
 
+import npgan
 from npgan.study.page import default_record
 from npgan.study.write import page_text
 
@@ -14,7 +15,10 @@ WIDE, PHONE = {"width": 1440, "height": 900}, {"width": 390, "height": 844}
 
 @functools.cache
 def recorded():
-    return default_record().data
+    npgan.use_kernels("reference")
+    found = default_record().data
+    npgan.use_kernels("auto")
+    return found
 
 
 @pytest.fixture(scope="module")
@@ -63,6 +67,14 @@ def opened(browser, page_file, tmp_path):
         page.context.close()
 
 
+def unpack(text, dtype):
+    return np.frombuffer(base64.b64decode(text), dtype)
+
+
+def node(tape, name):
+    return next(n for n in tape["nodes"] if n["name"] == name)
+
+
 def terms_of(edge):
     return np.frombuffer(base64.b64decode(edge["terms"]), "<f8").reshape(edge["shape"])
 
@@ -94,8 +106,8 @@ def choose(page, tape, node, cell):
     page.click(f".one-graph >> nth={which} >> [data-cell='{node},{cell}']")
 
 
-def decoded(tape, text):
-    """(data, gradients, moves) of a changed step."""
-    all_ = np.frombuffer(base64.b64decode(text), "<f4")
+def decoded(tape, text, dtype="<f4"):
+    """(data, gradients, moves) of a changed step; of a mistake the numbers are "<f8"."""
+    all_ = unpack(text, dtype)
     n = sum(len(x["data"]) for x in tape["nodes"])
     return all_[:n], all_[n : 2 * n], all_[2 * n :]

@@ -7,6 +7,7 @@ import gradcheck_more_run
 import gradcheck_more_zero
 import numpy as np
 import pytest
+from gradcheck_more_hints import PHRASES, claims, judged
 from gradcheck_more_kinds import dout_for, gradients, planted
 from gradcheck_more_oracles import KINDS, exact_gradients
 from gradcheck_more_regimes import REGIMES, trials
@@ -78,6 +79,55 @@ def test_every_regime_keeps_the_right_gradients_finite(regime):
         ]
     assert len(made) >= 60
     assert all(finite)
+
+
+@pytest.mark.parametrize(
+    ("hint", "named"),
+    [
+        ("the sign is wrong: numeric = -analytic", "sign"),
+        ("6 times too small, and 6 is the batch size: a factor 6 is missing (a mean where a sum belongs, or divided twice?)", "factor sum"),
+        ("6 times too large, and 6 is the batch size: a factor 6 too many (a sum where a mean belongs?)", "factor sum"),
+        ("half of what it should be: a factor 2 is missing (of a square?)", "factor"),
+        ("a factor x too many: numeric = analytic / x", "local"),
+        ("a local derivative is forgotten: numeric = analytic x y", "local"),
+        ("right for row 0 (the first) of dout only: could be a recursion that is cut off, a wrong stride, or a path that is dropped", ""),
+        ("only rows 1 to 3 are wrong; the others are right", "place"),
+        ("only where x < 0: it is zero there; elsewhere it is right", "part"),
+        ("what goes through `x` in `x @ W` is dropped", "term"),
+        ("dout is missing: a path or a term of the sum", "term"),
+        ("row 2 of dout is not used; the rest of it is right", "dout"),
+        ("no simple pattern: a term of the sum is wrong or dropped", ""),
+        ("words that nobody knows", "unknown"),
+    ],
+)  # fmt: skip
+def test_a_hint_names_what_it_says_and_no_more(hint, named):
+    assert claims(hint) == set(named.split())
+
+
+def test_no_phrase_names_many_causes():
+    assert max(len(causes.split()) for causes in PHRASES.values()) <= 4
+    assert not any(
+        claims(text) - {"unknown"} for text in ("x", "wrong", "at one entry", "backward")
+    )
+
+
+@pytest.mark.parametrize(
+    ("causes", "said", "verdict"),
+    [
+        (("sign",), [("the sign is wrong", set())], "named"),
+        (("local",), [("the sign is wrong", set())], "false"),
+        (("local",), [("the sign is wrong", {"sign"})], "named"),
+        (("local",), [("only rows 1 to 3 are wrong; the others are right", set())], "not named"),
+        (("part",), [("only rows 1 to 3 are wrong; the others are right", set())], "named"),
+        (("local",), [("dout is missing: a path or a term of the sum", set())], "false"),
+        (("path",), [("dout is missing: a path or a term of the sum", set())], "named"),
+        (("local",), [("could be a dropped path", set())], "not named"),
+        (("sign",), [("the sign is wrong", set()), ("clipped at 1", set())], "false"),
+        (("local",), [("no simple pattern", set())], "not named"),
+    ],
+)
+def test_how_hints_are_judged(causes, said, verdict):
+    assert judged(causes, said)[0] == verdict
 
 
 def test_the_experiments_find_bugs_and_spare_right_gradients_and_the_tables_say_so():

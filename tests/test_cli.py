@@ -220,6 +220,27 @@ WRONG = [
     ([*NEW, "--latent", HUGE], 1, "not enough memory"),
     (["noise", "-n", HUGE], 1, "not enough memory"),
     (["sample", "run", "-n", HUGE], 1, "not enough memory"),
+    # an empty name, as of a variable that is not set, is not the current directory
+    *(
+        (argv, 2, "expected a name, got an empty one")
+        for argv in (
+            [*NEW, "--out", ""],
+            [*NEW[:1], "--data", ""],
+            ["train", "--resume", ""],
+            ["sample", ""],
+            ["sample", "run", "--out", ""],
+            ["sample", "run", "--npy", ""],
+            ["evaluate", ""],
+            ["evaluate", "few.npy", "--judge", ""],
+            ["evaluate", "few.npy", "--data", ""],
+            ["export", "run", "--html", ""],
+            ["noise", "--out", ""],
+            ["sweep", ""],
+            ["gradcheck", ""],
+            ["exercises", "list", "--dir", ""],
+            ["examples", ""],
+        )
+    ),
     # --resume
     (["train", "--resume", "absent"], 1, "absent"),
     (["train", "--resume", "empty"], 1, "no checkpoint.npz"),

@@ -98,7 +98,10 @@ def test_check_your_own_backward(example, capsys):
     assert constants["x"].verdict == "FAIL"
     assert "x.mean(axis=0)" in constants["x"].hint
     assert "dropped" in constants["x"].hint
-    assert "6 is the batch size: a mean where a sum belongs" in averaged["beta"].hint
+    assert (
+        "6 is the batch size: a factor 6 is missing (a mean where a sum belongs"
+        in averaged["beta"].hint
+    )
     assert "stale cache" in remembering.faults[0]
     assert power.missed == []
     assert "beta[" in capsys.readouterr().out

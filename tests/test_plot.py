@@ -610,21 +610,75 @@ path.sketch: 5, 100, 2
 """
 
 
-def test_the_users_settings_and_backend_change_no_picture(tmp_path):
-    def pictures(rc, **variables):
-        (tmp_path / "matplotlibrc").write_text(rc)
-        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), **variables}
-        command = [sys.executable, "-c", ALL_PICTURES]
-        done = subprocess.run(
-            command, cwd=tmp_path, env=environment, capture_output=True, text=True
-        )
-        assert done.returncode == 0, done.stderr[-500:]
-        return done.stdout.splitlines()
+def pictures(folder, rc=b"", name="matplotlibrc", **variables):
+    """What all pictures are, and stderr, in a folder with this settings file."""
+    (folder / name).write_bytes(rc)
+    done = run_python(folder, ALL_PICTURES, **variables)
+    assert done.returncode == 0, done.stderr[-500:]
+    return done.stdout.splitlines(), done.stderr
 
-    plain = pictures("")
-    assert len(plain) == 6
-    assert pictures(RC, MPLBACKEND="module://not_installed.backend_inline") == plain
-    assert pictures("", MPLBACKEND="not installed") == plain
+
+def run_python(folder, code, **variables):
+    """Run code in a folder, with these environment variables."""
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), **variables}
+    command = [sys.executable, "-c", code]
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
+
+
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory):
+    """All pictures without any settings."""
+    drawn, said = pictures(tmp_path_factory.mktemp("plain"))
+    assert (len(drawn), said) == (6, "")
+    return drawn
+
+
+def test_the_users_settings_and_backend_change_no_picture(tmp_path, plain):
+    drawn, _ = pictures(tmp_path, RC.encode(), MPLBACKEND="module://not_installed.backend_inline")
+    assert drawn == plain
+    assert pictures(tmp_path, MPLBACKEND="not installed")[0] == plain
+
+
+BROKEN = {
+    "settings that are not UTF-8": (b"axes.grid: T\xfcrue", {"MATPLOTLIBRC": "my.rc"}),
+    "unknown settings and wrong values": (b"nonsense: 1\nfont.size: abc\n", {}),
+    "no directory to write to": (b"", {"MPLCONFIGDIR": "my.rc"}),
+    "neither": (b"\xff", {"MATPLOTLIBRC": "my.rc", "MPLCONFIGDIR": "my.rc/below"}),
+    "a cache of fonts that cannot be written": (b"", {"MPLCONFIGDIR": "config"}),
+}
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_what_is_broken_around_matplotlib_changes_no_picture_and_is_not_said(name, tmp_path, plain):
+    rc, variables = BROKEN[name]
+    cache = f"fontlist-v{matplotlib.font_manager.FontManager.__version__}.json"
+    (tmp_path / "config" / cache).mkdir(parents=True)
+    file = variables.get("MATPLOTLIBRC", "matplotlibrc")
+    (tmp_path / "my.rc").touch()
+    assert pictures(tmp_path, rc, file, **variables) == (plain, "")
+
+
+def test_importing_matplotlib_leaves_its_log_and_the_environment_alone(tmp_path):
+    code = """
+import logging, os
+before = dict(os.environ)
+import npgan.plot
+assert {**os.environ, "MPLCONFIGDIR": before["MPLCONFIGDIR"]} == before
+assert logging.getLogger("matplotlib").level == logging.NOTSET
+"""
+    (tmp_path / "my.rc").write_bytes(b"\xff")
+    variables = {"MATPLOTLIBRC": "my.rc", "MPLCONFIGDIR": os.devnull, "MPLBACKEND": "agg"}
+    done = run_python(tmp_path, code, **variables)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_settings_of_the_directory_that_cannot_be_read_are_named(tmp_path):
+    (tmp_path / "matplotlibrc").write_bytes(b"\xff")
+    code = "import sys; from npgan.cli import main; sys.exit(main(['noise', '--out', 'a.png']))"
+    done = run_python(tmp_path, code)
+    (line,) = done.stderr.splitlines()
+    assert done.returncode == 1
+    assert "in the file matplotlibrc of this directory" in line
 
 
 def test_a_picture_leaves_the_users_settings_alone():

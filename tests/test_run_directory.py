@@ -7,13 +7,16 @@ import os
 import shutil
 import signal
 import stat
+import struct
 import subprocess
 import sys
+import zlib
 
 import numpy as np
 import pytest
+from PIL import Image, ImageSequence
 
-from npgan import GAN
+from npgan import GAN, datasets
 from npgan.cli import main
 from npgan.cli.train import next_free_directory
 from npgan.files import checkpoint, lock
@@ -156,6 +159,15 @@ def test_files_that_are_no_runs_are_not_overwritten(tmp_path, name, text):
     with pytest.raises(FileExistsError, match="no file of a run; give a new directory"):
         fit(tmp_path)
     assert contents(tmp_path) == {name: text.encode()}
+
+
+def test_an_empty_name_is_not_the_current_directory(run, monkeypatch):
+    monkeypatch.chdir(run)
+    before = contents(run)
+    for call in (lambda: fit(""), lambda: GAN.load(""), lambda: datasets.load("")):
+        with pytest.raises(ValueError, match="got an empty one"):
+            call()
+    assert contents(run) == before
 
 
 def test_a_run_that_ended_before_its_first_checkpoint_can_begin_again(run):
@@ -435,6 +447,82 @@ def test_an_earlier_picture_that_is_lost_is_named(run, caplog):
     (run / "samples" / "epoch_0001.png").unlink()
     fit(run, gan=GAN.load(run))
     assert "has no picture of epoch 1;" in caplog.text
+
+
+def frames(run):
+    """The pixels of each frame of the animation."""
+    with Image.open(run / "training.gif") as animation:
+        return [np.array(frame.convert("RGB")) for frame in ImageSequence.Iterator(animation)]
+
+
+def cut(file):
+    file.write_bytes(file.read_bytes()[:-40])
+
+
+def of_another_shape(file):
+    Image.new("RGB", (5, 5)).save(file)
+
+
+def bomb(file):
+    """A picture that promises 10 gigapixels."""
+    data = bytearray(file.read_bytes())
+    data[16:24] = struct.pack(">2I", 100_000, 100_000)
+    data[29:33] = struct.pack(">I", zlib.crc32(data[12:29]))
+    file.write_bytes(data)
+
+
+DAMAGES = {
+    "empty": lambda file: file.write_bytes(b""),
+    "cut": cut,
+    "text": lambda file: file.write_text("mine"),
+    "another shape": of_another_shape,
+    "too large": bomb,
+    "removed": os.unlink,
+    "a directory": lambda file: (file.unlink(), file.mkdir()),
+    "a link to nothing": lambda file: (file.unlink(), file.symlink_to("nothing")),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+@pytest.mark.parametrize("epoch", [1, 2])
+def test_the_animation_goes_on_without_a_picture_that_is_broken(damage, epoch, tmp_path, caplog):
+    fit(tmp_path / "expected", 3)
+    expected = frames(tmp_path / "expected")
+    assert len(expected) == 3
+
+    def break_one(state):
+        if state.epoch == 2:
+            DAMAGES[damage](tmp_path / "run" / "samples" / f"epoch_{epoch:04d}.png")
+
+    fit(tmp_path / "run", 3, callbacks=[break_one])
+    (record,) = caplog.records
+    assert f"has no picture of epoch {epoch};" in record.getMessage()
+    np.testing.assert_array_equal(
+        frames(tmp_path / "run"), [expected[i] for i in range(3) if i != epoch - 1]
+    )
+
+
+def test_the_picture_of_the_last_epoch_is_drawn_again_for_the_animation(tmp_path, caplog):
+    fit(tmp_path / "expected", 2)
+
+    def break_it(state):
+        if state.epoch == 2:
+            cut(tmp_path / "run" / "samples" / "epoch_0002.png")
+
+    fit(tmp_path / "run", 2, callbacks=[break_it])
+    assert not caplog.records
+    assert contents(tmp_path / "run") == contents(tmp_path / "expected")
+
+
+def test_no_picture_that_can_be_read_leaves_no_animation_and_one_line(tmp_path, caplog):
+    def break_all(_state):
+        for file in (tmp_path / "samples").iterdir():
+            file.write_bytes(b"")
+
+    fit(tmp_path, 7, callbacks=[break_all])
+    (record,) = caplog.records
+    assert "has no picture of epoch 1, 2, 3, 4, 5, ...;" in record.getMessage()
+    assert len(frames(tmp_path)) == 1
 
 
 @pytest.mark.parametrize("error", [ImportError, MemoryError, OSError, RuntimeError])

@@ -142,6 +142,136 @@ def test_zeros_of_the_second_path_are_named(data, opened):
     assert stripes == 3  # the three parts differ in more than their colour
 
 
+def test_gradients_that_training_does_not_compute_are_shown_for_study(data, opened):
+    page = opened()
+    note = "training does not compute it"
+    for _ in tabs(page):
+        for what in ("data", "grad"):
+            if page.is_hidden("#step-view"):
+                continue
+            page.check(f"[name=what][value={what}]")
+            told = page.evaluate(
+                "graphs.flatMap(g => [...g.cards].map(([n, e]) => [g.tape.key, n.id, e.querySelector('.subtitle').textContent, e.getAttribute('aria-label')]))"
+            )
+            for key, id_, text, label in told:
+                n = next(t for t in data["tapes"] if t["key"] == key)["nodes"][id_]
+                marked = what == "grad" and not n["needed"] and any(n["grad"])
+                assert (text == "for study") == marked, (key, id_)
+                assert label.endswith(f", {text}")
+            assert (note in page.inner_text("#stripes")) == (what == "grad")
+    for key, id_, studied in (("G", 0, True), ("G", 1, False), ("D", 0, True)):
+        choose(page, key, id_, 0)
+        assert (note in page.inner_text(".number-part")) == studied
+
+
+def test_the_legend_says_what_the_stripes_mean_in_this_view(opened):
+    page = opened()
+    page.click("#tab-2")
+    assert page.inner_text("#stripes li >> nth=0") == "gradients by the numbers of:"
+    page.check("[name=what][value=data]")
+    assert page.inner_text("#stripes li >> nth=0") == "values of:"
+    page.click("#tab-1")
+    page.check("[name=what][value=move]")
+    assert page.locator("#stripes li").all_inner_texts() == ["moves of:", "G"]
+
+
+def test_a_matrix_product_is_written_with_its_shapes(data, opened):
+    page = opened()
+    seen = set()
+    for tape in data["tapes"][1:]:
+        for n in tape["nodes"]:
+            choose(page, tape["key"], n["id"], 0)
+            rules = page.locator(".rule").all_inner_texts()
+            uses = [e for e in tape["edges"] if e["from"] == n["id"]]
+            assert len(rules) == len(uses)
+            texts = page.locator(".product").all_inner_texts()
+            products = sum(tape["nodes"][e["to"]]["op"] in ("affine", "gemm") for e in uses)
+            assert len(texts) == products + (n["op"] in ("affine", "gemm"))
+            for text in texts:
+                shapes = re.findall(r"\((\d+)×(\d+)\)", text)
+                seen.add(re.sub(r"\[.*|, with.*|\(.*?\)", "", text))
+                if "added up" in text:
+                    continue
+                (a, b), (c, d), (e, f) = shapes
+                assert (b, a, d) == (c, e, f), text
+            for rule in rules:
+                assert ("transposes" in rule) == ("ta=True" in rule or "tb=True" in rule)
+    assert any("gᵀ · " in text for text in seen)  # of y = a bᵀ by b
+    for key in ("R1 LeakyReLU", "R1 tanh"):  # the product is the one that the rule computes
+        tape = next(t for t in data["tapes"] if t["key"] == key)
+        gemm = next(n for n in tape["nodes"] if n["op"] == "gemm" and not n["name"])
+        a, b = (tape["nodes"][i] for i in gemm["args"])
+        value = {n["id"]: np.reshape(n["data"], n["shape"]) for n in (a, b, gemm)}
+        g = np.reshape(gemm["grad"], gemm["shape"])
+        choose(page, key, gemm["id"], 0)
+        assert f"gemm = {a['name'] or a['op']} · {b['name']}ᵀ" in page.inner_text(
+            ".product >> nth=0"
+        )
+        np.testing.assert_allclose(value[a["id"]] @ value[b["id"]].T, value[gemm["id"]])
+        choose(page, key, b["id"], 0)
+        assert f"dR/d({b['name']}) = gᵀ · {a['name'] or a['op']}" in page.inner_text(
+            ".product >> nth=0"
+        )
+        np.testing.assert_allclose(g.T @ value[a["id"]], np.reshape(b["grad"], b["shape"]))
+
+
+def test_the_words_of_the_page_are_explained(data, opened):
+    page = opened()
+    page.click("footer summary")
+    terms = {t for line in page.locator(".words dt").all_inner_texts() for t in line.split(", ")}
+    assert {n["op"] for t in data["tapes"] for n in t["nodes"] if n["op"]} <= terms
+    assert {"affine", "gate", "get", "gemm", "seed", "leaf", "tape", "detach"} <= terms
+    assert page.locator(".words dt").count() == page.locator(".words dd").count()
+    assert all(len(t) > 25 for t in page.locator(".words dd").all_inner_texts())
+
+
+@pytest.mark.parametrize("viewport", [WIDE, PHONE], ids=["1440", "390"])
+def test_numbers_do_not_touch_and_no_mark_covers_them(viewport, opened):
+    page = opened(viewport=viewport)
+    for place, mistake in ((0, "labels"), (1, "labels"), (1, "tanh_gate"), (2, None)):
+        page.click(f"#tab-{place}")
+        if mistake:
+            page.click(f"[data-mistake='{mistake}']")
+        for what in ("data", "grad"):
+            page.check(f"[name=what][value={what}]")
+            found = page.evaluate(
+                """graphs.flatMap(g => [...g.cells.values()].filter(c => c.number.textContent).map(c => {
+                  const t = c.number.getBBox(), m = c.mark.getAttribute('d') ? c.mark.getBBox() : null;
+                  return [c.number.textContent, t.x, c.w - t.x - t.width, m ? m.width : 0, m ? m.height : 0, c.h]; }))"""
+            )
+            for text, left, right, width, height, h in found:
+                assert left >= 3.5, text  # so there are 6 px between two numbers
+                assert right >= 2.5, text
+                # A mark is a triangle in a corner: at the first sign it is as good as over.
+                assert max(width, height) <= left + 2.5, text
+                assert height <= 0.45 * h
+    heads = page.evaluate(
+        "graphs.flatMap(g => [...g.cards].map(([n, e]) => Math.max(...[...e.querySelectorAll('.title, .subtitle')].map(t => t.getBBox().x + t.getBBox().width)) - g.plan.cards.get(n).x - g.plan.cards.get(n).width))"
+    )
+    assert max(heads) <= 0
+
+
+@pytest.mark.parametrize("viewport", [WIDE, PHONE], ids=["1440", "390"])
+def test_code_is_not_cut_off_and_rounded_sums_say_so(viewport, data, opened):
+    page = opened(viewport=viewport)
+    for tape in data["tapes"]:
+        for n in tape["nodes"]:
+            place = "k => tabs.findIndex(t => t.tapes.some(tape => tape.key === k))"
+            page.click(f"#tab-{page.evaluate(place, tape['key'])}")
+            page.evaluate(
+                "([k, i]) => { const t = tapes.find(t => t.key === k); choose(t, t.node.get(i), 0); }",
+                [tape["key"], n["id"]],
+            )
+            wide = page.evaluate(
+                "[...document.querySelectorAll('pre, .formula')].map(e => e.scrollWidth - e.clientWidth)"
+            )
+            assert max(wide, default=0) <= 1, (tape["key"], n["id"])
+            for part in page.locator(
+                ".part:has(tfoot), .part:has(.plugged), .part:has(.adam)"
+            ).all():
+                assert "shown rounded" in part.inner_text()
+
+
 # ---- for everyone ----
 
 

@@ -97,6 +97,20 @@ def test_the_tour_follows_one_number(data, opened):
     assert page.get_attribute("#tour", "aria-pressed") == "false"
 
 
+def test_the_tour_says_that_it_opens_another_tab(data, opened):
+    page = opened()
+    for place, says in ((2, True), (1, False), (0, True), (3, True)):
+        page.click(f"#tab-{place}")
+        page.click("#lead-tour")
+        assert page.get_attribute("#tab-1", "aria-selected") == "true"
+        expected = "The tour goes through “G's step”, so this tab is open now." if says else ""
+        assert page.inner_text("#notice") == expected
+        assert page.locator("[aria-live] #notice").count() == 1
+        page.click("#next")
+        assert page.inner_text("#notice") == ""
+        page.click("#tour")
+
+
 # ---- what if, and the mistakes ----
 
 
@@ -163,7 +177,7 @@ def test_each_mistake_tells_what_changes(data, opened):
             page.click(f"[data-mistake='{mistake['key']}']")
             panel = page.inner_text(".mistakes")
             assert " ".join(mistake["sentence"].split()) in " ".join(panel.split())
-            _, gradients, _ = decoded(tape, mistake["values"])
+            _, gradients, _ = decoded(tape, mistake["values"], "<f8")
             was = np.array([x for n in tape["nodes"] for x in n["grad"]])
             n = int(
                 (
@@ -172,9 +186,10 @@ def test_each_mistake_tells_what_changes(data, opened):
                 ).sum()
             )
             assert f"{n} gradient" in panel
-            for id_, moves in mistake["also_moves"].items():
-                assert tape["nodes"][int(id_)]["name"] in panel
-                assert any(moves)
+            also = {i: max(map(abs, moves)) for i, moves in mistake["also_moves"].items()}
+            if also:
+                assert tape["nodes"][int(max(also, key=also.get))]["name"] in panel
+                assert all(also.values())
             if mistake["training"]:
                 label = page.get_attribute(".mistakes .chart", "aria-label")
                 assert mistake["training"]["measure"] in label
@@ -200,7 +215,13 @@ def test_the_game_is_played_stepped_and_rewound(data, opened):
     assert page.evaluate(picture) != first
     assert f"step {frames[3]['step']:,}" in page.inner_text("#game-losses")
     told = [number(t) for t in page.locator("#game-losses b").all_inner_texts()]
-    np.testing.assert_allclose(told, [frames[3]["loss_D"], frames[3]["loss_G"]], rtol=0.01)
+    arrow = np.reshape(np.frombuffer(base64.b64decode(frames[3]["arrow"]), "<i2"), (-1, 2)) / 2048
+    expected = [frames[3]["loss_D"], frames[3]["loss_G"], np.linalg.norm(arrow, axis=1).mean()]
+    expected.append(game["scenarios"][0]["distances"][3])
+    np.testing.assert_allclose(told, expected, rtol=0.01, atol=0.006)
+    every = frames[1]["step"] - frames[0]["step"]
+    assert page.inner_text("#game-next") == f"{every} steps ▶"  # a click is not one step
+    assert page.inner_text("#game-back") == f"◀ {every} steps"
     page.click("#game-back")
     assert page.evaluate("game.at") == 2
     page.click("#game-play")
@@ -215,6 +236,46 @@ def test_the_game_is_played_stepped_and_rewound(data, opened):
     assert page.evaluate("game.at") == len(frames) - 1
 
 
+def test_an_arrow_is_as_long_as_its_gradient_in_every_frame(data, opened):
+    page = opened()
+    page.click("#tab-3")
+    game, sides = data["game"], []
+    for scenario, at in ((0, 0), (0, 40), (1, 40), (4, 20)):
+        page.click(f".thumb >> nth={scenario}")
+        found = page.evaluate(
+            """at => { const all = [], draw = arrow; arrow = (c, x, y, dx, dy) => all.push([dx, dy]);
+              byId("game-slider").value = at; byId("game-slider").dispatchEvent(new Event("input"));
+              arrow = draw; return [all, document.querySelector(".main-scene canvas").width]; }""",
+            at,
+        )
+        gradient = np.frombuffer(
+            base64.b64decode(game["scenarios"][scenario]["frames"][at]["arrow"]), "<i2"
+        ).reshape(-1, 2)
+        drawn, size = np.array(found[0]), found[1]
+        expected = gradient / 2048 * [1, -1] * game["arrow"] * size / (2 * game["extent"])
+        np.testing.assert_allclose(drawn, expected, rtol=1e-6)
+        sides.append(np.linalg.norm(drawn, axis=1).mean())
+    assert sides[2] > 1.5 * sides[1] > 2 * sides[0]  # without R1, with R1, at the start
+    assert f"p − {game['arrow']:g} · dL/dp" in page.inner_text("#game-view .about")
+
+
+def test_what_the_legend_calls_dashed_is_drawn_dashed(data, opened):
+    page = opened()
+    page.click("#tab-1")
+    found = """name => { const s = getComputedStyle(document.querySelector(`.key.${name}`), "::before");
+      return [s.borderTopStyle, parseFloat(s.width) / parseFloat(s.borderTopWidth), s.borderTopLeftRadius]; }"""
+    for tab, name, style in (
+        (1, "net-g", "dashed"),
+        (2, "walk", "dashed"),
+        (2, "penalty", "dotted"),
+        (3, "even", "dashed"),
+    ):
+        page.click(f"#tab-{tab}")
+        drawn, widths, radius = page.evaluate(found, name)
+        assert (drawn, radius) == (style, "0px"), name
+        assert widths >= 6  # room for two dashes and what is between them
+
+
 def test_scenarios_stand_side_by_side(data, opened):
     page = opened()
     page.click("#tab-3")
@@ -227,6 +288,7 @@ def test_scenarios_stand_side_by_side(data, opened):
     for scenario in scenarios:
         page.click(f"[data-scenario='{scenario['key']}']")
         assert page.inner_text("#game-words") == scenario["sentence"]
+        assert scenario["sentence"] in page.inner_text("#spoken")
         if scenario["equilibrium"]:
             assert f"{scenario['equilibrium']['loss_D']:.3f}" in page.inner_html("#game-chart")
 

@@ -1,27 +1,23 @@
 """The record of one training step: every number in it is npgan's own, and a wrong one is noticed."""
 
-import base64
 import json
 from itertools import pairwise
 
 import numpy as np
 import pytest
+import study_pages
+from study_pages import node, unpack
 
 import npgan
-from npgan import Adam, Discriminator, Generator, Tensor, grad, ops, study
-from npgan.autograd import PRIMITIVES, Primitive
-from npgan.cli import main
+from npgan import study
+from npgan.autograd import PRIMITIVES
 from npgan.gan import discriminator_step
-from npgan.losses import LOSSES
 from npgan.study.assemble import record_data
 from npgan.study.example import tiny_computations, tiny_gan
-from npgan.study.game import Camera
-from npgan.study.page import default_record
-from npgan.study.ring import train
-from npgan.study.scenarios import RIGHT
 from npgan.study.write_tape import Walk
 
 TAPES = ("D", "G", "R1 LeakyReLU", "R1 tanh")
+data = study_pages.data
 
 
 @pytest.fixture(autouse=True)
@@ -31,105 +27,9 @@ def in_numpy():
     npgan.use_kernels("auto")
 
 
-@pytest.fixture(scope="module")
-def data():
-    npgan.use_kernels("reference")
-    return default_record().data
-
-
 @pytest.fixture(params=TAPES)
 def tape(request, data):
     return next(t for t in data["tapes"] if t["key"] == request.param)
-
-
-def unpack(text, dtype):
-    return np.frombuffer(base64.b64decode(text), dtype)
-
-
-def node(tape, name):
-    return next(n for n in tape["nodes"] if n["name"] == name)
-
-
-# ---- the groundwork: what a tape holds ----
-
-
-def test_nodes_are_oldest_first_with_the_names_of_the_caller():
-    x, W = Tensor([[1.0, 2.0]]), Tensor([[0.5], [0.25]])
-    y = ops.sum((x @ W) ** 2)
-    nodes = study.nodes(y, {"x": x, "loss": y})
-    assert [n.tensor.number for n in nodes] == sorted(n.tensor.number for n in nodes)
-    assert nodes[-1].tensor is y
-    assert [n.name for n in nodes if n.name] == ["x", "loss"]
-    assert [n.op for n in nodes[:2]] == [None, None]
-    assert nodes[-1].op is ops.sum
-    assert [t.data.tolist() for t in study.replay(nodes)] == [n.tensor.data.tolist() for n in nodes]
-    again = study.replay(nodes, {x: [[2.0, 0.0]]})
-    assert float(again[-1].data) == 1.0
-    with pytest.raises(ValueError, match="shape"):
-        study.replay(nodes, {x: [1.0, 2.0]})
-
-
-def test_every_rule_has_its_text():
-    lines = {}
-    for name, op in PRIMITIVES.items():
-        if op.function.__module__ != "npgan.ops":
-            continue
-        count = 2 if callable(op.rules) else len(op.rules)
-        for i in range(count):
-            if callable(op.rules) or op.rules[i] is not None:
-                file, line, text = op.source(i)
-                assert file.endswith("ops.py")
-                with open(file, encoding="utf-8") as f:
-                    assert text in f.read()
-                lines[name, i] = line, text
-    assert len(lines) == 43
-    assert lines["affine", 0][1] == "lambda g, y, x, W, b: gemm(g, W, tb=True)"
-    # Two on one line.
-    assert lines["tanh_gate", 0][0] == lines["tanh_gate", 1][0]
-    assert lines["tanh_gate", 1][1] == "lambda h, z, g, y: -2.0 * (h * g * y)"
-    assert lines["leaky_gate", 1][1] == "lambda g, y, *args, **options: None"
-    with pytest.raises(NotImplementedError):
-        ops.power.source(1)
-
-
-def test_a_rule_of_the_user_has_its_text_too():
-    double = Primitive(lambda x: 2 * x)
-    factor = 2
-    # fmt: off
-    one, two = (lambda g, y, x: factor * g), (lambda g, y, x: g * factor)
-    # fmt: on
-    for rule, text in ((one, "lambda g, y, x: factor * g"), (two, "lambda g, y, x: g * factor")):
-        double.rules = (rule,)
-        found = double.source(0)
-        assert found.file == __file__
-        if hasattr(rule.__code__, "co_positions"):
-            assert found.text == text
-    double.rules = (eval("lambda g, y, x: g"),)
-    assert double.source(0).text  # typed at a prompt: no file, and no error
-
-
-@pytest.mark.parametrize("beta1", [0.0, 0.5, 0.9])
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_an_update_is_known_before_it_is_made(beta1, dtype):
-    rng = np.random.default_rng(0)
-    theta = rng.standard_normal(7).astype(dtype)
-    adam = Adam(theta, lr=1e-2, beta1=beta1)
-    for _ in range(3):
-        g = rng.standard_normal(7).astype(dtype)
-        before, state = theta.copy(), adam.state()
-        update = study.update_of(adam, g)
-        assert theta.tobytes() == before.tobytes()
-        assert all((adam.state()[k] == v).all() for k, v in state.items())
-        adam.step(g)
-        assert update.after.tobytes() == theta.tobytes()
-        for name in ("m", "v"):
-            assert getattr(update, name).tobytes() == adam.state()[name].tobytes()
-        np.testing.assert_allclose(update.root, np.sqrt(update.v_hat))
-        expected = -adam.hyper["lr"] * update.m_hat / (update.root + adam.hyper["eps"])
-        np.testing.assert_allclose(
-            update.move, expected, rtol=1e-3 if dtype == np.float32 else 1e-9
-        )
-        assert (update.move == update.after - before).all()
 
 
 # ---- the record ----
@@ -224,7 +124,7 @@ def test_mistakes_change_what_they_say(data):
     right_grad = np.concatenate([n["grad"] for n in tape["nodes"]])
     n = len(right_data)
     for key, m in g.items():
-        values = unpack(m["values"], "<f4")
+        values = unpack(m["values"], "<f8")
         same_data = np.allclose(values[:n], right_data, rtol=1e-6, atol=1e-7)
         same_grad = np.allclose(values[n : 2 * n], right_grad, rtol=1e-5, atol=1e-7)
         assert same_data == (key not in ("labels", "stale")), key
@@ -235,11 +135,57 @@ def test_mistakes_change_what_they_say(data):
     assert all(np.any(moves) for moves in moved.values())
     W = node(tape, "G.0.W")
     offset = n + sum(len(m["data"]) for m in tape["nodes"][: W["id"]])
-    wrong = unpack(g["mean"]["values"], "<f4")[offset : offset + 8]
-    assert not np.allclose(wrong, W["grad"])
+    wrong = unpack(g["mean"]["values"], "<f8")[offset : offset + 8]
+    np.testing.assert_allclose(wrong, np.array(W["grad"]) / 4)
 
 
-# ---- the story and the game ----
+def test_which_mistakes_a_gradient_check_finds(data):
+    for tape in data["tapes"][:2]:
+        n = sum(len(x["data"]) for x in tape["nodes"])
+        for m in tape["mistakes"]:
+            check, worst = m["check"], 0.0
+            gradients = unpack(m["values"], "<f8")[n : 2 * n]
+            at = np.cumsum([0, *(len(x["data"]) for x in tape["nodes"])])
+            for x in tape["nodes"]:
+                if x["op"] is None:
+                    found = np.array(m["differences"][str(x["id"])])
+                    assert found.shape == (len(x["data"]),)
+                    error = np.abs(found - gradients[at[x["id"]] : at[x["id"] + 1]]).max()
+                    worst = max(worst, error if x["moves"] else 0.0)
+            assert check["worst"] == pytest.approx(worst, rel=1e-6)
+            assert check["found"] == (m["key"] in ("tanh_gate", "leaky_gate", "mean")), m["key"]
+            assert check["found"] == (worst > 1e-8)
+            assert ("finds it: for " in check["sentence"]) == check["found"]
+            assert ("cannot see it, since " in check["sentence"]) != check["found"]
+            if m["key"] == "labels":
+                assert "since the gradient of the wrong loss is right" in check["sentence"]
+
+
+def test_the_differences_with_a_mistake_are_those_of_its_loss(data):
+    """The mean's forward pass is the right one; the flipped labels give another loss."""
+    for tape in data["tapes"][:2]:
+        by_key = {m["key"]: m["differences"] for m in tape["mistakes"]}
+        assert by_key["mean"] == by_key["leaky_gate"] == tape["differences"]
+        assert by_key["labels"] != tape["differences"]
+
+
+def test_gradients_that_training_does_not_compute_are_marked(data):
+    of_D = {"D.0.W", "D.0.b", "D.2.W", "D.2.b"}
+    expected = [{"real", "fake", "real and fake"}, {"z", *of_D}]
+    expected += 2 * [{"real", "seed", "broadcast_to"}]
+    for tape, names in zip(data["tapes"], expected, strict=True):
+        found = {n["name"] or n["op"] or "seed" for n in tape["nodes"] if not n["needed"]}
+        assert found == names, tape["key"]
+    x = npgan.Tensor([1.0, 2.0])
+    of_user = study.record(npgan.ops.sum(x * x)).data["tapes"][0]
+    assert all(n["needed"] for n in of_user["nodes"])  # nothing is trained there
+
+
+def test_the_default_tapes_are_checked_to_1e_8(data):
+    assert {t["scale"] for t in data["tapes"]} == {1.0}
+
+
+# ---- the story ----
 
 
 def test_the_story_goes_from_a_number_of_z_to_a_weight(data):
@@ -264,50 +210,14 @@ def test_the_story_goes_from_a_number_of_z_to_a_weight(data):
         if number and item["node"] != tape["loss"]:
             text = f"{number[item['cell']]:.4g}".replace("-", "\N{MINUS SIGN}")
             assert text in item["sentence"]
-
-
-def test_the_game_is_what_training_does(data):
-    game = data["game"]
-    keys = [s["key"] for s in game["scenarios"]]
-    assert keys == ["right", "none", "fast", "leaky_gate", "labels", "stale"]
-    for scenario in game["scenarios"]:
-        frames = scenario["frames"]
-        assert [f["step"] for f in frames] == list(range(0, 801, 20))
-        for f in frames:
-            assert len(unpack(f["heat"], "u1")) == game["grid"] ** 2
-            assert len(unpack(f["mesh"], "<i2")) == 2 * game["mesh_side"] ** 2
-            assert len(unpack(f["fake"], "<i2")) == len(unpack(f["arrow"], "<i2"))
-            assert len(unpack(f["fake"], "<i2")) == len(unpack(game["real"], "<i2"))
-        assert scenario["sentence"].endswith(".")
-    right = game["scenarios"][0]["frames"][-1]
-    *_, last = train(RIGHT, 800)
-    camera = Camera()
-    fake = last.G(camera.z)
-    np.testing.assert_allclose(unpack(right["fake"], "<i2").reshape(-1, 2) / 8192, fake, atol=1e-4)
-    np.testing.assert_allclose(
-        unpack(right["heat"], "u1") / 255, ops.sigmoid(last.D(camera.places))[:, 0], atol=0.002
-    )
-    logits, pull = last.D.forward(fake)
-    arrows = -pull((ops.sigmoid(logits) - 1).astype(np.float32), "input")
-    np.testing.assert_allclose(
-        unpack(right["arrow"], "<i2").reshape(-1, 2) / 2048, arrows, atol=1e-3
-    )
-    assert game["scenarios"][0]["equilibrium"]["loss_D"] == 2 * np.log(2)
-
-
-def test_the_trainings_of_mistakes_are_beside_the_right_one(data):
-    ends = {}
-    for tape in data["tapes"][:2]:
-        for m in tape["mistakes"]:
-            training = m["training"]
-            assert len(training["steps"]) == len(training["right"]) == len(training["wrong"])
-            assert training["right"][0] == training["wrong"][0]
-            ends[tape["key"], m["key"]] = training["wrong"][-1] / training["right"][-1]
-    assert ends["D", "labels"] > 5
-    assert ends["G", "labels"] > 5
-    assert ends["G", "leaky_gate"] > 2
-    assert ends["G", "stale"] > 2
-    assert ends["G", "tanh_gate"] < 2  # it still trains
+            index = np.unravel_index(item["cell"], node["shape"])
+            assert f"{node['name']}[{', '.join(map(str, index))}]" in item["sentence"]
+    i, j = np.unravel_index(told[1]["cell"], tape["nodes"][told[1]["node"]]["shape"])
+    assert i == 0
+    assert f"z[i, 0] times the gradient of G.0[i, {j}]" in told[-2]["sentence"]
+    back = next(n for n in tape["nodes"] if n["name"] == "G.0")
+    z, g = np.reshape(tape["nodes"][0]["data"], (4, 2)), np.reshape(back["grad"], (4, 4))
+    assert f"{z[:, 0] @ g[:, j]:.4g}" in told[-2]["sentence"]
 
 
 # ---- a wrong rule is noticed ----
@@ -346,159 +256,3 @@ def test_a_nan_is_no_pass():
     walk.gradients[2] = walk.gradients[2] * np.nan
     checks = npgan.study.write_tape.tape_data(walk)["checks"]
     assert not any(c["ok"] for c in checks)
-
-
-# ---- the user's own ----
-
-
-def small(seed=0, dtype=np.float32):
-    rng = np.random.default_rng(seed)
-    G, D = Generator(3, (5,), 2, rng=rng), Discriminator(2, (4, 3), rng=rng)
-    return G.astype(dtype), D.astype(dtype), rng.random((3, 2)), rng.standard_normal((3, 3))
-
-
-@pytest.mark.parametrize("loss", LOSSES)
-def test_a_gan_of_the_users(loss):
-    G, D, real, z = small()
-    before = G.theta.copy(), D.theta.copy(), real.copy()
-    record = study.record(G, D, real, z, loss=LOSSES[loss], gamma=0.1)
-    assert record.failed() == []
-    assert [t["kind"] for t in record.data["tapes"]] == ["step", "step", "penalty"]
-    for a, b in zip(before, (G.theta, D.theta, real), strict=True):
-        assert a.tobytes() == b.tobytes()
-
-
-def test_with_its_optimisers_the_step_is_theirs():
-    G, D, real, z = small(dtype=np.float64)
-    adam_G, adam_D = Adam(G, beta1=0.0), Adam(D, lr=1e-2)
-    for _ in range(3):
-        fake, pull = G.forward(z)
-        discriminator_step(D, adam_D, real, fake)
-        npgan.generator_step(D, adam_G, fake, pull)
-    record = study.record(G, D, real, z, adam_G=adam_G, adam_D=adam_D)
-    assert record.failed() == []
-    assert record.data["tapes"][0]["optimiser"]["step"] == 4
-    discriminator_step(D, adam_D, real, G(z))
-    after = [
-        x for leaf in record.data["tapes"][0]["optimiser"]["leaves"].values() for x in leaf["after"]
-    ]
-    assert np.array(after).tobytes() == D.theta.tobytes()
-
-
-def test_a_loss_written_with_ops():
-    x, W = Tensor(np.ones((2, 3), np.float32)), Tensor(np.full((3, 2), 0.5))
-    scale = np.array([1.0, 2.0])
-    y = ops.mean(ops.exp(ops.tanh(x @ W) * scale)[:, :1] ** 2)
-    record = study.record(y, names={"x": x, "W <b>": W}, title="Mine")
-    scale[:] = 0
-    assert record.failed() == []
-    tape = record.data["tapes"][0]
-    assert [n["name"] for n in tape["nodes"] if n["name"]] == ["x", "W <b>", "loss"]
-    assert tape["optimiser"] is None
-    leaves = [Tensor(np.ones((2, 3))), Tensor(np.full((3, 2), 0.5))]
-    again = ops.mean(ops.exp(ops.tanh(leaves[0] @ leaves[1]) * np.array([1.0, 2.0]))[:, :1] ** 2)
-    for name, g in zip(("x", "W <b>"), grad(again, leaves), strict=True):
-        assert node(tape, name)["grad"] == g.ravel().tolist()
-    assert any(n["options"] == "index=[:, :1]" for n in tape["nodes"])
-
-
-@pytest.mark.parametrize("factor", [1e-6, 1.0, 1e4, 1e9])
-@pytest.mark.parametrize("wrong", [False, True])
-def test_a_loss_of_any_size_is_checked_in_proportion(factor, wrong, monkeypatch):
-    x = Tensor(np.linspace(-1, 2, 6).reshape(2, 3))
-    y = ops.sum(ops.exp(x) * ops.tanh(x) * max(factor, 1.0)) * min(factor, 1.0)
-    if wrong:
-        monkeypatch.setattr(ops.exp, "rules", (lambda g, y, x: g * y * 1.01,))
-    record = study.record(y)
-    assert record.passed != wrong, record.failed()
-    assert record.data["tapes"][0]["scale"] >= 1
-
-
-def test_the_default_tapes_are_checked_to_1e_8(data):
-    assert {t["scale"] for t in data["tapes"]} == {1.0}
-
-
-@pytest.mark.parametrize(
-    ("arguments", "options", "error", "text"),
-    [
-        ((Tensor([1.0, 2.0]) * 2,), {}, ValueError, "scalar"),
-        ((Tensor(1.0),), {}, ValueError, "leaf"),
-        ((Tensor(1.0) * 2,), {"names": {"x": Tensor(1.0)}}, ValueError, "'x'"),
-        ((ops.log(Tensor(0.0)) * 1,), {}, ValueError, "finite"),
-        ((3.0,), {}, TypeError, "scalar Tensor"),
-        ((Tensor(1.0) * 2, Discriminator(2, (2,))), {}, TypeError, "either"),
-        ((*small()[:2], np.ones((2, 2), int), np.ones((2, 3))), {}, ValueError, "floats"),
-        ((*small()[:2], np.ones(2), np.ones((2, 3))), {}, ValueError, "real"),
-        ((*small()[:2], np.ones((2, 2)), np.ones((3, 3))), {}, ValueError, "rows"),
-        ((*small()[:2], np.ones((2, 2)), np.ones((2, 9))), {}, ValueError, "9"),
-        ((*small()[:2], np.ones((0, 2)), np.ones((0, 3))), {}, ValueError, "real"),
-        (small(), {"gamma": -1}, ValueError, "gamma"),
-        (small(), {"adam_G": npgan.SGD(np.zeros(3))}, TypeError, "adam_G"),
-        (small(), {"adam_D": Adam(np.zeros(3))}, TypeError, "adam_D"),
-        (small(), {"names": {}}, TypeError, "names"),
-    ],
-)
-@pytest.mark.filterwarnings("ignore")
-def test_what_cannot_be_recorded_is_refused_in_one_line(arguments, options, error, text):
-    with pytest.raises(error, match=text) as caught:
-        study.record(*arguments, **options)
-    assert "\n" not in str(caught.value)
-
-
-def test_what_is_too_large_is_refused_with_the_numbers():
-    G, D = Generator(3, (50,), 40), Discriminator(40, (30,))
-    with pytest.raises(ValueError, match=r"[\d,]{5,} numbers, and a page holds at most 1,500"):
-        study.record(G, D, np.zeros((8, 40)), np.zeros((8, 3)))
-    x = Tensor(np.ones(400))
-    with pytest.raises(ValueError, match=r"160,400 pairs .* at most 150,000"):
-        study.record(ops.sum(ops.exp(x)))
-
-
-# ---- the file and the command ----
-
-
-def test_only_such_a_page_is_replaced(tmp_path):
-    record = study.record(*small())
-    path = tmp_path / "study.html"
-    path.write_text("my notes")
-    with pytest.raises(FileExistsError, match="nothing was written"):
-        record.write(path)
-    assert path.read_text() == "my notes"
-    path.unlink()
-    record.write(path)
-    first = path.read_bytes()
-    record.write(path)
-    assert path.read_bytes() == first
-    assert len(first) < 2_500_000
-
-
-def test_the_command_says_one_line_and_refuses_another_file(tmp_path, capsys, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("NPGAN_KERNELS", "reference")
-    monkeypatch.setattr(npgan.study.game, "STEPS", 40)
-    monkeypatch.setattr(npgan.study.game, "FRAMES", 2)
-    (tmp_path / "notes.html").write_text("mine")
-    assert main(["study", "--out", "notes.html"]) == 1
-    out, err = capsys.readouterr()
-    assert not out
-    assert "nothing was written" in err
-    assert err.count("\n") == 1
-    assert (tmp_path / "notes.html").read_text() == "mine"
-    assert main(["study"]) == 0
-    out, err = capsys.readouterr()
-    assert out.count("\n") == 1
-    assert "study.html" in out
-    assert "D's step" in err
-    monkeypatch.setattr(
-        ops.tanh, "rules", (lambda g, y, x: 1.01 * ops.tanh_gate(g, y),)
-    )  # a rule that the library has wrong
-    assert main(["study"]) == 1
-    out, err = capsys.readouterr()
-    assert not out
-    assert "G's step: not so: Rule and finite difference agree" in err
-    assert err.splitlines()[-1].endswith("study.html shows where")
-
-
-def test_the_default_page_is_small_enough(data, tmp_path):
-    study.Record(data).write(tmp_path / "study.html")
-    assert 1_000_000 < (tmp_path / "study.html").stat().st_size < 2_500_000

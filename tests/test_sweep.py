@@ -110,7 +110,7 @@ def test_a_directory_with_other_settings_or_another_end_is_refused(data, tmp_pat
     (other,) = npgan.sweep({"a": {**SMALL, "lr": 1e-3}}, [0], data=data, epochs=1, out=tmp_path)
     assert "holds a run with other settings" in other.error
     (longer,) = npgan.sweep({"a": SMALL}, [0], data=data, epochs=2, out=tmp_path)
-    assert "holds a run of 1 epochs" in longer.error
+    assert "holds a run that was started with epochs 1, not 2" in longer.error
 
 
 @pytest.mark.parametrize(
@@ -123,8 +123,8 @@ def test_a_directory_with_other_settings_or_another_end_is_refused(data, tmp_pat
         ({"a": {"depth": 3}}, [0], "a has 'depth', which is no setting"),
         ({"a": {"rng": 3}}, [0], "a has 'rng', which is no setting"),
         ({"a": {"lr": 0}}, [0], "a: lr must be"),
-        ({"../a": {}}, [0], "name of a directory"),
-        ({"": {}}, [0], "name of a directory"),
+        ({"../a": {}}, [0], "cannot be called"),
+        ({"": {}}, [0], "cannot be called"),
     ],
 )
 def test_mistakes_are_told_before_anything_is_trained(configs, seeds, words, tmp_path):
@@ -188,8 +188,14 @@ def test_a_sweep_that_is_stopped_goes_on_where_it_was(name, data, tmp_path):
 @pytest.mark.parametrize(
     ("text", "argv", "code", "words"),
     [
-        ("{", (), 1, "npgan sweep: file.json is no JSON"),
+        ("{", (), 1, "npgan sweep: file.json is not JSON that can be read"),
         ("[1]", (), 1, "npgan sweep: file.json must hold settings by name"),
+        ('{"a": {}, "b": {}, "a": {"lr": 1}}', (), 1, "npgan sweep: file.json is not JSON that"),
+        ('{"a": {"lr": 1e-3, "lr": 1e-4}}', (), 1, "npgan sweep: file.json is not JSON that"),
+        ('{"a": {}}' + " " * 1_000_000, (), 1, "npgan sweep: file.json is no file of settings"),
+        ('{"../a": {}}', (), 1, "npgan sweep: a directory of runs cannot be called '../a'"),
+        ('{"a": {}}', ("--out", "file.json"), 1, "npgan sweep: file.json is a file; --out must"),
+        ('{"a": {}}', ("--seeds", "3:1"), 2, "npgan sweep: --seeds 3:1 has no seed in it"),
         ('{"a": {"lr": 0}}', (), 1, "npgan sweep: a: lr must be"),
         ('{"a": {}}', ("--seeds", "x"), 2, "npgan sweep: --seeds takes numbers, or ranges"),
     ],

@@ -228,7 +228,7 @@ RIGHT = {
     "label": Case(places.labelled, cross_entropy, lambda z, t: d_cross_entropy(z, t, hot=0.0), (LOGITS, LABELS), "only the entries that labels names", 0, "loss"),
     "label off by one": Case(places.labelled, cross_entropy, lambda z, t: d_cross_entropy(z, t, by=1), (LOGITS, LABELS), "off by one", 0, "loss"),
     "one entry": Case(places.one_part, layer, spoilt(lambda g, W: times(g, (2, 1), 3.0), 1), (X, W), "only the entry [2, 1] is wrong", 1),
-    "row": Case(places.one_part, layer, spoilt(lambda g, x: without(g, 5)), (X, W), "only row 5 (an edge) is zero"),
+    "row": Case(places.one_part, layer, spoilt(lambda g, x: without(g, 5)), (X, W), "only row 5 (the last) is zero"),
     "second": Case(places.one_part, layer, spoilt(lambda g, x: without(g, slice(0, None, 2))), (X, W), "every second index along axis 0, from 0 on, is zero"),
     "repeats": Case(places.repeated_index, lambda E, ids: E[ids], lambda d, E, ids: (add_at(d, E, ids, False), None), (TABLE, IDS), "use np.add.at"),
     "clipped": Case(places.clipped, cube, lambda d, x: np.clip(3 * d * x**2, -0.5, 0.5), (X,), "clipped at 0.5"),
@@ -242,7 +242,7 @@ RIGHT = {
     "mean path": Case(terms.dropped_along_axis, normalise, lambda d, x: d_normalise(d, x, mean=0.0), (X,), "the same along axis 1"),
     "variance path": Case(terms.dropped_along_axis, normalise, lambda d, x: d_normalise(d, x, variance=0.0), (X,), "the path through the variance"),
     "averaged": Case(terms.averaged, cube, lambda d, x: 0 * x + (3 * d * x**2).mean(axis=0), (X,), "averaged over it"),
-    "unused dout": Case(paths.ignored_outputs, recurrent, lambda d, x, w: d_recurrent(d, x, w, used=[5]), (SEQUENCE, WEIGHT), "of dout is used; the rest of it is ignored", 1),
+    "unused dout": Case(paths.ignored_outputs, recurrent, lambda d, x, w: d_recurrent(d, x, w, used=[5]), (SEQUENCE, WEIGHT), "(the last) of d is used; the rest of it is ignored", 1),
     "cut off": Case(paths.ignored_outputs, recurrent, lambda d, x, w: d_recurrent(d, x, w, steps=1), (SEQUENCE, WEIGHT), "could be a recursion that is cut off", 1),
     "truncated": Case(paths.dropped_paths, recurrent, lambda d, x, w: d_recurrent(d, x, w, steps=1), (SEQUENCE, WEIGHT), "truncated: effects over more than 1 step"),
     "across": Case(paths.dropped_paths, softmax, lambda d, z: d * softmax(z) * (1 - softmax(z)), (LOGITS,), "the effects across axis 1 are dropped"),
@@ -327,6 +327,66 @@ def test_what_only_looks_like_it_is_not_named(name):
 
 def test_every_rule_has_a_case():
     assert {case.rule for case in RIGHT.values()} == set(hints.RULES)
+
+
+HOLES = np.where(draw(8, 5) > 0.6, 0.0, draw(8, 5))
+TENS = np.round(draw(8, 5), 1)
+LEVELS = rng.integers(0, 5, (8, 5)).astype(float)
+leaky = lambda x: np.where(x > 0, x, 0.2 * x)
+d_leaky = lambda dy, x: dy * np.where(x > 0, 1, 0.2)
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize(
+    ("func", "grad", "args", "words"),
+    [
+        (leaky, lambda dy, x: d_leaky(dy, x) * (x != 0), (HOLES,), "only where x is 0, a kink of func: it is zero there"),
+        (leaky, lambda dy, x: d_leaky(dy, x) * np.where(x == 0, 9, 1), (HOLES,), "only where x is 0, a kink of func: it is wrong there"),
+        (np.abs, lambda dy, x: dy * np.where(x == 0, 3, np.sign(x)), (HOLES,), "only where x is 0, a kink of func: it is wrong there"),
+        (leaky, lambda dy, x: np.where(x > 0, dy, 0.2), (X,), "only where x < 0: it lacks the factor dy; elsewhere"),
+        (lambda x, w: x * w, lambda dy, x, w: (np.where(w > 2.5, w, dy * w), None), (X, LEVELS[:6] + 0.0), "it lacks the factor dy; elsewhere"),
+        (lambda x, w: x * w, lambda dy, x, w: (dy * np.where(w == 3, 1.7, w), None), (HOLES, LEVELS), "only where w is 3: it is wrong by a factor"),
+        (lambda x, w: x * (w + 1), lambda dy, x, w: (dy * np.where(w <= 1, 0, w + 1), None), (HOLES, LEVELS), "only where w <= 1: it is zero there"),
+        (lambda x: x * np.abs(x), lambda dy, x: dy * np.where(x >= 0, 0, -2 * x), (TENS + 1,), "only where x > 0: it is zero there"),
+        (lambda x: 3 * x, lambda dy, x: dy * np.where(x >= 0, 7, 3), (TENS + (TENS == 0),), "only where x > 0: it is"),
+        (lambda x: 3 * x, lambda dy, x: dy * np.where(x >= 0, 7, 3), (HOLES,), "only where x >= 0: it is"),
+        (leaky, lambda dy, x: len(x) * d_leaky(dy, x), (HOLES,), "8 is the batch size: a factor 8 too many"),
+        (leaky, lambda dy, x: dy * np.where(x > 0, x, 0.2), (HOLES,), "too many"),
+    ],
+)  # fmt: skip
+def test_where_a_gradient_is_wrong_is_said_truly(func, grad, args, words):
+    """At zeros and ties, too: no part that is empty, no part that has other entries than are wrong."""
+    said = " | ".join(check_gradients(func, grad, args, style="dout").arguments[0].hints)
+    assert words in said
+    assert "| <" not in said
+
+
+def test_a_gradient_that_is_wrong_at_kinks_alone_has_no_other_cause():
+    """Near the kinks it is right, so any rule would hold there."""
+    wrong = lambda dy, x: d_leaky(dy, x) * (x != 0)
+    assert len(check_gradients(leaky, wrong, (HOLES,)).arguments[0].hints) == 1
+    symmetric = HOLES + HOLES.T if HOLES.shape[0] == HOLES.shape[1] else HOLES[:5] * HOLES[:5].T
+    hints_here = check_gradients(leaky, wrong, (symmetric,)).arguments[0].hints
+    assert not any("transpose" in hint or "symmetr" in hint for hint in hints_here)
+
+
+@pytest.mark.parametrize(
+    ("grad", "said"),
+    [
+        (lambda dy, x: dy[::-1] * np.arange(1, 8), "dy is used in the wrong order"),
+        (lambda upstream, x: upstream**2, "not linear in upstream"),
+        (lambda *given: given[0] ** 2, "not linear in dout"),
+    ],
+)
+def test_hints_use_the_users_word_for_dout(grad, said):
+    ramp = lambda x: x * np.arange(1, 8)
+    row = check_gradients(ramp, grad, (draw(7),), style="dout").arguments[0]
+    assert said in " ".join(row.hints)
+
+
+def test_an_argument_that_is_called_dout_is_not_renamed():
+    report = check_gradients(lambda dout: dout * 2, lambda g, dout: g**2, (X,), style="dout")
+    assert "not linear in dout for dout" in report["dout"].hint
 
 
 def counter():

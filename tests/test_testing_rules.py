@@ -192,11 +192,11 @@ def rule_6_what_must_hold_before_any_number():
         lambda *a: layer(*a) * noisy.uniform(), backward, style="dout"
     )
     assert "func changes its argument x" in fault(mutating, backward, (X.copy(), W, B))
-    assert "changes its dout" in fault(layer, writing)
+    assert "changes d in place" in fault(layer, writing)
     assert "not repeatable" in fault(layer, accumulating)
     assert "stale cache" in fault(remembering, lambda d, _: d * 3 * cache["x"] ** 2, (X,))
-    assert "dout is ignored" in fault(layer, lambda d, *a: backward(np.ones_like(d), *a))
-    assert "not linear in dout" in fault(layer, lambda d, *a: backward(np.abs(d), *a))
+    assert "d is ignored" in fault(layer, lambda d, *a: backward(np.ones_like(d), *a))
+    assert "not linear in d for x" in fault(layer, lambda d, *a: backward(np.abs(d), *a))
 
 
 def rule_7_steps_follow_dtype_and_magnitude():
@@ -233,8 +233,8 @@ HINTS = {
     "the sign is wrong": (0, lambda g: -g),
     "a factor 2 is missing": (1, lambda g: g / 2),
     "added twice": (2, lambda g: 2 * g),
-    "5 is the batch size: a mean where a sum belongs": (2, lambda g: g / 5),
-    "5 is the batch size: a sum where a mean belongs": (1, lambda g: g * 5),
+    "5 is the batch size: a factor 5 is missing (a mean where a sum belongs": (2, lambda g: g / 5),
+    "5 is the batch size: a factor 5 too many (a sum where a mean belongs?)": (1, lambda g: g * 5),
     "numeric = 0.909091 x analytic": (0, lambda g: 1.1 * g),
     "returns zeros": (1, lambda g: 0 * g),
     "flipped along axis 0": (0, lambda g: g[::-1]),
@@ -244,7 +244,7 @@ HINTS = {
         lambda g: g + 0.3 * (np.indices(g.shape) == np.array([2, 1])[:, None, None]).all(0),
     ),
     "row 2 of dout is not used": (0, lambda g: g * (np.arange(5) != 2)[:, None]),
-    "only column 0 (an edge) is zero": (0, lambda g: g * (np.arange(4) != 0)),
+    "only column 0 (the first) is zero": (0, lambda g: g * (np.arange(4) != 0)),
     "a constant, 0.25, is added to every entry": (0, lambda g: g + 0.25),
     "only where x < 0: it is zero there": (0, lambda g: g * (X > 0)),
     "the path through a mean or sum over it": (0, lambda g: g - g.mean(axis=0)),

@@ -20,7 +20,7 @@ BLUE, ORANGE, GREY, INK = "#005a8c", "#a34400", "#6b6b6b", "#1b1b1b"
 STYLE = (
     "text{font:14px system-ui,sans-serif;fill:#1b1b1b}.n{font:13px ui-monospace,monospace}"
     f".b{{fill:{BLUE}}}.o{{fill:{ORANGE}}}.g{{fill:{GREY}}}.t{{font-weight:600}}.e{{text-anchor:end}}"
-    ".m{text-anchor:middle}"
+    ".m{text-anchor:middle}.i{font-style:italic}"
 )
 Tape = dict[str, Any]
 
@@ -45,6 +45,10 @@ class Numbers:
     def gradient(self, name: str, cell: int = 0) -> float:
         """The gradient of the loss by a cell."""
         return float(self.nodes[name]["grad"][cell])
+
+    def needed(self, name: str) -> bool:
+        """Whether training computes this gradient."""
+        return bool(self.nodes[name]["needed"])
 
     def of_adam(self, what: str, name: str, cell: int) -> float:
         """m_hat, root, move or after of a weight."""
@@ -128,11 +132,15 @@ def path(G: Numbers) -> str:
             x, bold = left + cell * wide, cell in on_path
             parts.append(box(x, y, wide - 8, 44, INK if bold else "#c8c8c8", 2 if bold else 1))
             parts.append(text(x + wide - 16, y + 18, v(G.value(name, cell)), "n b e"))
-            parts.append(text(x + wide - 16, y + 36, g(G.gradient(name, cell)), "n o e"))
+            colour = "o" if G.needed(name) else "g i"
+            parts.append(text(x + wide - 16, y + 36, g(G.gradient(name, cell)), f"n {colour} e"))
     y = top + len(ROWS) * height + 4
     parts.append(text(12, y + 14, "loss G", "t"))
     parts.append(text(left, y + 14, f"{v(G.value('loss G'))}, the mean over the four rows", "b"))
-    return svg(576, y + 30, "Row 0 of the batch, forwards from z to the logit and back", parts)
+    studied = " and ".join(label for name, label, *_ in ROWS if not G.needed(name))
+    note = f"Grey: the gradient by {studied} is shown for study; training does not compute it."
+    parts.append(text(12, y + 38, note, "g i"))
+    return svg(576, y + 54, "Row 0 of the batch, forwards from z to the logit and back", parts)
 
 
 def weight(G: Numbers) -> str:
@@ -186,6 +194,7 @@ def stops(D: Numbers, G: Numbers) -> str:
         text(252, y + 5, "✕ stops here", "t o m"),
     ]
     known = f"({g(D.gradient('fake', 0))}, {g(D.gradient('fake', 1))})"
+    assert not any([D.needed("fake"), G.needed("z"), G.needed("D.0.W")])
     parts.append(
         text(14, y + 36, f"dL/dfake[0] would be {known}; training does not compute it.", "o")
     )

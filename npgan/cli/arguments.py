@@ -65,16 +65,17 @@ def train(sub: argparse.ArgumentParser) -> None:
     part = sub.add_argument_group("data and files")
     part.add_argument(
         "--data",
+        type=nonempty,
         metavar="PATH",
         help="an IDX, .npy or .npz file, or a folder of images (default: mnist, which is built in)",
     )
     part.add_argument(
         "--out",
-        type=Path,
+        type=path,
         metavar="DIR",
         help="directory for the files of the run (default: runs/NAME-1, -2, ...)",
     )
-    part.add_argument("--resume", type=Path, metavar="DIR", help="continue the run in DIR")
+    part.add_argument("--resume", type=path, metavar="DIR", help="continue the run in DIR")
     part.add_argument("--quiet", action="store_true", help="show no progress")
     for group in (RUN, NETWORKS, OPTIMISER, REGULARISATION):
         part = sub.add_argument_group(group)
@@ -85,16 +86,16 @@ def train(sub: argparse.ArgumentParser) -> None:
 
 def sample(sub: argparse.ArgumentParser) -> None:
     sub.add_argument(
-        "run", type=Path, metavar="RUN", help="directory of a run, or its checkpoint.npz"
+        "run", type=path, metavar="RUN", help="directory of a run, or its checkpoint.npz"
     )
     sub.add_argument(
         "-n", type=number(COUNT), default=64, help="number of images (default: %(default)s)"
     )
     sub.add_argument(
-        "--out", type=Path, metavar="FILE.png", help="the picture (default: samples.png)"
+        "--out", type=path, metavar="FILE.png", help="the picture (default: samples.png)"
     )
     sub.add_argument(
-        "--npy", type=Path, metavar="FILE.npy", help="write the images as an array, uint8 (n, h, w)"
+        "--npy", type=path, metavar="FILE.npy", help="write the images as an array, uint8 (n, h, w)"
     )
     sub.add_argument(
         "--digit",
@@ -113,7 +114,7 @@ def sample(sub: argparse.ArgumentParser) -> None:
 
 def evaluate(sub: argparse.ArgumentParser) -> None:
     sub.add_argument(
-        "target", type=Path, metavar="RUN|FILE.npy", help="directory of a run, or a file of images"
+        "target", type=path, metavar="RUN|FILE.npy", help="directory of a run, or a file of images"
     )
     sub.add_argument(
         "-n",
@@ -123,16 +124,20 @@ def evaluate(sub: argparse.ArgumentParser) -> None:
     )
     sub.add_argument(
         "--judge",
+        type=nonempty,
         metavar="FILE.npz",
         help="classifier that scores the images: mnist, fashion-mnist, or a file that "
         "tools/train_judge.py wrote (default: the one for the run's data)",
     )
     sub.add_argument(
-        "--data", metavar="PATH", help="the images that the judge was trained on, if they moved"
+        "--data",
+        type=nonempty,
+        metavar="PATH",
+        help="the images that the judge was trained on, if they moved",
     )
     sub.add_argument(
         "--out",
-        type=Path,
+        type=path,
         metavar="FILE.png",
         help="picture of samples with their nearest training images (default: evaluation.png)",
     )
@@ -145,7 +150,7 @@ def noise(sub: argparse.ArgumentParser) -> None:
     )
     sub.add_argument(
         "--out",
-        type=Path,
+        type=path,
         default=Path("noise.png"),
         metavar="FILE.png",
         help="the picture (default: %(default)s)",
@@ -157,6 +162,7 @@ def gradcheck(sub: argparse.ArgumentParser) -> None:
     sub.add_argument(
         "target",
         nargs="?",
+        type=nonempty,
         metavar="MODULE:FUNCTION",
         help="a function that returns (func, grad, args) (default: npgan's own gradients)",
     )
@@ -191,17 +197,17 @@ def bench(sub: argparse.ArgumentParser) -> None:
 
 def export(sub: argparse.ArgumentParser) -> None:
     sub.add_argument(
-        "run", type=Path, metavar="RUN", help="directory of a run, or its checkpoint.npz"
+        "run", type=path, metavar="RUN", help="directory of a run, or its checkpoint.npz"
     )
     sub.add_argument(
         "--html",
-        type=Path,
+        type=path,
         metavar="FILE.html",
         help="a page with sliders that computes the generator in a browser, without a network",
     )
     sub.add_argument(
         "--onnx",
-        type=Path,
+        type=path,
         metavar="FILE.onnx",
         help='the generator for other programs (needs pip install "npgan[onnx]")',
     )
@@ -219,12 +225,13 @@ def exercises(sub: argparse.ArgumentParser) -> None:
     sub.add_argument(
         "name",
         nargs="?",
+        type=nonempty,
         metavar="NAME",
         help="number or name of an exercise; for init, the folder (default: npgan-exercises)",
     )
     sub.add_argument(
         "--dir",
-        type=Path,
+        type=path,
         metavar="DIR",
         help="folder of the exercises (default: this one, or npgan-exercises in it)",
     )
@@ -234,7 +241,7 @@ def examples(sub: argparse.ArgumentParser) -> None:
     sub.add_argument(
         "out",
         nargs="?",
-        type=Path,
+        type=path,
         default=Path("npgan-examples"),
         metavar="DIR",
         help="folder to write them to (default: %(default)s)",
@@ -244,7 +251,7 @@ def examples(sub: argparse.ArgumentParser) -> None:
 def study(sub: argparse.ArgumentParser) -> None:
     sub.add_argument(
         "--out",
-        type=Path,
+        type=path,
         default=Path("study.html"),
         metavar="FILE.html",
         help="the page; only an earlier such page is replaced (default: %(default)s)",
@@ -258,7 +265,7 @@ def info(sub: argparse.ArgumentParser) -> None:
 def sweep(sub: argparse.ArgumentParser) -> None:
     sub.add_argument(
         "file",
-        type=Path,
+        type=path,
         metavar="FILE.json",
         help='settings by name, such as {"default": {}, "large": {"batch": 256}}',
     )
@@ -276,12 +283,14 @@ def sweep(sub: argparse.ArgumentParser) -> None:
         metavar="N",
         help="runs that are trained at a time; the cores are divided among them (default: 1)",
     )
-    sub.add_argument("--data", metavar="PATH", help="as of npgan train (default: MNIST)")
+    sub.add_argument(
+        "--data", type=nonempty, metavar="PATH", help="as of npgan train (default: MNIST)"
+    )
     sub.add_argument(
         "--epochs", type=number(COUNT), metavar="N", help="passes through the data (default: 24)"
     )
     sub.add_argument(
-        "--out", type=Path, metavar="DIR", help="directory of the sweep (default: runs/FILE)"
+        "--out", type=path, metavar="DIR", help="directory of the sweep (default: runs/FILE)"
     )
 
 
@@ -395,3 +404,15 @@ def number(constraint: Number) -> Callable[[str], float]:
             raise argparse.ArgumentTypeError(str(error)) from None
 
     return parse
+
+
+def path(given: str) -> Path:
+    """The type of an option for argparse: a path, which is not empty."""
+    return Path(nonempty(given))
+
+
+def nonempty(given: str) -> str:
+    """The type of an option for argparse: a text, which is not empty."""
+    if not given:
+        raise argparse.ArgumentTypeError("expected a name, got an empty one; is a variable unset?")
+    return given

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import stat
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -15,12 +16,16 @@ from ..training.sweep import sweep as train_all
 from ..training.sweep_runs import Result, pool, stop_event
 from .output import CommandError, UsageError, print_message, print_result
 
+LARGEST_FILE = 1_000_000  # bytes
+
 
 def sweep(args: argparse.Namespace) -> dict[str, Any] | str:
     """Train the runs of a file of settings, and print a table."""
     configs, seeds = read_configs(args.file), read_seeds(args.seeds)
     out = args.out or Path("runs", args.file.stem)
     threads = args.threads or max(1, available_cores() // args.jobs)
+    if out.exists() and not out.is_dir():
+        raise CommandError(f"{out} is a file; --out must be a directory")
     stop = stop_event()
     workers: ProcessPoolExecutor = pool(args.jobs, stop)
     try:
@@ -51,15 +56,26 @@ def tell(result: Result) -> None:
 
 def read_configs(file: Path) -> dict[str, dict[str, Any]]:
     """The settings by name; CommandError if the file holds no such thing."""
+    found = file.stat()
+    if not stat.S_ISREG(found.st_mode) or found.st_size > LARGEST_FILE:
+        raise CommandError(f"{file} is no file of settings: it must be a JSON file of at most 1 MB")
     try:
-        configs = json.loads(file.read_text(encoding="utf-8"))
+        configs = json.loads(file.read_text(encoding="utf-8-sig"), object_pairs_hook=without_twins)
     except (ValueError, RecursionError) as error:
-        raise CommandError(f"{file} is no JSON ({error})") from None
+        raise CommandError(f"{file} is not JSON that can be read ({error})") from None
     if not isinstance(configs, dict) or not all(isinstance(c, dict) for c in configs.values()):
         raise CommandError(
             f'{file} must hold settings by name, such as {{"small": {{"batch": 32}}}}'
         )
     return configs
+
+
+def without_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object of the JSON text; ValueError if two of its entries have one name."""
+    names = [name for name, _ in pairs]
+    if twins := [name for name in dict.fromkeys(names) if names.count(name) > 1]:
+        raise ValueError(f"{twins[0]!r} is in it twice")
+    return dict(pairs)
 
 
 def read_seeds(texts: list[str]) -> list[int]:
@@ -69,5 +85,8 @@ def read_seeds(texts: list[str]) -> list[int]:
         first, colon, last = text.partition(":")
         if not first.isdecimal() or (colon and not last.isdecimal()):
             raise UsageError(f"--seeds takes numbers, or ranges such as 0:16; got {text}")
-        seeds += range(int(first), int(last)) if colon else [int(first)]
+        chosen = range(int(first), int(last)) if colon else [int(first)]
+        if not chosen:
+            raise UsageError(f"--seeds {text} has no seed in it; the end of a range is left out")
+        seeds += chosen
     return seeds

@@ -87,6 +87,8 @@ def load(path: str | os.PathLike[str], split: str = "train") -> Images:
     if not isinstance(path, str | os.PathLike) or not isinstance(os.fspath(path), str):
         kind = type(path).__name__
         raise DataError(f"load takes the name of a file or folder, got {kind}; fit takes arrays")
+    if not os.fspath(path):  # Path("") is the current directory
+        raise DataError("load takes the name of a file or folder, got an empty one")
     if os.fspath(path) == "mnist":
         return mnist(split)
     check_split(split)

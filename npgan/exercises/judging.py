@@ -8,21 +8,20 @@ sentence is about the numbers.
 from __future__ import annotations
 
 import inspect
-import re
-import traceback
 import types
 import warnings
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from ..testing import check_gradients
 from .catalogue.exercise import Exercise, Mistake
-from .outcomes import SHAPE_OF, Results, arguments, given
-
-NOT_WRITTEN = "not written yet"
-SHAPES = re.compile("shape|dimension|broadcast|axis|axes")
+from .errors import NOT_WRITTEN, sentence_of, stub
+from .outcomes import Results, arguments, given, numbers
+from .quantities import Inputs
+from .relations import relation
 
 
 class Answer(NamedTuple):
@@ -41,28 +40,54 @@ def judge(exercise: Exercise, path: Path) -> Answer:
         return Answer(False, "the file is not text in UTF-8")
     if exercise.symptom and source == exercise.file.read_text(encoding="utf-8"):
         return Answer(False, exercise.symptom, written=False)
+    module = None
     try:
-        found, warned = run(exercise, load(source, str(path)))
-    except NotImplementedError:
-        return Answer(False, NOT_WRITTEN, written=False)
-    except SyntaxError as error:
-        return Answer(False, f"line {error.lineno}: Python cannot read this: {error.msg}")
+        module = load(source, str(path))
+        found, warned = run(exercise, module)
+    except NotImplementedError as error:
+        sentence, is_begun = stub(error, path, source)
+        return Answer(False, sentence, written=is_begun)
     except (Exception, SystemExit) as error:
-        return Answer(False, describe(error, path) + shapes(exercise, error))
+        return Answer(False, sentence_of(error, path, inputs(exercise, module)))
     expected, _ = run(exercise, load_solution(exercise))
     if wrong := differing(exercise, found, expected):
-        explained = [(m, explains(m, exercise, found, expected)) for m in exercise.mistakes]
-        # First a mistake that explains all that is wrong, then one that explains a part of it.
-        for mistake, changed in explained:
-            if changed == wrong:
-                return Answer(False, mistake.sentence)
-        for mistake, changed in explained:
-            if changed:
-                return Answer(False, mistake.sentence)
-        return Answer(False, difference(exercise, found, expected, path))
+        return Answer(False, what_is_wrong(exercise, module, found, expected, wrong))
     if warned:
         return Answer(False, f"the results are right, but NumPy warns: {warned}")
     return Answer(True)
+
+
+def what_is_wrong(
+    exercise: Exercise,
+    module: types.ModuleType,
+    found: Results,
+    expected: Results,
+    wrong: list[str],
+) -> str:
+    """The sentence that explains most of what is wrong: of a known mistake, or of the numbers."""
+    explained = [(m, explains(m, exercise, found, expected)) for m in exercise.mistakes]
+    for mistake, changed in explained:
+        if changed == wrong:
+            return mistake.sentence
+    related, names = relation(
+        found, expected, wrong, inputs(exercise, module), lambda k: with_dy(exercise, module, k)
+    )
+    partial = next(((m.sentence, changed) for m, changed in explained if changed), ("", []))
+    if related and len(names) >= len(partial[1]):
+        return related
+    return partial[0] or difference(exercise, found, expected, module)
+
+
+def with_dy(exercise: Exercise, module: types.ModuleType, times: float) -> Results | None:
+    """The results where dy is so many times as large; None where that is no question."""
+    if not inputs(exercise, module):
+        return None
+    try:
+        with warnings.catch_warnings(), np.errstate(all="ignore"):
+            warnings.simplefilter("ignore")
+            return exercise.outcome(module, times)
+    except Exception:  # whatever the student's code raises for another dy
+        return None
 
 
 def run(exercise: Exercise, module: types.ModuleType) -> tuple[Results, str]:
@@ -128,7 +153,9 @@ def explains(mistake: Mistake, exercise: Exercise, found: Results, expected: Res
     return []
 
 
-def difference(exercise: Exercise, found: Results, expected: Results, path: Path) -> str:
+def difference(
+    exercise: Exercise, found: Results, expected: Results, module: types.ModuleType
+) -> str:
     """What is wrong where no known mistake fits: a missing result, its shape, or one number."""
     for name, right in expected.items():
         if name not in found:
@@ -136,8 +163,8 @@ def difference(exercise: Exercise, found: Results, expected: Results, path: Path
         if found[name].shape != right.shape:
             return f"{name} has the shape {found[name].shape}; it must be {right.shape}"
         if not same(found, expected, name, exercise.tolerance):
-            said = where(found[name], right) + hint(exercise, name, path)
-            return f"{name} is wrong{said}{there(exercise, found[name], right)}"
+            said = where(found[name], right) + hint(exercise, name, module)
+            return f"{name} is wrong{said}{there(exercise, module, found[name], right)}"
     raise ValueError("nothing is wrong")
 
 
@@ -150,54 +177,58 @@ def where(found: np.ndarray, right: np.ndarray) -> str:
     return f": {found[at]:.4g} at [{place}], where {right[at]:.4g} is right"
 
 
-def worst(found: np.ndarray, right: np.ndarray) -> tuple[Any, ...]:
+def worst(found: np.ndarray, right: np.ndarray) -> tuple[int, ...]:
     """The index of the entry with the largest difference."""
     error = np.where(np.isfinite(found), np.abs(found - right), np.inf)
-    return np.unravel_index(int(np.argmax(error)), found.shape)
+    return tuple(int(i) for i in np.unravel_index(int(np.argmax(error)), found.shape))
 
 
-def there(exercise: Exercise, found: np.ndarray, right: np.ndarray) -> str:
+def there(
+    exercise: Exercise, module: types.ModuleType, found: np.ndarray, right: np.ndarray
+) -> str:
     """What backward was given at that entry, if it works entry by entry."""
-    named = inputs(exercise)
+    named = inputs(exercise, module)
     if not named or any(value.shape != right.shape for value in named.values()):
         return ""
     at = worst(found, right)
     return "; there " + ", ".join(f"{name} is {value[at]:.4g}" for name, value in named.items())
 
 
-def shapes(exercise: Exercise, error: BaseException) -> str:
-    """The shapes of what backward was given, behind an error of NumPy about shapes."""
-    if not isinstance(error, ValueError) or not SHAPES.search(str(error)):
-        return ""
-    listed = ", ".join(f"{name} {value.shape}" for name, value in inputs(exercise).items())
-    return f"; the shapes are {listed}" if listed else ""
-
-
-def inputs(exercise: Exercise) -> dict[str, np.ndarray]:
-    """The arguments of backward by their names in the file; nothing in another kind of exercise."""
-    values = given(exercise.name)
-    names = inspect.signature(load_solution(exercise).backward).parameters if values else ()
-    return dict(zip(names, values, strict=True))
-
-
-def hint(exercise: Exercise, name: str, path: Path) -> str:
-    """What npgan.testing says of this gradient, if it names a cause."""
-    if exercise.name not in SHAPE_OF:
-        return ""
-    args = arguments(exercise.name)
+def inputs(exercise: Exercise, module: types.ModuleType | None) -> Inputs:
+    """What a gradient is made from, by the names in the file, dy first; of other exercises {}."""
     solution = load_solution(exercise)
-    module = load(path.read_text(encoding="utf-8"), str(path))
-    report = check_gradients(solution.forward, module.backward, args, style="dout")
+    if values := given(exercise.name):
+        own = getattr(module, "backward", None)
+        names = parameters(solution.backward)
+        if callable(own) and len(parameters(own)) == len(names):
+            names = parameters(own)  # the student's own words
+        return dict(zip(names, values, strict=True))
+    if not hasattr(solution, "forward"):
+        return {}
+    args = arguments(exercise.name)
+    y, pull = solution.forward(*args)
+    dy = dict(zip(parameters(pull), [numbers(*y.shape, seed=2)], strict=True))
+    return {**dy, **dict(zip(parameters(solution.forward), args, strict=True))}
+
+
+def parameters(function: Callable[..., object]) -> list[str]:
+    """The names of a function's parameters."""
+    return list(inspect.signature(function).parameters)
+
+
+def hint(exercise: Exercise, name: str, module: types.ModuleType) -> str:
+    """What npgan.testing says of this gradient, if it names a cause."""
+    if not given(exercise.name):
+        return ""
+    args, backward = arguments(exercise.name), module.backward
+    solution = load_solution(exercise)
+    if exercise.name == "05_tanh":  # whose backward is given y
+
+        def backward(dy: np.ndarray, x: np.ndarray) -> np.ndarray:
+            return np.asarray(module.backward(dy, np.tanh(x)))
+
+    report = check_gradients(solution.forward, backward, args, style="dout")
     place = list(exercise.outcome(solution)).index(name)
     said = report.arguments[place].hint if place < len(report.arguments) else ""
     said = said.split(": numeric = ")[0]
     return f" ({said})" if said and "no simple pattern" not in said else ""
-
-
-def describe(error: BaseException, path: Path) -> str:
-    """An error of the student's file in one line, with the line in which it happened."""
-    lines = [f.lineno for f in traceback.extract_tb(error.__traceback__) if f.filename == str(path)]
-    text = re.sub(r"\s+", " ", str(error)).strip()
-    if not isinstance(error, ValueError) or lines:
-        text = f"{type(error).__name__}: {text}"
-    return f"line {lines[-1]}: {text}" if lines else text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping
 from types import ModuleType
 from typing import Any
@@ -15,7 +16,7 @@ from ..layers import Network
 from ..optim import SGD
 
 Results = Mapping[str, np.ndarray]
-Outcome = Callable[[ModuleType], Results]
+Outcome = Callable[..., Results]  # of a module; of one with a dy also times=, a factor of dy
 
 BATCH, RATE = 6, 0.1
 
@@ -45,8 +46,9 @@ def arguments(name: str) -> tuple[np.ndarray, ...]:
 def gradients(name: str, *wanted: str) -> Outcome:
     """backward(dy, *arguments), for `forward` and `backward` in a file."""
 
-    def outcome(module: ModuleType) -> Results:
-        return named(module.backward(*given(name)), wanted)
+    def outcome(module: ModuleType, times: float = 1.0) -> Results:
+        dy, *args = given(name)
+        return named(called(module.backward, times * dy, *args), wanted)
 
     return outcome
 
@@ -65,9 +67,9 @@ def given(name: str) -> tuple[np.ndarray, ...]:
 def pullback(name: str, *wanted: str) -> Outcome:
     """pull(dy), for a file with forward(*arguments) -> (y, pull)."""
 
-    def outcome(module: ModuleType) -> Results:
-        y, pull = module.forward(*arguments(name))
-        return named(pull(numbers(*y.shape, seed=2)), wanted)
+    def outcome(module: ModuleType, times: float = 1.0) -> Results:
+        y, pull = called(module.forward, *arguments(name))
+        return named(called(pull, times * numbers(*y.shape, seed=2)), wanted)
 
     return outcome
 
@@ -75,15 +77,13 @@ def pullback(name: str, *wanted: str) -> Outcome:
 def two_passes(module: ModuleType) -> Results:
     """Two forward passes of one layer, then their pullbacks."""
     layer = module.Layer(numbers(4, 3))
-    y1, pull1 = layer.forward(numbers(BATCH, 4))
-    y2, pull2 = layer.forward(numbers(BATCH, 4, seed=1))
-    first = named(
-        pull1(numbers(*y1.shape, seed=2)), ["dL/dx of the first pass", "dL/dW of the first pass"]
-    )
-    second = named(
-        pull2(numbers(*y2.shape, seed=3)), ["dL/dx of the second pass", "dL/dW of the second pass"]
-    )
-    return {**first, **second}
+    y1, pull1 = called(layer.forward, numbers(BATCH, 4))
+    y2, pull2 = called(layer.forward, numbers(BATCH, 4, seed=1))
+    found: dict[str, np.ndarray] = {}
+    for y, pull, which, seed in ((y1, pull1, "first", 2), (y2, pull2, "second", 3)):
+        names = [f"dL/dx of the {which} pass", f"dL/dW of the {which} pass"]
+        found |= named(called(pull, numbers(*y.shape, seed=seed)), names)
+    return found
 
 
 def cross_entropy(module: ModuleType) -> Results:
@@ -92,15 +92,15 @@ def cross_entropy(module: ModuleType) -> Results:
     large = np.array([[1000.0], [-1000], [1000], [-1000], [30], [-30]])
     found: dict[str, np.ndarray] = {}
     for z, where in ((ordinary, ""), (large, " for logits of 1000")):
-        found |= named(module.loss(z, t), ["the loss" + where])
-        found |= named(module.backward(z, t), ["dL/dz" + where])
+        found |= named(called(module.loss, z, t), ["the loss" + where])
+        found |= named(called(module.backward, z, t), ["dL/dz" + where])
     return found
 
 
 def penalty_gradient(module: ModuleType) -> Results:
     """The gradient of the R1 penalty by both weights."""
     x, W, v = numbers(BATCH, 4), numbers(4, 5), numbers(5)
-    return named(module.backward(x, W, v), ["dpenalty/dW", "dpenalty/dv"])
+    return named(called(module.backward, x, W, v), ["dpenalty/dW", "dpenalty/dv"])
 
 
 def second_derivative(module: ModuleType) -> Results:
@@ -125,7 +125,7 @@ def step_of_d(module: ModuleType) -> Results:
     """How discriminator_step moves the weights of D."""
     _, D, real, fake, _ = networks()
     before = D.theta.copy()
-    module.discriminator_step(D, SGD(D, lr=RATE), real, fake)
+    called(module.discriminator_step, D, SGD(D, lr=RATE), real, fake)
     return {"the update of D": D.theta - before}
 
 
@@ -137,7 +137,7 @@ def step_of_g(module: ModuleType) -> Results:
     optimisers = [SGD(G, lr=RATE)]
     if "optimiser_D" in module.generator_step.__code__.co_varnames:
         optimisers.append(SGD(D, lr=RATE))
-    module.generator_step(D, *optimisers, fake, pull)
+    called(module.generator_step, D, *optimisers, fake, pull)
     return {"the update of G": G.theta - before[0], "the update of D": D.theta - before[1]}
 
 
@@ -145,7 +145,7 @@ def whole_step(module: ModuleType) -> Results:
     """How training_step moves the weights of both networks."""
     G, D, real, _, z = networks()
     before = G.theta.copy(), D.theta.copy()
-    module.training_step(G, D, SGD(G, lr=RATE), SGD(D, lr=RATE), real, z)
+    called(module.training_step, G, D, SGD(G, lr=RATE), SGD(D, lr=RATE), real, z)
     return {"the update of G": G.theta - before[0], "the update of D": D.theta - before[1]}
 
 
@@ -161,11 +161,29 @@ def answers(*wanted: str) -> Outcome:
     return outcome
 
 
+def called(function: Callable[..., Any], *args: Any) -> Any:
+    """What a function returns; ValueError where it returns nothing or writes into an argument."""
+    kept = [np.array(a) if isinstance(a, np.ndarray) else None for a in args]
+    returned = function(*args)
+    for name, a, before in zip(inspect.signature(function).parameters, args, kept, strict=False):
+        if before is not None and not np.array_equal(a, before, equal_nan=True):
+            raise ValueError(
+                f"{function.__name__} changes its argument {name}, which belongs to the caller: "
+                f"write a new array, or work on {name}.copy()"
+            )
+    return returned
+
+
 def named(values: Any, names: list[str] | tuple[str, ...]) -> dict[str, np.ndarray]:
     """The values that a function returned, by name; ValueError for another number of them."""
+    wanted = " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
+    if values is None:
+        raise ValueError(f"nothing is returned: the last line must return {wanted}")
+    if isinstance(values, dict):
+        raise ValueError(f"return {wanted} one after the other, with commas, and not as a dict")
     values = values if isinstance(values, (tuple, list)) else (values,)
     if len(values) != len(names):
-        raise ValueError(f"expected {' and '.join(names)}, got {count(len(values))}")
+        raise ValueError(f"expected {wanted}, got {count(len(values))}")
     return {name: as_array(value, name) for name, value in zip(names, values, strict=True)}
 
 
@@ -177,7 +195,7 @@ def count(n: int) -> str:
 def as_array(value: Any, name: str) -> np.ndarray:
     """The value as an array of float64; ValueError for what is no number."""
     if value is None:
-        raise ValueError(f"{name} must be numbers, got None")
+        raise ValueError(f"{name} must be numbers, got None: it is not computed yet")
     try:
         return np.array(value, np.float64)
     except (TypeError, ValueError):

@@ -75,6 +75,8 @@ def load(path: str | os.PathLike[str]) -> tuple[dict[str, AnyArray], dict[str, A
     CheckpointError
         If the file is missing, damaged, or no checkpoint of npgan.
     """
+    if not os.fspath(path):  # Path("") is the current directory
+        raise CheckpointError("expected the name of a file or directory, got an empty one")
     path = Path(path)
     try:
         if stat.S_ISDIR(os.stat(path).st_mode):

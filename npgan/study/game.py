@@ -10,15 +10,17 @@ from ..autograd import value_and_grad
 from ..datasets import ring
 from ..layers import Network
 from ..ops import sigmoid
-from .ring import LATENT, SEED, Scenario, distance, train
+from .ring import DISTANCE, LATENT, SEED, Scenario, distance, in_parts, train
 from .scenarios import RIGHT, SCENARIOS, TRAININGS
 from .write_tape import Data, pack
 
 STEPS, FRAMES = 800, 40
 GRID, EXTENT, MESH, POINTS = 32, 1.2, 12, 64
+ARROW = 0.1  # of the gradient, in the plane
 ABOUT = (
     "The points of the plane that G draws, and D's opinion of every place. Blue places look real "
-    "to D. Each arrow says where D's gradient pulls a point."
+    "to D. Each arrow says where D's gradient pulls a point: it goes from the point p to "
+    f"p \N{MINUS SIGN} {ARROW:g} · dL/dp, so a longer arrow is a larger gradient."
 )
 
 
@@ -43,10 +45,10 @@ class Camera:
         loss_D = scenario.loss.discriminator(D(self.real), logits)
         return {
             "step": step,
-            "heat": pack(np.rint(255 * sigmoid(D(self.places))), "u1"),
+            "heat": pack(np.rint(255 * sigmoid(in_parts(D, self.places))), "u1"),
             "fake": fixed(fake, 8192),
             "arrow": fixed(arrows, 2048),
-            "mesh": fixed(G(self.mesh), 8192),
+            "mesh": fixed(in_parts(G, self.mesh), 8192),
             "loss_D": float(loss_D),
             "loss_G": float(loss_G),
         }
@@ -80,6 +82,8 @@ def game(say: Callable[[str], None] = lambda line: None) -> tuple[Data, dict[str
     }
     data = {
         "about": ABOUT,
+        "arrow": ARROW,
+        "measure": DISTANCE,
         "grid": GRID,
         "extent": EXTENT,
         "real": fixed(camera.real, 8192),
@@ -90,6 +94,7 @@ def game(say: Callable[[str], None] = lambda line: None) -> tuple[Data, dict[str
                 "title": s.title,
                 "sentence": s.sentence,
                 "frames": frames[s.key],
+                "distances": curves[s.key],
                 "equilibrium": equilibrium,
             }
             for s in (RIGHT, *SCENARIOS)
@@ -101,6 +106,7 @@ def game(say: Callable[[str], None] = lambda line: None) -> tuple[Data, dict[str
             "right": curves[RIGHT.key],
             "wrong": curve,
             "measure": "distance to the ring",
+            "about": DISTANCE,
         }
         for key, curve in curves.items()
         if key != RIGHT.key

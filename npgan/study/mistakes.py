@@ -18,7 +18,8 @@ from .swaps import (
     Swap,
 )
 from .tape import update_of
-from .write_tape import Data, Walk
+from .words import cell_name, short_number
+from .write_tape import DIFFERENCES, Data, Place, Walk, differences_of, order, worst_of
 
 
 class Mistake(NamedTuple):
@@ -28,8 +29,10 @@ class Mistake(NamedTuple):
     title: str
     sentence: str
     swap: Swap = NOTHING
+    blind: str = "no gradient of this step is wrong"  # why the gradient check cannot see it
 
 
+OF_WRONG_LOSS = "the gradient of the wrong loss is right"
 TANH = Mistake(
     "tanh_gate",
     "tanh gate dropped",
@@ -53,6 +56,7 @@ LABELS_D = Mistake(
     "has another size or sign, and the loss is another number; it falls during training all the "
     "same.",
     LABELS_FLIPPED,
+    OF_WRONG_LOSS,
 )
 LABELS_G = Mistake(
     "labels",
@@ -60,6 +64,7 @@ LABELS_G = Mistake(
     "G asks D to call its points fake. D is the same, the gradient of each logit is σ(z) / n where "
     "it should be (σ(z) - 1) / n, and G moves away from the real points.",
     LABELS_FLIPPED,
+    OF_WRONG_LOSS,
 )
 MEAN = Mistake(
     "mean",
@@ -74,12 +79,14 @@ MOVES = Mistake(
     "D's weights moved in G's step",
     "G's step also moves D's weights along the gradient of G's loss: D learns to call generated "
     "points real, and D's own step has to undo it. G's gradient is right.",
+    blind="no gradient is wrong; D's is used where it should not be",
 )
 STALE = Mistake(
     "stale",
     "a stale D",
     "G's step goes back through D as it was before D's last update. The numbers look right, and "
     "they belong to a D that no longer exists.",
+    blind="each gradient is right for the loss that the old D gives",
 )
 
 
@@ -112,11 +119,37 @@ def mistake_data(
     also: dict[str, list[float]] | None = None,
 ) -> Data:  # fmt: skip
     """What the step would be with this mistake."""
+    tensors, gradients = walk.again(values, mistake.swap)
+    differences = {leaf: differences_of(walk, leaf, values, mistake.swap) for leaf in walk.leaves}
     return {
         "key": mistake.key,
         "title": mistake.title,
         "sentence": mistake.sentence,
-        "values": walk.packed(*walk.again(values, mistake.swap)),
+        "values": walk.packed(tensors, gradients, "<f8"),
+        "differences": {str(leaf): numbers for leaf, numbers in differences.items()},
+        "check": gradient_check(walk, mistake, gradients, differences),
         "also_moves": also or {},
         "training": None,
     }
+
+
+def gradient_check(
+    walk: Walk, mistake: Mistake, gradients: list[np.ndarray], differences: dict[int, list[float]]
+) -> Data:
+    """What a gradient check of the parameters says of a step with a mistake."""
+    worst: tuple[float, Place] = (0.0, None)
+    for leaf in walk.parts:
+        error = np.abs(np.array(differences[leaf]) - gradients[leaf].ravel()) / walk.scale
+        worst = max(worst, worst_of(error, leaf), key=lambda pair: order(pair[0]))
+    error, place = worst
+    if place is None or error <= DIFFERENCES:
+        sentence = f"The gradient check cannot see it, since {mistake.blind}."
+        return {"found": False, "worst": error, "sentence": sentence}
+    leaf, cell = place
+    name = cell_name(walk.nodes[leaf].name, walk.tensors[leaf].shape, cell)
+    sentence = (
+        f"The gradient check finds it: for {name} the backward pass gives "
+        f"{short_number(float(gradients[leaf].flat[cell]))}, and the finite difference of the "
+        f"loss is {short_number(differences[leaf][cell])}."
+    )
+    return {"found": True, "worst": error, "sentence": sentence}

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from .words import short_number
+from .words import cell_name, short_number
 from .write_tape import Data, Edge, Walk, edges_of
 
 
@@ -21,14 +21,14 @@ def story(walk: Walk, tape: Data) -> list[Data]:
     way = path(walk, edges_of(walk), z, 0)
     hidden = way[1][1] % walk.tensors[way[1][0]].shape[-1]
     weight = hidden  # of z's first number, to the cell that the way goes through
-    told = [item(walk, z, 0, "forward", f"One random number of z: {value(walk, z, 0)}. Follow it.")]
+    text = f"One random number: {number(walk, z, 0)} is {value(walk, z, 0)}. Follow it."
+    told = [item(walk, z, 0, "forward", text)]
     for (before, _), (i, cell) in pairwise(way):
         node = walk.nodes[i]
         assert node.op is not None
         text = (
-            f"{called(walk, before)} goes into {node.op.__name__}"
-            f"{' as ' + node.name if node.name else ''}, and one of its results is "
-            f"{value(walk, i, cell)}."
+            f"{called(walk, before)} goes into {node.op.__name__}, which gives {called(walk, i)}: "
+            f"{number(walk, i, cell)} is {value(walk, i, cell)}."
         )
         told.append(item(walk, i, cell, "forward", text))
     told.append(
@@ -37,13 +37,14 @@ def story(walk: Walk, tape: Data) -> list[Data]:
     for (i, cell), (after, _) in zip(way[-2:0:-1], way[:1:-1], strict=True):
         text = (
             f"Back through {walk.nodes[after].op.__name__}: "  # type: ignore[union-attr]
-            f"if this number of {called(walk, i)} grew by a little, the loss would change by "
+            f"if {number(walk, i, cell)} grew by a little, the loss would change by "
             f"{slope(walk, i, cell)} times as much."
         )
         told.append(item(walk, i, cell, "backward", text))
     text = (
-        f"The weight {called(walk, weights)}[0, {hidden}] multiplied our number of z. Each row of "
-        f"the batch adds z times the gradient above it; together {slope(walk, weights, weight)}."
+        f"The weight {number(walk, weights, weight)} multiplied {number(walk, z, 0)}. Each row i "
+        f"of the batch adds z[i, 0] times the gradient of {called(walk, way[1][0])}[i, {hidden}]; "
+        f"together {slope(walk, weights, weight)}."
     )
     told.append(item(walk, weights, weight, "backward", text))
     adam = tape["optimiser"]
@@ -83,6 +84,11 @@ def called(walk: Walk, i: int) -> str:
     """A node's name, or its primitive's."""
     node = walk.nodes[i]
     return node.name or (node.op.__name__ if node.op else "a leaf")
+
+
+def number(walk: Walk, i: int, cell: int) -> str:
+    """The name of a cell."""
+    return cell_name(called(walk, i), walk.tensors[i].shape, cell)
 
 
 def value(walk: Walk, i: int, cell: int) -> str:

@@ -30,7 +30,7 @@ FORMULAS = {
     "get": ("y = x[index]", "takes a part of an array"),
     "put": ("y[index] = x, 0 elsewhere", "puts an array into zeros"),
     "concatenate": ("y = (a, b, …) end to end", "joins arrays end to end"),
-    "gemm": ("y = a b", "multiplies two matrices"),
+    "gemm": ("y = a b, each as it is or transposed", "multiplies two matrices"),
     "affine": ("y = x W + b", "multiplies by the weights W and adds the bias b"),
     "column_sum": ("y_j = Σ_i x_ij", "adds up the rows"),
     "leaky_relu": (
@@ -162,7 +162,7 @@ def node_sentence(
     return f"{op.__name__} {does}: {sources} in, {shape_text(to)} out.{result}"
 
 
-def leaf_sentence(name: str, shape: tuple[int, ...], kind: str, moves: bool) -> str:
+def leaf_sentence(name: str, shape: tuple[int, ...], kind: str) -> str:
     """What a leaf is."""
     size = shape_text(shape)
     rows = shape[0] if shape else 1
@@ -177,11 +177,16 @@ def leaf_sentence(name: str, shape: tuple[int, ...], kind: str, moves: bool) -> 
         )
     if name[:2] in ("G.", "D.") and name[-1] in "Wb":
         what = f"weights, {rows} inputs" if name[-1] == "W" else "biases"
-        end = "This step moves them." if moves else "This step does not move them."
-        return f"{name}, {size}: {what}. {end if kind == 'step' else ''}".strip()
+        return f"{name}, {size}: {what}."
     if kind == "penalty" and not name:
         return "dD/dD = 1: the first walk backwards begins here."
     return f"{name or 'a leaf'}, {size}: given."
+
+
+def cell_name(name: str, shape: tuple[int, ...], cell: int) -> str:
+    """One number of an array: "G.0[0, 3]"; of a scalar only the name."""
+    index = ", ".join(str(int(i)) for i in np.unravel_index(cell, shape)) if shape else ""
+    return f"{name}[{index}]" if shape else name
 
 
 def short_number(x: float) -> str:

@@ -13,6 +13,7 @@ SCRIPTS = (
     "dom",
     "tape",
     "formulas",
+    "products",
     "checks",
     "layout",
     "graph",

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..autograd import Tensor, grad
+from ..autograd import Tensor, grad, nodes_between
 from ..source import Source
 from . import words
 from .steps import Computation
@@ -54,6 +54,10 @@ class Walk:
             if tensor.number in self.ids:
                 self.parts[self.ids[tensor.number]] = slice(start, self.size)
         self.moving = set(self.parts) if computation.adam else set()
+        # Training computes only the gradients on the way from the loss to the parameters.
+        wanted = {tensor.number for tensor in computation.parameters}
+        on_the_way = nodes_between(computation.loss, wanted) if wanted else set(self.ids)
+        self.needed = {i for number, i in self.ids.items() if number in on_the_way}
 
     def flat_gradient(self, gradients: list[np.ndarray]) -> np.ndarray:
         """The gradients of the parameters in theta's layout."""
@@ -75,10 +79,10 @@ class Walk:
         tensors = replay(self.nodes, values, swap)
         return tensors, gradients_of(tensors)
 
-    def packed(self, tensors: list[Tensor], gradients: list[np.ndarray]) -> str:
-        """All values, all gradients and all moves, as base64 of float32."""
+    def packed(self, tensors: list[Tensor], gradients: list[np.ndarray], dtype: str = "<f4") -> str:
+        """All values, all gradients and all moves, as base64 of this dtype."""
         arrays = [t.data for t in tensors] + gradients + [self.moves(gradients)]
-        return pack(np.concatenate([a.ravel() for a in arrays]), "<f4")
+        return pack(np.concatenate([a.ravel() for a in arrays]), dtype)
 
 
 def gradients_of(tensors: list[Tensor]) -> list[np.ndarray]:
@@ -133,9 +137,10 @@ def node_data(walk: Walk, i: int) -> Data:
         "part": c.part(node),
         "group": c.group(node),
         "moves": i in walk.moving,
+        "needed": i in walk.needed,
         "sentence": words.node_sentence(op, node.name, shapes, tensor.shape)
         if op
-        else words.leaf_sentence(node.name, tensor.shape, c.kind, i in walk.moving),
+        else words.leaf_sentence(node.name, tensor.shape, c.kind),
         "rules": [rule_data(node, k) for k in range(len(node.args))],
     }
 
@@ -193,17 +198,23 @@ def edge_data(edge: Edge) -> Data:
     }
 
 
-def differences_of(walk: Walk, leaf: int) -> list[float]:
-    """(L(+h) - L(-h)) / 2h of each cell of a leaf."""
-    tensor = walk.tensors[leaf]
+def differences_of(
+    walk: Walk,
+    leaf: int,
+    values: Mapping[Tensor, np.ndarray] | None = None,
+    swap: Swap | None = None,
+) -> list[float]:
+    """(L(+h) - L(-h)) / 2h of each cell of a leaf; `values` and `swap` are those of `replay`."""
+    tensor, values = walk.tensors[leaf], values or {}
+    start = values.get(tensor, tensor.data)
     found = []
     for cell in range(tensor.size):
         ends = []
-        h = STEP * max(1.0, abs(float(tensor.data.flat[cell])))
+        h = STEP * max(1.0, abs(float(start.flat[cell])))
         for sign in (1, -1):
-            moved = tensor.data.copy()
+            moved = start.copy()
             moved.flat[cell] += sign * h
-            loss = replay(walk.nodes, {tensor: moved})[-1].data
+            loss = replay(walk.nodes, {**values, tensor: moved}, swap)[-1].data
             ends.append((float(moved.flat[cell]), float(loss)))
         (x1, y1), (x0, y0) = ends
         found.append((y1 - y0) / (x1 - x0))

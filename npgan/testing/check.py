@@ -16,7 +16,7 @@ from .problem.options import check_choice, check_tolerance, check_whole
 from .problem.others import include_others
 from .problem.problem import Problem
 from .problem.random_streams import Stream, generator
-from .problem.styles import style_to_guess
+from .problem.styles import in_own_words, style_to_guess
 from .problem.types import Argnames, Function, Gradient, Tree
 from .report import FAIL, INCONCLUSIVE, ArgumentReport, Report, overall_verdict
 from .slopes.noise import Noise
@@ -245,7 +245,11 @@ def check_problem(
     except BudgetError:
         reason = f"max_evals={native.max_evals} is used up before any comparison"
         return report(INCONCLUSIVE, [reason])
-    faults = [fault for leaf, fault in native_analytic.faults if leaf is None]
+    faults = [
+        in_own_words(fault, native.style, native.grad, native.argnames)
+        for leaf, fault in native_analytic.faults
+        if leaf is None
+    ]
     if faults:
         return report(FAIL, faults)
     points = Points(native, problem, dout, noise, analytic, settings, seed)

@@ -13,6 +13,7 @@ from .explain.evidence import Evidence, evidence_of_entries, evidence_of_project
 from .explain.hints import hints
 from .problem.arrays import max_abs, norm, typical_size
 from .problem.errors import BudgetError
+from .problem.styles import in_own_words
 from .report import FAIL, INCONCLUSIVE, ArgumentReport
 from .slopes.noise import ROUNDING_MARGIN
 from .slopes.points import Points
@@ -90,17 +91,23 @@ def explain(points: Points, faults: dict[int, str], checked: dict[int, Checked])
     """
     doubts = {one.leaf: one for one in points.analytic.nonlinear}
     for leaf, (row, found, evidence) in checked.items():
-        causes = causes_of(evidence)
+        causes = [own_words(points, cause) for cause in causes_of(evidence)]
         fault = faults.get(leaf) if points.analytic.values[leaf] is not None else None
         if fault is None and leaf in doubts:
             noise = points.analytic.noise[leaf]
             if is_visible(doubts[leaf], noise, found, row.mode):
-                fault = doubts[leaf].fault
+                fault = own_words(points, doubts[leaf].fault)
         if fault is not None:
             row.verdict, row.hints = FAIL, [fault, *causes]
             row.hint = "; ".join(row.hints[:2])
         elif causes:
             row.set_hints(*causes)
+
+
+def own_words(points: Points, text: str) -> str:
+    """A sentence with the user's name of dout."""
+    problem = points.native
+    return in_own_words(text, problem.style, problem.grad, problem.argnames)
 
 
 def causes_of(evidence: Callable[[], Evidence] | None) -> list[str]:

@@ -16,7 +16,8 @@ import json
 import logging
 import os
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -65,8 +66,11 @@ class RunDirectory:
     def __init__(
         self, path: str | os.PathLike[str], gan: GANLike, data: Images | None, epochs: int | None
     ) -> None:
+        if not os.fspath(path):  # Path("") is the current directory
+            raise ValueError("out must be the name of a directory; got an empty one")
         self.path, self.gan, self.data = Path(path), gan, data
         self.warned = False
+        self.named: set[int] = set()  # epochs whose pictures were said to be lost
         self.late: dict[int, npt.NDArray[Any]] = {}  # samples of epochs that have no picture yet
         self.path.mkdir(parents=True, exist_ok=True)
         self.lock = DirectoryLock(self.path)
@@ -150,10 +154,19 @@ class RunDirectory:
         file, text = self.path / "history.csv", history_table(self.gan)
         if self.gan.epoch_ and not (file.is_file() and file.read_bytes() == text.encode()):
             write_text(file, text)
+        self.complete_pictures()
+
+    def complete_pictures(self) -> None:
+        """Draw the last epoch's picture if it is lost; name the others that are."""
         lost = lost_epochs(self.path, self.gan)
         if lost[-1:] == [self.gan.epoch_] and not self.gan.position_:
             self.draw_epochs(lost.pop())
-        if lost:
+        self.name_lost(lost)
+
+    def name_lost(self, epochs: Sequence[int]) -> None:
+        """Warn once that these epochs have no picture, if none can be drawn any more."""
+        if lost := [n for n in epochs if n not in self.named and n not in self.late]:
+            self.named.update(lost)
             numbers = ", ".join(map(str, lost[:5])) + (", ..." if len(lost) > 5 else "")
             log.warning(
                 "npgan: warning: %s has no picture of epoch %s; only the last epoch can be drawn "
@@ -228,6 +241,7 @@ class RunDirectory:
     def finish(self) -> None:
         """Write the pictures of the whole run."""
         self.draw_epochs()
+        self.complete_pictures()
         self.attempt(self.draw, self.path / "samples.png")
         self.attempt(self.draw_losses, self.path / "losses.png")
         self.attempt(self.animate, self.path / "training.gif")
@@ -247,13 +261,20 @@ class RunDirectory:
         plot.save(figure, path)
 
     def animate(self, path: Path) -> None:
-        """Write the pictures of the epochs, as far as they exist, as an animation."""
+        """Write the pictures of the epochs, as far as they can be read, as an animation."""
         from .. import plot
 
-        epochs = range(1, self.gan.epoch_ + 1)
-        files = [file for file in map(self.epoch_picture, epochs) if file.is_file()]
-        if files:
+        epochs = {self.epoch_picture(n): n for n in range(1, self.gan.epoch_ + 1)}
+        files = [file for file in epochs if file.is_file()]
+        if not files:
+            return
+        try:
             plot.animate(files, path, scale=1)
+        except Exception:  # of Pillow, which has many for a damaged file
+            self.draw_epochs(self.gan.epoch_)  # so that the last one has the right shape
+            usable = frames_of_one_shape(files)
+            self.name_lost([epochs[file] for file in files if file not in usable])
+            plot.animate(usable, path, scale=1)
 
     def draw_interpolation(self, path: Path) -> None:
         """Write the images on paths in latent space."""
@@ -269,6 +290,17 @@ def history_table(gan: GANLike) -> str:
     writer.writerow(gan.history_)
     writer.writerows(zip(*gan.history_.values(), strict=True))
     return table.getvalue()
+
+
+def frames_of_one_shape(files: Sequence[Path]) -> list[Path]:
+    """The pictures that can be read and have the shape of the last of them."""
+    from .. import plot
+
+    shapes: dict[Path, tuple[int, ...]] = {}
+    for file in files:
+        with suppress(Exception):  # of Pillow, which has many for a damaged file
+            shapes[file] = plot.read(file).shape
+    return [file for file in shapes if shapes[file] == list(shapes.values())[-1]]
 
 
 def has_pictures(gan: GANLike) -> bool:

@@ -110,7 +110,7 @@ def plan(
         raise ValueError("a seed is given twice")
     for name, settings in configs.items():
         if not name or Path(name).name != name or name in (".", ".."):
-            raise ValueError(f"{name!r} is the name of a directory, which this cannot be")
+            raise ValueError(f"a directory of runs cannot be called {name!r}; choose another name")
         if unknown := sorted(set(settings) - {s.name for s in SETTINGS if s.name != "rng"}):
             raise ValueError(f"{name} has {unknown[0]!r}, which is no setting of GAN in a sweep")
         try:

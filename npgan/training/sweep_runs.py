@@ -94,7 +94,10 @@ def finish_run(job: Job) -> tuple[str, dict[str, float]]:
         if loaded.config != gan.config:
             raise ValueError(f"{job.out} holds a run with other settings; give another out")
         if (planned := read_config(job.out).get("epochs")) != job.epochs:
-            raise ValueError(f"{job.out} holds a run of {planned} epochs; give another out")
+            raise ValueError(
+                f"{job.out} holds a run that was started with epochs {planned}, not {job.epochs}; "
+                "give another out"
+            )
         gan = loaded
     data = load(job.data)
     if gan.epoch_ < job.epochs or gan.position_:

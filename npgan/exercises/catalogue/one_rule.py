@@ -12,7 +12,7 @@ ONE_RULE = (
         outcomes.gradients("01_multiply", "dL/da", "dL/db"),
         (
             "If a grows by a little, by how much does one entry of a * b grow?",
-            "dy/da = b. What arrives at a is dL/dy times that.",
+            "By b times as much: dy/da = b. What arrives at a is dL/dy times that.",
             "return dy * b, dy * (the other one)",
         ),
         (
@@ -27,9 +27,10 @@ ONE_RULE = (
         "the backward pass of adding a bias",
         outcomes.gradients("02_bias", "dL/dx", "dL/db"),
         (
-            "In how many entries of y does b[0] occur?",
-            "The gradient of b[0] is the sum of dy over these entries: those of column 0.",
-            "dy.sum(axis=...) with the axis of the batch",
+            "In how many entries of y does b[0] occur? And x[0, 0]?",
+            "x[0, 0] is in one entry: its gradient is dy[0, 0]. b[0] is in all entries of column "
+            "0: its gradient is the sum of dy over this column.",
+            "return dy, dy.sum(axis=...) with the axis of the batch, the first one",
         ),
         (
             Mistake("dy, dy.sum(axis=0)", "dy, dy", "db must be summed over the batch"),
@@ -46,10 +47,11 @@ ONE_RULE = (
         "the backward pass of a dense layer",
         outcomes.gradients("03_affine", "dL/dx", "dL/dW", "dL/db"),
         (
-            "db is exercise 2. For dx: which product of dy (B, m) and W (n, m) has the shape (B, "
-            "n)?",
-            "dx = dy @ W.T. For dW (n, m): which product of x (B, n) and dy (B, m) has this shape?",
-            "dW = x.T @ dy",
+            "db is exercise 2. dx must be (B, n): which of dy (B, m) and W (n, m) must be "
+            "transposed, so that their product has this shape?",
+            "dx = dy @ W.T. dW must be (n, m): which of x (B, n) and dy (B, m) must be transposed, "
+            "and which comes first?",
+            "dW = x.T @ dy. So: return dy @ W.T, x.T @ dy, and the db of exercise 2",
         ),
         (
             Mistake("x.T @ dy,", "x.T @ dy / len(x),", "dW is divided by the batch size"),
@@ -68,8 +70,9 @@ ONE_RULE = (
         outcomes.gradients("04_leaky_relu", "dL/dx"),
         (
             "What is the slope of the function to the right of 0, and what to the left?",
-            "np.where(x > 0, 1, SLOPE) is the derivative of each entry.",
-            "Multiply the derivative with dy.",
+            "1 where x > 0, and SLOPE elsewhere; np.where(condition, value, other value) makes "
+            "such an array. What arrives at x is dy times this derivative.",
+            "return dy * np.where(x > 0, 1, ...)",
         ),
         (
             Mistake("1, SLOPE", "1, 0", "where x < 0 the derivative is SLOPE: this is ReLU's gate"),
@@ -98,8 +101,8 @@ ONE_RULE = (
         outcomes.gradients("05_tanh", "dL/dx"),
         (
             "The derivative is 1 - tanh(x)². Which part of it do you have already?",
-            "tanh(x)² is y².",
-            "dy * (1 - y**2)",
+            "tanh(x) is y, so the derivative is 1 - y². What arrives at x is dy times that.",
+            "A square is written y**2, and the difference needs parentheses: return dy * (1 - ...)",
         ),
         (
             Mistake("1 - y**2", "1 - y", "the square is missing: 1 - y²"),
@@ -116,15 +119,21 @@ ONE_RULE = (
         "binary cross-entropy of logits, without overflow",
         outcomes.cross_entropy,
         (
-            "The formula of the loss stands in the text. Its last part is "
-            "np.log1p(np.exp(-np.abs(z))).",
-            "The derivative of log(1 + exp(z)) is sigmoid(z), and that of -t z is -t.",
-            "(sigmoid(z) - t) / z.size",
+            "The text has the formula of one example. max is np.maximum, the logarithm is "
+            "np.log1p(np.exp(-np.abs(z))), and the loss is the mean of all.",
+            "loss: np.mean(np.maximum(z, 0) - t * z + the logarithm). Its gradient: the first and "
+            "last part are log(1 + exp(z)), with the derivative sigmoid(z); -t z has -t.",
+            "backward: return (sigmoid(z) - t) / z.size",
         ),
         (
             Mistake("(sigmoid(z) - t) / z.size", "sigmoid(z) - t", "the loss is a mean: / z.size"),
             Mistake("sigmoid(z) - t", "t - sigmoid(z)", "the sign of dz is wrong: sigmoid(z) - t"),
             Mistake("np.mean(np.maximum", "np.sum(np.maximum", "the loss is a sum: take the mean"),
+            Mistake("np.mean(np.maximum", "(np.maximum", "the loss is one number: take the mean"),
+            Mistake("np.log1p(", "np.log(", "log1p(u) is log(1 + u): here the 1 is missing"),
+            Mistake(
+                "(sigmoid(z) - t)", "sigmoid(z)", "dz lacks the derivative of -t z, which is -t"
+            ),
             Mistake(
                 "np.maximum(z, 0) - t * z",
                 "np.maximum(z, 0) + t * z",

@@ -14,7 +14,7 @@ SEVERAL_RULES = (
             "The path through the variance: what does a little more of x[i] do to the whole "
             "column?",
             "It shrinks the column in proportion to y, by y[i] / B. So y meets dy.",
-            "The ? is dy * y.",
+            "The ? is dy * y: with y = forward(x), the last term is y * (dy * y).mean(axis=0).",
         ),
         (
             Mistake(" - dy.mean(axis=0)", "", "the path through the mean is missing"),
@@ -42,8 +42,9 @@ SEVERAL_RULES = (
         outcomes.pullback("08_two_layers", "dL/dx", "dL/dW1", "dL/dW2"),
         (
             "y = h @ W2 is exercise 3 without a bias: dh = dy @ W2.T, and dW2 = ?",
-            "da is dh times the gate of exercise 4.",
-            "x @ W1 is exercise 3 again, with da in the place of dy.",
+            "dW2 = h.T @ dy. da is dh times the gate of exercise 4, with a in the place of x.",
+            "x @ W1 is exercise 3 again, with da in the place of dy: "
+            "return da @ W1.T, x.T @ da, dW2",
         ),
         (
             Mistake(
@@ -53,6 +54,11 @@ SEVERAL_RULES = (
                 "1, SLOPE)\n        return",
                 "1, 0)\n        return",
                 "where a < 0 the derivative is SLOPE, not 0",
+            ),
+            Mistake(
+                "1, SLOPE)\n        return",
+                "SLOPE, 1)\n        return",
+                "the gate of LeakyReLU is the wrong way round",
             ),
             Mistake("h.T @ dy", "a.T @ dy", "dW2 contains h, the input of the second layer, not a"),
             Mistake("x.T @ da", "x.T @ dh", "dW1 contains da, after the gate, not dh"),
@@ -71,7 +77,8 @@ SEVERAL_RULES = (
         (
             "What is in self.x after two forward passes?",
             "A function that is defined inside forward keeps the local variables of its own call.",
-            "Define pull inside forward, with x and y instead of self.x and self.y.",
+            "Define pull(dy) inside forward, with x and y instead of self.x and self.y, and return "
+            "y, pull.",
         ),
         (
             unchanged("the second forward pass overwrites what the first one stored on self"),
@@ -103,7 +110,9 @@ SEVERAL_RULES = (
             "patch.",
             "np.tensordot(dy, patches(x), axes=3) is this sum. For dx, loop over the nine places "
             "of k.",
-            "For place (i, j): dx[:, i : i + rows, j : j + columns] += dy * k[i, j]",
+            "With rows, columns = dy.shape[1:], place (i, j) is "
+            "dx[:, i : i + rows, j : j + columns] += dy * k[i, j]; dk is the tensordot, "
+            ".reshape(3, 3)",
         ),
         (
             Mistake(

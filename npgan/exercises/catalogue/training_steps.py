@@ -131,7 +131,8 @@ TRAINING_STEPS = (
         (
             "Which loss has the gradient sigmoid(logits) - targets: the mean or the sum?",
             "The sum. How many logits are there?",
-            "Divide by len(logits): real and generated images together.",
+            "Divide by len(logits), real and generated images together: "
+            "dlogits = (sigmoid(logits) - targets) / len(logits)",
         ),
         (
             unchanged("this is the gradient of the sum; the loss is the mean over all logits"),
@@ -164,6 +165,14 @@ TRAINING_STEPS = (
                 "the derivative of tanh is missing: dimage must be multiplied with 1 - image²"
             ),
             Mistake("1 - image**2", "1 - image", "the square is missing: 1 - image²"),
+            Mistake(
+                "1 - image**2", "1 + image**2", "the derivative of tanh is 1 - image², not 1 +"
+            ),
+            Mistake(
+                "dimage * (1 - image**2)",
+                "dimage / (1 - image**2)",
+                "dimage is divided by 1 - image²: multiply with it",
+            ),
             Mistake(
                 "dW2 = h.T @ dout",
                 "dW2 = h.T @ dimage",

@@ -1,10 +1,10 @@
 """Exercise 4: the backward pass of LeakyReLU.
 
     y = x            where x > 0
-    y = slope * x    elsewhere
+    y = SLOPE * x    elsewhere
 
-The derivative is a number for each entry, 1 or slope: it works like a gate that lets the gradient
-through, or only a part of it. At x = 0, where there is no derivative, use slope.
+The derivative is a number for each entry, 1 or SLOPE: it works like a gate that lets the gradient
+through, or only a part of it. At x = 0, where there is no derivative, use SLOPE.
 
 Return dL/dx.
 """

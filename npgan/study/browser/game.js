@@ -72,21 +72,27 @@ function drawScene(canvas, game, frame, large) {
     context.stroke();
   }
   context.fillStyle = context.strokeStyle = colour("--fake-ink");
-  const longest = frame.arrow.reduce((best, a) => Math.max(best, Math.abs(a)), 1);
   for (let i = 0; i < frame.fake.length; i += 2) {
     const [x, y] = point(frame.fake[i], frame.fake[i + 1]);
     if (large) {
-      const reach = 34 * scale * Math.min(1, longest / 200);
-      arrow(context, x, y, (frame.arrow[i] / longest) * reach, (-frame.arrow[i + 1] / longest) * reach, scale);
+      const reach = (game.arrow * size) / (2 * extent * 2048);  // the same in every frame, so that lengths can be compared
+      arrow(context, x, y, frame.arrow[i] * reach, -frame.arrow[i + 1] * reach, scale);
     }
     context.fillRect(x - dot, y - dot, 2 * dot, 2 * dot);
   }
 }
 
+function meanArrow(frame) {
+  // The mean length of the gradients that the arrows show.
+  let sum = 0;
+  for (let i = 0; i < frame.arrow.length; i += 2) sum += Math.hypot(frame.arrow[i], frame.arrow[i + 1]);
+  return (2 * sum) / (frame.arrow.length * 2048);
+}
+
 function arrow(context, x, y, dx, dy, scale) {
   const length = Math.hypot(dx, dy);
-  if (length < 2 * scale) return;
-  const [ux, uy] = [dx / length, dy / length], tip = 4 * scale;
+  if (length < 1.5 * scale) return;
+  const [ux, uy] = [dx / length, dy / length], tip = Math.min(4 * scale, length / 2);
   context.beginPath();
   context.moveTo(x, y);
   context.lineTo(x + dx, y + dy);
@@ -114,12 +120,13 @@ function drawMesh(context, mesh, side, point, scale) {
 
 function showGame(raw, root) {
   const game = openGame(raw), last = Math.max(...game.scenarios.map(s => s.frames.length)) - 1;
+  const every = game.scenarios[0].frames[1].step - game.scenarios[0].frames[0].step;
   let at = last, chosen = 0, timer = null;
   const frameOf = scenario => scenario.frames[Math.min(at, scenario.frames.length - 1)];
   const big = make("canvas", { class: "scene", role: "img" });
   const thumbs = game.scenarios.map((scenario, i) => {
     const canvas = make("canvas", { class: "scene", "aria-hidden": "true" });
-    const pick = button("", () => { chosen = i; openScenario(); }, { class: "thumb", "data-scenario": scenario.key });
+    const pick = button("", () => { chosen = i; openScenario(); speak(`${scenario.title}: ${scenario.sentence}`); }, { class: "thumb", "data-scenario": scenario.key });
     pick.append(canvas, make("span", null, scenario.title));
     return { pick, canvas, scenario };
   });
@@ -152,7 +159,8 @@ function showGame(raw, root) {
     const frame = frameOf(game.scenarios[chosen]);
     slider.value = at;
     slider.setAttribute("aria-valuetext", `step ${frame.step}`);
-    losses.replaceChildren(`step ${frame.step.toLocaleString("en")}: loss D `, make("b", null, short(frame.loss_D)), ", loss G ", make("b", null, short(frame.loss_G)));
+    losses.replaceChildren(`step ${frame.step.toLocaleString("en")}: loss D `, make("b", null, short(frame.loss_D)), ", loss G ", make("b", null, short(frame.loss_G)),
+      ", mean arrow ", make("b", null, meanArrow(frame).toFixed(2)), ", distance to the ring ", make("b", null, game.scenarios[chosen].distances[at].toFixed(2)));
     big.setAttribute("aria-label", `${game.scenarios[chosen].title}, step ${frame.step}: the plane with D's opinion, ${game.real.length / 2} real points and ${frame.fake.length / 2} points of G`);
     lines.moveTo(frame.step);
     drawScene(big, game, frame, true);
@@ -165,11 +173,11 @@ function showGame(raw, root) {
   root.replaceChildren(
     make("p", { class: "about" }, game.about),
     make("div", { class: "bar" },
-      make("div", { class: "buttons" }, button("↺ Rewind", () => { stop(); go(0); }, { id: "game-rewind" }), button("◀ Back", () => { stop(); go(at - 1); }, { id: "game-back" }), play, button("Step ▶", () => { stop(); go(at + 1); }, { id: "game-next" })),
+      make("div", { class: "buttons" }, button("↺ Rewind", () => { stop(); go(0); }, { id: "game-rewind" }), button(`◀ ${every} steps`, () => { stop(); go(at - 1); }, { id: "game-back", "aria-label": `${every} steps back` }), play, button(`${every} steps ▶`, () => { stop(); go(at + 1); }, { id: "game-next", "aria-label": `${every} steps on` })),
       slider, losses),
     make("div", { class: "game" },
       make("div", { class: "main-scene" }, big, legend),
-      make("div", { class: "game-words" }, make("h2", { id: "game-title" }, "What happens"), words, chart),
+      make("div", { class: "game-words" }, make("h2", { id: "game-title" }, "What happens"), words, chart, make("p", { class: "soft", id: "game-measure" }, game.measure)),
       make("div", { class: "thumbs" }, make("h2", null, "Side by side, at the same step"), make("div", { class: "thumb-grid" }, thumbs.map(t => t.pick)))));
   openScenario();
   return { open: openScenario, stop, get at() { return at; } };

@@ -48,7 +48,7 @@ function buildCard(graph, node, act) {
   for (let k = 0; k < node.size; k++) {
     const place = cellPlace(card, k), w = card.cell - 1, h = CELL.height - 1, key = cellKey(node.id, k);
     const rect = draw("rect", { class: "ground", width: w, height: h });
-    const number = draw("text", { class: "number", x: w - 2, y: 11.5, "text-anchor": "end" });
+    const number = draw("text", { class: "number", x: w - CELL.right, y: 11.5, "text-anchor": "end" });
     const mark = draw("path", { class: "mark" });
     const frame = draw("rect", { class: "frame", x: 0.5, y: 0.5, width: w - 1, height: h - 1 });
     const cell = draw("g", { class: "cell", role: "button", tabindex: -1, "data-cell": key, transform: `translate(${place.x} ${place.y})` }, rect, number, frame, mark);
@@ -100,27 +100,47 @@ function nearest(graph, [dx, dy]) {
 
 // ---- what is shown ----
 
-function scaleOf(node, what, tape) {
-  const list = what === "move" ? tape.optimiser?.leaves[node.id]?.move : node[what];
+function scaleOf(node, what, tape, change) {
+  const list = what === "move" ? tape.optimiser?.leaves[node.id]?.move ?? change?.also[node.id] : node[what];
   return Math.max(1e-300, ...(list ?? [0]).map(Math.abs));
 }
 
+function subtitleNow(tape, node, view, known) {
+  // What a card says below its name: in the view of the gradients, what is to be known about them.
+  if (view.what !== "grad" || !known) return { text: subtitleOf(node) };
+  const gradients = node.data.map((_, k) => numberOf(tape, view.change, "grad", node, k).is);
+  if (gradients.every(g => g === 0)) return { text: ZERO, mark: "zero" };
+  const { share } = view.isMistake ? distanceOf(tape, view.change, "grad", [node]) : { share: 0 };
+  if (share > 0) return { text: `off by ${percent(share)}`, mark: "off" };
+  return isStudied(node, view.change) ? { text: STUDIED, mark: "studied" } : { text: subtitleOf(node) };
+}
+
+function writeNumber({ number, w }, text) {
+  // A long number is written a little narrower, so that there is room before it: numbers of two
+  // cells do not touch, and the corner mark does not cover a minus sign.
+  const room = w - CELL.left - CELL.right;
+  number.textContent = text;
+  if (textWidth(text, false) > room) for (const [name, value] of [["textLength", room], ["lengthAdjust", "spacingAndGlyphs"]]) number.setAttribute(name, value);
+  else for (const name of ["textLength", "lengthAdjust"]) number.removeAttribute(name);
+}
+
+const cornerPath = ({ h }, isMore) => (isMore ? `M0 0H${CELL.mark}L0 ${CELL.mark}z` : `M0 ${h}H${CELL.mark}L0 ${h - CELL.mark}z`);
+
 function showGraph(graph, view) {
-  // view: { what: "data"|"grad"|"move", chosen, change, known(node) -> what of it is shown yet, current: node }
+  // view: { what: "data"|"grad"|"move", chosen, change, isMistake, known(node) -> what of it is shown yet, current: node }
   const { tape } = graph, { what, chosen, change } = view;
   const { down, up } = chosen ? influence(chosen.node, chosen.k) : { down: new Set(), up: new Set() };
   graph.svg.classList.toggle("backwards", what !== "data");
   for (const node of tape.nodes) {
-    const scale = scaleOf(node, what, tape), known = view.known(node);
-    graph.cards.get(node).classList.toggle("current", view.current === node);
-    graph.cards.get(node).classList.toggle("unknown", !known);
-    const zero = what === "grad" && known && node.grad.every(g => g === 0);
-    graph.cards.get(node).classList.toggle("zero", zero);
-    graph.cards.get(node).querySelector(".subtitle").textContent = zero ? "all gradients 0" : subtitleOf(node);
+    const scale = scaleOf(node, what, tape, change), known = view.known(node), card = graph.cards.get(node);
+    const { text, mark } = subtitleNow(tape, node, view, known);
+    for (const [name, on] of [["current", view.current === node], ["unknown", !known], ...["zero", "off", "studied"].map(m => [m, m === mark])]) card.classList.toggle(name, on);
+    card.querySelector(".subtitle").textContent = text;
+    card.setAttribute("aria-label", `${node.label}, ${text}`);
     for (let k = 0; k < node.size; k++) {
       const key = cellKey(node.id, k), cell = graph.cells.get(key), found = known ? numberOf(tape, change, what, node, k) : undefined;
       const value = found?.is, isChosen = chosen?.node === node && chosen.k === k;
-      cell.number.textContent = value === undefined ? "" : short(value);
+      writeNumber(cell, value === undefined ? "" : short(value));
       const share = value === undefined ? 0 : Math.min(1, Math.abs(value) / scale);
       cell.rect.setAttribute("class", `ground ${value > 0 ? "positive" : "negative"}`);
       cell.rect.style.setProperty("--share", share.toFixed(3));
@@ -128,7 +148,7 @@ function showGraph(graph, view) {
       cell.cell.setAttribute("class", classes.filter(Boolean).join(" "));
       cell.cell.setAttribute("aria-pressed", isChosen);
       cell.cell.setAttribute("aria-label", cellWords(node, k, found, what, change, { down: down.has(key), up: up.has(key) }));
-      cell.mark.setAttribute("d", found?.changed ? (found.is > found.was ? "M0 0H8L0 8z" : `M0 ${cell.h}H8L0 ${cell.h - 8}z`) : "");
+      cell.mark.setAttribute("d", found?.changed ? cornerPath(cell, found.is > found.was) : "");
     }
   }
   for (const { edge, path } of graph.edges) {

@@ -4,19 +4,31 @@
 // the loss are the samples of the batch, so they stand side by side. A weight stands above the
 // result of its product: its columns are the result's columns.
 
-const CELL = { height: 16, widest: 54, narrowest: 47 };
+const CELL = { height: 16, widest: 54, narrowest: 47, left: 4, right: 3, mark: 6 };
 const CARD = { pad: 4, head: 30, flatHead: 20, between: 6, gap: 12 };
 
 const ruler = document.createElement("canvas").getContext("2d");
+const widths = new Map();
 function textWidth(text, bold) {
-  ruler.font = `${bold ? "600 12px" : "11px"} system-ui, sans-serif`;
-  return ruler.measureText(text).width;
+  const key = `${bold}${text}`;
+  if (!widths.has(key)) {
+    ruler.font = `${bold ? "600 12px" : "11px"} system-ui, sans-serif`;
+    widths.set(key, ruler.measureText(text).width);
+  }
+  return widths.get(key);
 }
 
 const titleOf = node => node.label;
 const subtitleOf = node =>
   [node.op && node.op !== node.label.replace(/ \d+$/, "") ? node.op : null, node.size > 1 || !node.op ? shapeText(node.shape) : null]
     .filter(Boolean).join(", ") || "one number";
+
+const ZERO = "all gradients 0", STUDIED = "for study";  // what a card may say in the place of its subtitle
+
+function subtitlesOf(tape, node) {
+  // All that a card may say below its name, so that each has room.
+  return [subtitleOf(node), node.grad.every(g => g === 0) && ZERO, !node.needed && STUDIED, tape.mistakes.length > 0 && "off by 999 %"].filter(Boolean);
+}
 
 function isAttached(node) {
   // A weight or bias that is drawn above the product that uses it.
@@ -42,8 +54,8 @@ function columnsOf(tape) {
   return columns.filter(column => column.flow.length + column.above.length);
 }
 
-function cardOf(node, cell, flat) {
-  const title = textWidth(titleOf(node), true), subtitle = textWidth(subtitleOf(node), false);
+function cardOf(tape, node, cell, flat) {
+  const title = textWidth(titleOf(node), true), subtitle = Math.max(...subtitlesOf(tape, node).map(text => textWidth(text, false)));
   const head = flat && title + subtitle + 8 <= node.columns * cell ? CARD.flatHead : CARD.head;
   const words = head === CARD.flatHead ? title + subtitle + 8 : Math.max(title, subtitle);
   const width = Math.ceil(Math.max(node.columns * cell, words) + 2 * CARD.pad);
@@ -54,7 +66,7 @@ function place(tape, width) {
   // { width, height, cards: Map of node -> { x, y, width, height, head, cell, band } }
   const columns = columnsOf(tape);
   const sized = cell => columns.map(({ flow, above }) => {
-    const column = { flow: flow.map(n => cardOf(n, cell, false)), above: above.map(n => cardOf(n, cell, true)) };
+    const column = { flow: flow.map(n => cardOf(tape, n, cell, false)), above: above.map(n => cardOf(tape, n, cell, true)) };
     column.width = Math.max(...column.flow.map(c => c.width), ...column.above.map(c => c.width));
     return column;
   });

@@ -4,7 +4,7 @@ const R = JSON.parse(byId("record").textContent);
 const tapes = R.tapes.map((raw, index) => ({ ...makeTape(raw), index }));
 const checked = checkAll(tapes);
 const tabs = tabsOf(tapes, R.game);
-const state = { tab: tabs[0], what: "data", chosen: null, change: null, touring: false };
+const state = { tab: tabs[0], what: "data", chosen: null, change: null, touring: false, kept: null };
 const graphs = [];
 let game = null;
 
@@ -44,9 +44,9 @@ const bar = makeBar({ go: at => walkTo(at) });
 
 function choose(tape, node, k) {
   state.chosen = { tape, node, k };
-  if (state.change?.kind === "whatif" && !state.change.key.startsWith(`${node.id},${k},`)) state.change = null;
   show();
-  speak(`${spokenName(node, k)}: value ${short(node.data[k])}, gradient ${short(node.grad[k])}.`);
+  const now = what => short(numberOf(tape, openChange(tape, state.change).record, what, node, k).is);
+  speak(`${spokenName(node, k)}: value ${now("data")}, gradient ${now("grad")}.`);
 }
 
 function speak(text) {
@@ -61,7 +61,7 @@ function walkTo(at) {
       openTab(tabs.find(tab => tab.tapes.includes(item.tape)), true);
     }
     if (item.cell) state.chosen = { tape: item.tape, ...item.cell };
-    if (state.touring) state.change = null;
+    if (state.touring && state.change) { state.kept = state.change; state.change = null; }
   } else if (at < 0) state.what = startOf(state.tab);
   show();
   if (item && matchMedia("(max-width: 700px)").matches) follow(item);
@@ -75,16 +75,26 @@ function follow(item) {
 }
 
 function tour(on) {
-  state.touring = on;
+  const from = state.tab;
+  setTouring(on);
   if (on) bar.load(tourOf(R.story, tapes), 0);
   else bar.load(stepsOf(state.tab.tapes[0]), -1);
-  byId("tour").setAttribute("aria-pressed", on);
   walkTo(bar.at);
+  if (state.tab !== from) byId("notice").textContent = `The tour goes through “${state.tab.title}”, so this tab is open now.`;
+}
+
+function setTouring(on) {
+  // A change is off during the tour, and comes back after it.
+  state.touring = on;
+  byId("tour").setAttribute("aria-pressed", on);
+  if (on) return;
+  state.change ??= state.kept;
+  state.kept = null;
 }
 
 function openTab(tab, keepBar) {
   state.tab = tab;
-  state.change = null;
+  byId("notice").textContent = "";
   game?.stop();
   for (const [i, t] of tabs.entries()) {
     const element = byId(`tab-${i}`);
@@ -102,18 +112,12 @@ function openTab(tab, keepBar) {
     game.open();
     return;
   }
-  byId("about").textContent = shared(tab.tapes.map(t => t.about)).words;
   if (!keepBar) {
-    state.touring = false;
-    byId("tour").setAttribute("aria-pressed", false);
+    setTouring(false);
     bar.load(stepsOf(tab.tapes[0]), -1);
     state.what = startOf(tab);
   }
   if (!state.chosen || !tab.tapes.includes(state.chosen.tape)) state.chosen = firstChoice(tab.tapes);
-  const stripes = tab.tapes[0].kind === "penalty"
-    ? [["forward", "forward pass"], ["walk", "first walk back"], ["penalty", "penalty"]]
-    : [["data", "given"], ["net-g", "G"], ["net-d", "D"], ["loss", "loss"]].filter(([kind]) => tab.tapes[0].nodes.some(node => kindOf(tab.tapes[0], node) === kind));
-  byId("stripes").replaceChildren(...stripes.map(([kind, text]) => make("li", { class: `key stripe ${kind}` }, text)));
   build();
   show();
 }
@@ -152,16 +156,34 @@ function twinsOf({ tape, node, k }) {
     .filter(t => t.node && t.node.size === node.size);
 }
 
+function showLegend(change) {
+  // What the stripes and the words of the matrices mean in this view.
+  const [tape] = state.tab.tapes, grads = state.what === "grad";
+  const stripes = tape.kind === "penalty"
+    ? [["forward", "forward pass"], ["walk", "first walk back"], ["penalty", "penalty"]]
+    : [["data", "given"], ["net-g", "G"], ["net-d", "D"], ["loss", "loss"]].filter(([kind]) => tape.nodes.some(node => kindOf(tape, node) === kind && (state.what !== "move" || numberOf(tape, change.record, "move", node, 0))));
+  byId("stripes").replaceChildren(...[
+    make("li", null, { data: "values of:", grad: "gradients by the numbers of:", move: "moves of:" }[state.what]),
+    ...stripes.map(([kind, text]) => make("li", { class: `key stripe ${kind}` }, text)),
+    grads && tape.nodes.some(node => isStudied(node, change.record)) ? make("li", { class: "studied" }, `${STUDIED}: training does not compute it`) : null,
+    grads && change.mistake ? make("li", { class: "off" }, "off by: distance from the right gradient, in its length") : null,
+  ].filter(Boolean));
+}
+
 function show() {
   if (state.tab.game) return;
-  const item = bar.items[bar.at], { chosen } = state;
+  const item = bar.items[bar.at], { chosen } = state, change = currentChange();
+  showLegend(change);
+  byId("about").textContent = shared(state.tab.tapes.map(t => t.about)).words
+    + (Object.keys(change.record?.also ?? {}).length ? ` The mistake that is on, “${change.mistake.title}”, moves them all the same.` : "");
   for (const graph of graphs) {
+    const record = change.tape === graph.tape ? change.record : null;
     const own = graph.tape === chosen.tape ? chosen : twinsOf(chosen).find(t => t.tape === graph.tape) ?? null;
     const current = item?.node ? graph.tape.node.get(item.node.id) : null;
     showGraph(graph, {
-      what: state.what, chosen: own, change: openChange(graph.tape, state.change).record ?? null, current,
+      what: state.what, chosen: own, change: record, isMistake: Boolean(record && change.mistake), current,
       known: node => {
-        if (state.what === "move" && !graph.tape.optimiser?.leaves[node.id]) return false;
+        if (state.what === "move" && !numberOf(graph.tape, record, "move", node, 0)) return false;
         if (!item || state.touring || item.what !== state.what) return true;
         return item.known(state.tab.tapes[0].node.get(node.id) ?? node);
       },
@@ -171,39 +193,47 @@ function show() {
     input.checked = input.value === state.what;
     if (input.value === "move") input.disabled = !state.tab.tapes.some(t => t.movers.length);
   }
-  bar.show();
+  const sentence = item && (typeof item.sentence === "string" ? item.sentence : item.sentence(change.record));
+  bar.show(sentence);
+  if (!state.touring || bar.at > 0) byId("notice").textContent = "";
   byId("phase").textContent = item ? (state.touring ? `Tour, ${bar.at + 1} of ${bar.items.length}` : item.phase) : "";
-  byId("sentence").textContent = item ? item.sentence
-    : `The whole step is shown. Press Play to watch it computed, one matrix after the other: ${phases(bar.items).map(p => p.name).join(", ")}.`;
+  byId("sentence").textContent = sentence ?? `The whole step is shown. Press Play to watch it computed: ${phases(bar.items).map(p => p.name).join(", ")}.`;
   showPanel(chosen);
-  byId("jump").textContent = `${cellName(chosen.node, chosen.k)} = ${short(chosen.node.data[chosen.k])}, gradient ${short(chosen.node.grad[chosen.k])}: more ↓`;
+  const now = what => short(numberOf(chosen.tape, openChange(chosen.tape, state.change).record, what, chosen.node, chosen.k).is);
+  byId("jump").textContent = `${cellName(chosen.node, chosen.k)} = ${now("data")}, gradient ${now("grad")}: more ↓`;
+}
+
+function currentChange() {
+  // The change that is on in this tab; {} if there is none.
+  const tape = state.change?.tape;
+  return state.tab.tapes.includes(tape) ? openChange(tape, state.change) : {};
 }
 
 function showPanel(chosen) {
-  const { tape } = chosen, open = openChange(tape, state.change), focus = document.activeElement;
+  const { tape } = chosen, now = currentChange(), own = now.tape === tape ? now : {}, focus = document.activeElement;
   const held = byId("panel").contains(focus) ? focus.dataset.delta ?? focus.dataset.mistake : undefined;
   const act = { change: change => changeTo(tape, change) };
   byId("panel").classList.toggle("three", !tape.mistakes.length);
   byId("panel").replaceChildren(...[
-    make("div", { class: "column" }, numberPart(tape, chosen, open.record ?? null, twinsOf(chosen)), forwardPart(tape, chosen, open.record)),
-    make("div", { class: "column" }, backwardPart(tape, chosen)),
-    make("div", { class: "column" }, whatIfPart(tape, chosen, open, act), updatePart(tape, chosen, open.record ?? null)),
-    tape.mistakes.length ? make("div", { class: "column" }, mistakesPart(tape, open, act)) : null,
+    make("div", { class: "column" }, numberPart(tape, chosen, own, twinsOf(chosen)), forwardPart(tape, chosen, own)),
+    make("div", { class: "column" }, backwardPart(tape, chosen, own)),
+    make("div", { class: "column" }, whatIfPart(tape, chosen, now, state.kept, act), updatePart(tape, chosen, own)),
+    tape.mistakes.length ? make("div", { class: "column" }, mistakesPart(tape, own, act)) : null,
   ].filter(Boolean));
-  if (held !== undefined) [...byId("panel").querySelectorAll("button")].find(b => (b.dataset.delta ?? b.dataset.mistake) === held)?.focus({ preventScroll: true });
+  if (held === undefined) return;
+  const buttons = [...byId("panel").querySelectorAll("[data-delta], [data-mistake]")];
+  (buttons.find(b => !b.disabled && (b.dataset.delta ?? b.dataset.mistake) === held) ?? buttons[0])?.focus({ preventScroll: true });
 }
 
 function changeTo(tape, change) {
-  // Gradients are shown where only they are changed.
+  // Gradients are shown where only they are changed, and moves where only these are.
+  const before = currentChange();
   state.change = change;
-  if (change && !changedCells(tape, openChange(tape, change).record, "data").length) state.what = "grad";
+  state.kept = null;
+  const now = currentChange();
+  if (change && whatToShow(now) !== "data") state.what = whatToShow(now);
   show();
-  if (change) speak(changeWords(tape));
-}
-
-function changeWords(tape) {
-  const { was, is } = numberOf(tape, openChange(tape, state.change).record, "data", tape.end, 0);
-  return `${tape.end.label} ${short(was)} becomes ${short(is)}.`;
+  speak(change ? wordsOn(now) : wordsOff(before));
 }
 
 // ---- what the page checked ----

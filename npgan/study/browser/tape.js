@@ -86,13 +86,15 @@ function influence(node, k) {
   return { down, up };
 }
 
-function changedRecord(tape, text) {
-  // A whole step recorded again: for a node, its numbers, gradients and moves.
-  const all = numbersOf(text, Float32Array), n = tape.size;
+function changedRecord(tape, text, Type, also = {}) {
+  // A whole step recorded again: for a node, its numbers, gradients and moves. `also` has the moves
+  // of nodes that the right step does not move.
+  const all = numbersOf(text, Type), n = tape.size;
   return {
+    also,
     data: node => all.subarray(node.at, node.at + node.size),
     grad: node => all.subarray(n + node.at, n + node.at + node.size),
-    move: node => all.subarray(2 * n + node.movesAt, 2 * n + node.movesAt + node.size),
+    move: node => also[node.id] ?? all.subarray(2 * n + node.movesAt, 2 * n + node.movesAt + node.size),
   };
 }
 
@@ -106,8 +108,8 @@ function numberOf(tape, change, what, node, k) {
   let was, is;
   if (what === "move") {
     const leaf = tape.optimiser?.leaves[node.id];
-    if (!leaf) return undefined;
-    was = leaf.move[k];
+    if (!leaf && !change?.also[node.id]) return undefined;
+    was = leaf ? leaf.move[k] : 0;
     is = change ? change.move(node)[k] : was;
   } else {
     was = node[what][k];
@@ -115,3 +117,23 @@ function numberOf(tape, change, what, node, k) {
   }
   return differs(was, is) ? { was, is, changed: true } : { was, is: was, changed: false };
 }
+
+function changedCells(tape, change, what) {
+  return tape.nodes.flatMap(node => node.data.map((_, k) => ({ node, k, found: numberOf(tape, change, what, node, k) })))
+    .filter(({ found }) => found?.changed);
+}
+
+function distanceOf(tape, change, what, nodes) {
+  // How far the changed numbers of these nodes are from the right ones, in units of the right ones'
+  // length, and the cosine of the angle between both.
+  let apart = 0, right = 0, wrong = 0, both = 0;
+  for (const node of nodes)
+    for (let k = 0; k < node.size; k++) {
+      const { was, is } = numberOf(tape, change, what, node, k);
+      apart += (is - was) ** 2; right += was * was; wrong += is * is; both += was * is;
+    }
+  return { share: apart === 0 ? 0 : Math.sqrt(apart / right), cosine: both / Math.sqrt(right * wrong) };
+}
+
+const percent = share => (share === Infinity ? "∞" : share < 0.01 ? "<1 %" : `${Math.round(100 * share).toLocaleString("en")} %`);
+const isStudied = (node, change) => !node.needed && !change?.also[node.id];  // training does not compute its gradient

@@ -1,5 +1,6 @@
 // The bar that walks: one item for each node, forward, then backward, then the update. The tour is
-// another list of items. An item: { phase, what, tape, sentence, node, known(node), cell }.
+// another list of items. An item: { phase, what, tape, sentence, node, known(node), cell }; its
+// sentence is a text, or a function of the change that is on.
 
 function stepsOf(tape) {
   const computed = tape.nodes.filter(node => node.op), given = tape.nodes.filter(node => !node.op);
@@ -22,10 +23,13 @@ function stepsOf(tape) {
     });
   }
   tape.movers.forEach((node, i) => {
-    const moves = tape.optimiser.leaves[node.id].move, largest = moves.reduce((best, m) => Math.max(best, Math.abs(m)), 0);
+    const isLast = i === tape.movers.length - 1;
     items.push({
-      phase: "update", what: "move", node, known: n => tape.movers.indexOf(n) >= 0 && tape.movers.indexOf(n) <= i,
-      sentence: `${tape.optimiser.name} moves ${node.label}: ${count(moves.length, "number")}, by at most ${short(largest)}. The next step begins with the moved weights.`,
+      phase: "update", what: "move", node, known: n => (tape.movers.includes(n) ? tape.movers.indexOf(n) <= i : isLast),
+      sentence: change => {
+        const moves = node.data.map((_, k) => Math.abs(numberOf(tape, change, "move", node, k).is));
+        return `${tape.optimiser.name} moves ${node.label}: ${count(node.size, "number")}, by at most ${short(Math.max(...moves))}. The next step begins with the moved weights.`;
+      },
     });
   });
   return items;
@@ -56,12 +60,12 @@ function makeBar(act) {
   };
   bar.stop = stop;
   bar.load = (items, at) => { stop(); bar.items = items; bar.at = at; };
-  bar.show = () => {
+  bar.show = sentence => {
     const item = bar.items[bar.at];
     slider.max = Math.max(0, bar.items.length - 1);
     slider.value = Math.max(0, bar.at);
     slider.classList.toggle("idle", bar.at < 0);
-    const words = bar.at < 0 ? "the whole step is shown" : `${bar.at + 1} of ${bar.items.length}, ${item.phase}: ${item.sentence}`;
+    const words = bar.at < 0 ? "the whole step is shown" : `${bar.at + 1} of ${bar.items.length}, ${item.phase}: ${sentence}`;
     slider.setAttribute("aria-valuetext", words);
     byId("phases").replaceChildren(...phases(bar.items).map(({ name, length }) =>
       make("span", { style: `flex-grow: ${length}`, class: item?.phase === name ? "now" : null }, name)));

@@ -34,6 +34,7 @@ class Evidence(NamedTuple):
     confined: Callable[[np.ndarray], bool]  # is everything outside this mask right?
     # How a wrong factor depends on the lengths of axes: {length: power}.
     powers: Callable[[float], dict[int, float]]
+    at_kinks: str = ""  # what is said where backward is wrong at kinks of func alone
 
     @property
     def first(self) -> Trial:
@@ -98,6 +99,20 @@ def evidence_of_entries(points: Points, leaf: int, found: Comparison) -> Evidenc
         predicts=lambda candidate: True,
         confined=confined,
         powers=lambda factor: powers_of_lengths(points, leaf, factor),
+        at_kinks=wrong_at_kinks(points, leaf, found) if found.kinks else "",
+    )
+
+
+def wrong_at_kinks(points: Points, leaf: int, found: Comparison) -> str:
+    """The hint where backward is right at points near the user's, and wrong at kinks of func."""
+    x, name = points.native.values[leaf], points.problem.names[leaf]
+    value = x[found.wrong][0]
+    is_one = np.all(x[found.wrong] == value) and np.all(x[~found.wrong] != value)
+    where = f"where {name} is {value:.12g}, a kink of func" if is_one else "at kinks of func"
+    is_zero = not points.at(0).gradient(leaf)[found.wrong].any()
+    return (
+        f"only {where}: it is {'zero' if is_zero else 'wrong'} there, and any number between the "
+        "two one-sided slopes would be right"
     )
 
 

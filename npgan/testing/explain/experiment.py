@@ -186,32 +186,40 @@ def measure_jacobian(
     for i in entries:
         size = abs(float(x.flat[i]))
         scale = size if size > 0.1 * usual else usual
-        far, near = (
+        (far, far_bend), (near, near_bend) = (
             difference(point, leaf, int(i), scale * step, points.problem.out_size)
             for step in (long, short)
         )
         column = near + (near - far) / 15  # the steps have the ratio 4
         spread = np.abs(near - far)
         # Where the two steps differ much, there is a kink or a pole between them.
-        is_smooth = spread <= 0.03 * max(max_abs(column[np.isfinite(column)]), 1e-300)
+        little = 0.03 * max(max_abs(column[np.isfinite(column)]), 1e-300)
+        # Where the point itself is a kink, the two one-sided slopes differ as much at any step.
+        is_smooth = (spread <= little) & ((near_bend <= little) | (near_bend < 0.5 * far_bend))
         noise = point.pooled_sigma * (3 / (scale * short))
         columns.append(column)
         errors.append(np.where(is_smooth, 1e-2 * spread + noise, np.inf))
     return np.array(columns).T, np.array(errors).T
 
 
-def difference(point: Point, leaf: int, i: int, h: float, out_size: int) -> np.ndarray:
-    """The central difference of all outputs; NaN where func refuses a point."""
+def difference(
+    point: Point, leaf: int, i: int, h: float, out_size: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """(the central difference of all outputs, half of what the one-sided ones differ by).
+
+    NaN where func refuses a point.
+    """
     up, down = point.values[leaf].copy(), point.values[leaf].copy()
     up.flat[i] += up.dtype.type(h)
     down.flat[i] -= down.dtype.type(h)
     width = float(up.flat[i]) - float(down.flat[i])
     try:
-        return (point.outputs_with(leaf, up) - point.outputs_with(leaf, down)) / width
+        above, below = point.outputs_with(leaf, up), point.outputs_with(leaf, down)
+        return (above - below) / width, np.abs(above + below - 2 * point.outputs) / width
     except BudgetError:
         raise
     except Exception:  # whatever a function raises outside of its domain
-        return np.full(out_size, np.nan)
+        return np.full(out_size, np.nan), np.full(out_size, np.nan)
 
 
 def fixed_arguments(problem: Problem) -> list[tuple[str, np.ndarray]]:

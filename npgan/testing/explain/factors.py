@@ -12,8 +12,9 @@ from .evidence import Candidate, Evidence, Hint, least_squares
 from .quantities import quantities
 from .trial import Trial
 
-MEAN_FOR_SUM = "a mean where a sum belongs, or divided twice"
-SUM_FOR_MEAN = "a sum where a mean belongs"
+# The number is certain; what it comes from is a guess.
+MISSING = "a factor {} is missing (a mean where a sum belongs, or divided twice?)"
+TOO_MANY = "a factor {} too many (a sum where a mean belongs?)"
 NICE = (1.0, 2.0, 0.5, -1.0, -2.0, -0.5, 3.0, 4.0, 0.25)
 MANY = 8  # slopes that must agree where the constant in front is any number
 
@@ -61,11 +62,10 @@ def name_of_factor(c: float, e: Evidence) -> str:
         if is_same and n < 5:
             continue  # a small factor that does not depend on this size
         rest = f"; or a constant {n}: with other sizes it stays {n}" if is_same else also
-        gone = f"(1/{n} is missing)"
         for value, text in (
-            (n, f"{n} times too small, and {n} is {what}: {MEAN_FOR_SUM}{rest}"),
+            (n, f"{n} times too small, and {n} is {what}: {MISSING.format(n)}{rest}"),
             (-n, f"{n} times too small with the wrong sign, and {n} is {what}{rest}"),
-            (1 / n, f"{n} times too large, and {n} is {what}: {SUM_FOR_MEAN} {gone}{rest}"),
+            (1 / n, f"{n} times too large, and {n} is {what}: {TOO_MANY.format(n)}{rest}"),
             (-1 / n, f"{n} times too large with the wrong sign, and {n} is {what}{rest}"),
         ):  # fmt: skip
             if near(value):
@@ -102,11 +102,10 @@ def sized(c: float, product: float, powers: dict[int, float], e: Evidence) -> st
         )
         return f"{written} times too {size}{sign}: {missing} is missing{times}; {lengths}"
     if product > 1:
-        return f"{written} times too small{sign}, and {written} is {what}: {MEAN_FOR_SUM}{times}"
-    return (
-        f"{written} times too large{sign}, and {written} is {what}: "
-        f"{SUM_FOR_MEAN} (1/{written} is missing){times}"
-    )
+        why = MISSING.format(written)
+        return f"{written} times too small{sign}, and {written} is {what}: {why}{times}"
+    why = TOO_MANY.format(written)
+    return f"{written} times too large{sign}, and {written} is {what}: {why}{times}"
 
 
 def local_derivative(e: Evidence) -> Iterator[Hint]:

@@ -54,6 +54,8 @@ BEFORE_THE_DEAR = paths.dropped_paths  # the rule after it runs func often
 
 def hints(e: Evidence) -> list[str]:
     """Sentences, the likeliest first; never empty."""
+    if e.trials and not any(t.wrong.any() for t in e.trials):
+        return [e.at_kinks or no_pattern(e)]
     found: list[Hint] = []
     with np.errstate(all="ignore"), suppress(BudgetError):
         for rule in RULES if e.trials else ():

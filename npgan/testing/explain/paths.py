@@ -75,7 +75,9 @@ def ignored_outputs(e: Evidence) -> Iterator[Hint]:
         text = wrong_part[0]
         what = "is not used" if lost else "is used wrongly"
         what = plural(what) if is_plural(text) else what
-        is_tail = not lost and any(f" to {n - 1}" in text or f" {n - 1} (an" in text for n in shape)
+        is_tail = not lost and any(
+            f" to {n - 1}" in text or f" {n - 1} (the" in text for n in shape
+        )
         why = ": could be a recursion that is cut off" if is_tail else ""
         yield (4 if lost else 6), f"{text} of dout {what}; the rest of it is right{why}"
     elif right_part and not (right_part[1].ravel() & wrong).any():

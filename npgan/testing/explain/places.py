@@ -16,6 +16,7 @@ FACTORS = (
     (2.0, "is half of what it should be"),
     (0.5, "is twice what it should be"),
 )
+ENOUGH_FACTORS = 4  # numbers that a factor must explain
 CERTAIN = 4.0  # decades by which a split must be rarer than chance
 
 
@@ -64,7 +65,7 @@ def parts(shape: tuple[int, ...], wrong: np.ndarray) -> Iterator[tuple[str, np.n
         return
     for axis in fixed:
         i = int(low[axis])
-        edge = " (an edge)" if i in (0, shape[axis] - 1) else ""
+        edge = {0: " (the first)", shape[axis] - 1: " (the last)"}.get(i, "")
         yield f"{axis_name(axis, shape)} {i}{edge}", slab(shape, axis, i, i)
     for axis, n in enumerate(shape):
         first, last = int(low[axis]), int(high[axis])
@@ -155,10 +156,32 @@ def how_in(e: Evidence, masks: list[np.ndarray]) -> str:
         for k, text in FACTORS:
             if np.all(np.abs(k * analytic - numeric) <= allowed):
                 return text
+        if factor := missing_factor(e, masks):
+            return factor
         c = float(np.vdot(analytic, numeric) / np.vdot(analytic, analytic))
         if np.all(np.abs(c * analytic - numeric) <= allowed) and analytic.size > 3:
             return f"is wrong by a factor {c:.4g}"
     return "is wrong"
+
+
+def missing_factor(e: Evidence, masks: list[np.ndarray]) -> str:
+    """A quantity by which what is inside of masks must be multiplied or divided; "" where none."""
+    for i, (name, _) in enumerate(variables(e.first)):
+        if "|" in name or "largest" in name:
+            continue
+        parts = []
+        for t, m in zip(e.trials, masks, strict=True):
+            inside = m & t.known
+            f = list(variables(t))[i][1][inside]
+            parts.append((t.analytic[inside], t.numeric[inside], t.allowed[inside], f))
+        a, numeric, allowed, f = (np.concatenate(p) for p in zip(*parts, strict=True))
+        if np.ptp(f) == 0 or a.size < ENOUGH_FACTORS:
+            continue
+        if np.all(np.abs(a * f - numeric) <= allowed):
+            return f"lacks the factor {name}"
+        if np.all(f) and np.all(np.abs(a / f - numeric) <= allowed):
+            return f"has a factor {name} too many"
+    return ""
 
 
 def repeated_index(e: Evidence) -> Iterator[Hint]:
@@ -248,6 +271,9 @@ def region(e: Evidence) -> Iterator[Hint]:
     names = [name for name, _ in variables(e.first)]
     for i, name in enumerate(names):
         values = [list(variables(t))[i][1] for t in e.trials]
+        if equal := one_value(e, name, values):
+            yield equal
+            return
         for side in ("<", ">"):
             found = one_side(e, name, values, side)
             if found is None:
@@ -258,6 +284,28 @@ def region(e: Evidence) -> Iterator[Hint]:
             else:
                 yield rank, text
             return
+
+
+def one_value(e: Evidence, name: str, values: list[np.ndarray]) -> Hint | None:
+    """The hint where everything that is wrong has one value of a quantity, and nothing else has."""
+    wrong = np.concatenate([v[t.wrong] for t, v in zip(e.trials, values, strict=True)])
+    told = [v[t.told() & ~t.wrong] for t, v in zip(e.trials, values, strict=True)]
+    right = np.concatenate(told)
+    if wrong.size < 2 or np.ptp(wrong) > 0 or np.any(right == wrong[0]):
+        return None
+    if np.unique(right).size < 2 or log_choices(wrong.size + right.size, wrong.size) < CERTAIN:
+        return None
+    masks = [(v == wrong[0]) & t.known for t, v in zip(e.trials, values, strict=True)]
+    return 5, f"only where {name} is {wrong[0]:.12g}: {there(e, masks)}; elsewhere it is right"
+
+
+def there(e: Evidence, masks: list[np.ndarray]) -> str:
+    """What is wrong in a part, as a sentence."""
+    what = how_in(e, masks).replace(
+        "should be zero", "should be zero there: a mask or gate is missing"
+    )
+    said = {"is zero": "it is zero there", "is wrong": "it is wrong there"}
+    return said.get(what, f"it {what}")
 
 
 def one_side(e: Evidence, name: str, values: list[np.ndarray], side: str) -> Hint | None:
@@ -280,21 +328,16 @@ def one_side(e: Evidence, name: str, values: list[np.ndarray], side: str) -> Hin
         is_fine = e.first.precision < 1e-3 and right.size > 0.25 * (wrong.size + right.size)
         if not (is_mask or jumps or is_fine):
             continue
-        low, high = sorted((sign * wrong.min(), sign * right.max()))
+        last = sign * wrong.min()
+        low, high = sorted((last, sign * right.max()))
         limit = 0.0 if low <= 0 <= high else round_between(low, high)
         masks = [(sign * v >= wrong.min()) & t.known for t, v in trials]
         some = e._replace(trials=[t for t, _ in trials])
-        what = how_in(some, masks).replace(
-            "should be zero", "should be zero there: a mask or gate is missing"
-        )
-        what = {"is zero": "it is zero there", "is wrong": "it is wrong there"}.get(
-            what, f"it {what}"
-        )
         if is_mask:
             where = f"{name} is {'true' if side == '>' else 'false'}"
         else:
-            where = f"{name} {side} {limit:.4g}"
-        return rank, f"only where {where}: {what}, and right elsewhere"
+            where = f"{name} {side}{'=' if last == limit else ''} {limit:.12g}"
+        return rank, f"only where {where}: {there(some, masks)}; elsewhere it is right"
     return None
 
 

@@ -8,6 +8,7 @@ cache    forward(*args) -> (out, cache)    backward(dout, cache) -> gradients
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -84,6 +85,16 @@ def accepts(func: Callable[..., object], n: int) -> bool:
     except ValueError:
         return True
     return True
+
+
+def in_own_words(text: str, problem_style: str, grad: Gradient | None, names: list[str]) -> str:
+    """A sentence about dout, with the name that it has in backward; names: of the arguments."""
+    if problem_style == "loss" or grad is None or "dout" in names:
+        return text
+    first = parameters(grad)[:1]
+    if not first or first[0].kind not in (first[0].POSITIONAL_ONLY, first[0].POSITIONAL_OR_KEYWORD):
+        return text
+    return re.sub(r"\bdout\b", first[0].name, text)
 
 
 def takes_dout(grad: Gradient, func: Function) -> bool:

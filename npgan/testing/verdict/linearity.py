@@ -77,7 +77,10 @@ def check_linearity(
             is_ignored = np.array_equal(a, b) and size > 0
             why = "dout is ignored" if is_ignored else "is a constant added, or dout squared?"
             name = problem.names[i]
-            fault = f"backward is not linear in dout for {name} (-2 u, 1.5 u - 2 v): {why}"
+            fault = (
+                f"backward is not linear in dout for {name} (twice the dout must give twice the "
+                f"gradient): {why}"
+            )
             found.append(Nonlinearity(i, excess, worst > limit * size, fault))
     return residuals, found
 

@@ -131,7 +131,7 @@ def first_gradients(problem: Problem, dout: np.ndarray) -> tuple[Gradients, list
         fault = f"backward changes the argument {names} in place; work on a copy"
         faults.append((None, fault))
     if problem.dout_changed:
-        fault = "backward changes its dout in place, which belongs to the caller; work on a copy"
+        fault = "backward changes dout in place, which belongs to the caller; work on a copy"
         faults.append((None, fault))
     return gradients, faults, list(lost_digits(problem, returned))
 
