@@ -391,7 +391,7 @@ BUGS = [
     Bug("x (1 + 0.01 x)", False, "", on_gradient(lambda g, x, n: g * (1 + g.dtype.type(0.01) * x / max_abs(x)))),
     Bug("x argument", True, "too many|forgotten", on_gradient(lambda g, x, n: g * x if g.size > 4 else None)),
     Bug("two gradients swapped", True, "swapped|sign", swapped),
-    Bug("dout ignored", True, "dout is ignored", on_dout(lambda g: np.ones_like(g))),
+    Bug("dout ignored", True, "is ignored", on_dout(lambda g: np.ones_like(g))),
     Bug("|dout|", False, "", on_dout(lambda g: np.abs(g))),
     Bug("dout squared", False, "", on_dout(lambda g: g * g)),
     Bug("half the batch", False, "", on_dout(half_batch)),

@@ -491,3 +491,15 @@ def test_more_entries_than_are_measured_at_other_arguments():
     report = check_gradients(lambda x: np.tanh(x @ K), wrong, (x,), style="dout")
     assert report.verdict == FAIL
     assert report["x"].hint
+
+
+def test_a_gate_that_is_zero_on_one_side_is_said_before_the_path_that_it_drops():
+    leaky = lambda x: np.where(x > 0, x, 0.2 * x)
+    report = check_gradients(leaky, lambda dout, x: np.where(x > 0, dout, 0.0), SEQUENCE)
+    assert report.arguments[0].hint == "only where x < 0: it is zero there; elsewhere it is right"
+
+
+def test_where_dout_is_ignored_nothing_else_is_said():
+    report = check_gradients(np.exp, lambda dout, x: np.exp(x), SEQUENCE, style="dout")
+    (hint,) = report.arguments[0].hints
+    assert hint.endswith("dout is ignored")

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from .explain.evidence import Evidence, evidence_of_entries, evidence_of_projections
-from .explain.hints import hints
+from .explain.hints import NO_PATTERN, hints
 from .problem.arrays import max_abs, norm, typical_size
 from .problem.errors import BudgetError
 from .problem.styles import in_own_words
@@ -98,7 +98,7 @@ def explain(points: Points, faults: dict[int, str], checked: dict[int, Checked])
             if is_visible(doubts[leaf], noise, found, row.mode):
                 fault = own_words(points, doubts[leaf].fault)
         if fault is not None:
-            row.verdict, row.hints = FAIL, [fault, *causes]
+            row.verdict, row.hints = FAIL, [fault, *(c for c in causes if c != NO_PATTERN)]
             row.hint = "; ".join(row.hints[:2])
         elif causes:
             row.set_hints(*causes)

@@ -113,6 +113,11 @@ def do(terminal, step, pid, room):
         (room / "go").touch()
     elif step == "stops":
         wait_until(lambda: state(pid) == "T", terminal)
+        # A shell that has not noticed yet would take a later `fg` for stopped again.
+        while "Stopped" not in terminal.shown[start:]:
+            asked = len(terminal.shown)
+            terminal.type(b"jobs\n")
+            terminal.wait_for("ready> ", asked)
     elif step == "close":
         terminal.close()
     elif step.startswith("~"):

@@ -49,6 +49,7 @@ RULES = (
 )
 
 
+NO_PATTERN = "no simple pattern: a term of the sum is wrong or dropped"
 BEFORE_THE_DEAR = paths.dropped_paths  # the rule after it runs func often
 
 
@@ -81,4 +82,4 @@ def no_pattern(e: Evidence) -> str:
                 f"nearly right, to {worst:.1e} of the largest entry: "
                 "a constant, an epsilon or lost digits"
             )
-    return "no simple pattern: a term of the sum is wrong or dropped"
+    return NO_PATTERN
