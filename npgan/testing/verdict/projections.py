@@ -26,7 +26,6 @@ from .comparison import Comparison
 from .progress import with_progress
 from .tolerance import (
     COMPLEX_STEP_GAIN,
-    ERROR_BAR_MARGIN,
     JITTER_ATTEMPTS,
     RESOLUTION,
     SAFETY,
@@ -80,8 +79,10 @@ class ProjectionComparison:
                     break
                 self.has_moved = True
                 left = self.compare_at(attempt, left)
-            if self.kinks and jitter:
-                self.compare_elsewhere()
+            if self.kinks and jitter:  # a direction that seems wrong may have met one, too
+                doubtful = {d: self.found.pop(d) for d in self.wrong_directions()}
+                self.compare_at(1, list(doubtful))
+                self.found = {**doubtful, **self.found}
             self.use_complex_step()
         slope, gap, bound = (np.full(self.n, fill) for fill in (np.nan, np.nan, np.inf))
         for d, (_, estimate, limit) in self.found.items():
@@ -121,19 +122,6 @@ class ProjectionComparison:
             if d not in self.found or not limit >= self.found[d].limit:
                 self.found[d] = Projection(attempt, estimate, limit)
         return left
-
-    def compare_elsewhere(self) -> None:
-        """Compare directions that seem wrong at another point: they may have met a kink, too.
-
-        Only a slope that is precise enough to show the gap stands against it.
-        """
-        doubtful = {d: self.found.pop(d) for d in self.wrong_directions()}
-        if doubtful:
-            self.compare_at(1 + max(one.attempt for one in doubtful.values()), list(doubtful))
-        for d, one in doubtful.items():
-            precise_enough = max(ERROR_BAR_MARGIN * one.limit, 0.5 * abs(one.estimate.gap))
-            if d not in self.found or not self.found[d].limit < precise_enough:
-                self.found[d] = one
 
     def has_hidden_kink(self) -> bool:
         """Whether the clearest of the wrong directions meets a kink that is not seen by itself."""
