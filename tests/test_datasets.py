@@ -817,6 +817,14 @@ class TestFit:
         assert str(caught.value).isprintable()
         assert len(str(caught.value)) < 200
 
+    @pytest.mark.parametrize("labels", [np.arange(64), [1] * 64])
+    def test_labels_by_position_and_epochs_by_name(self, labels):
+        gan = GAN(latent=3, hidden=(5,), hidden_D=(4,), batch=8)
+        with pytest.raises(ValueError, match="labels are given as fit"):
+            gan.fit(pixels(64, 4, 4), labels, epochs=5)
+        with pytest.raises(TypeError, match="multiple values for argument 'epochs'"):
+            gan.fit(pixels(64, 4, 4), 5, epochs=5)
+
 
 class TestMessages:
     @settings(max_examples=100, deadline=None)

@@ -10,6 +10,7 @@ import logging
 import os
 import sys
 import threading
+import warnings
 from types import FunctionType, ModuleType
 from typing import Any, Literal
 
@@ -150,8 +151,11 @@ def take_kernels(
 
 def compiled_kernels() -> ModuleType:
     """The compiled set, tried out once so that a failure shows here and not during a run."""
-    import numba
-
+    with warnings.catch_warnings(record=True) as found:
+        warnings.simplefilter("always")
+        import numba
+    for one in found:  # such as of an environment variable, with a traceback of Numba's below it
+        log.warning("npgan: warning: Numba: %s", str(one.message).partition("\n")[0])
     if numba.config.DISABLE_JIT:  # type: ignore[attr-defined]
         raise RuntimeError("NUMBA_DISABLE_JIT is set")
     from . import compiled

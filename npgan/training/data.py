@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import cast
+import functools
+from collections.abc import Callable
+from typing import ParamSpec, TypeVar, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +15,21 @@ from ..datasets.fingerprints import matches
 from .conditional import classes_of
 from .protocol import GANLike
 from .settings import EPOCHS
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def told_of_labels(fit: Callable[P, R]) -> Callable[P, R]:
+    """A fit that says how labels are given, for fit(images, labels, epochs=5), too."""
+
+    @functools.wraps(fit)
+    def checked(*args: P.args, **named: P.kwargs) -> R:
+        if "epochs" in named and len(args) > 2:  # for Python, epochs given twice
+            check_epochs(args[2])
+        return fit(*args, **named)
+
+    return checked
 
 
 def check_data(

@@ -19,6 +19,7 @@ from ..optim import Adam
 from ..parallel.group import Group
 from . import fitting, notebook, saving, validation
 from .conditional import join_labels, labels_for, one_hot
+from .data import told_of_labels
 from .loop import State
 from .settings import COUNT, Several, complete, validate
 from .step import training_step
@@ -226,6 +227,7 @@ class GAN:
 
     # ---- fit ----
 
+    @told_of_labels
     def fit(
         self,
         images: Images | npt.ArrayLike,

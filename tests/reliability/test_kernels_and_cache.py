@@ -119,6 +119,16 @@ def test_jit_switched_off(fault, tmp_path, expected, injected):
     assert "NUMBA_DISABLE_JIT is set" in warning
 
 
+@pytest.mark.parametrize(
+    "name", thinned(["NUMBA_NUM_THREADS", "NUMBA_OPT", "NUMBA_DISABLE_JIT"], 1)
+)
+def test_a_variable_that_numba_cannot_read_costs_one_warning(name, cached, expected, injected):
+    """Numba warns of it with a traceback."""
+    injected("F9")
+    (warning,) = assert_right(child(cached, RESULTS, **{name: "abc"}), expected, notices=1)
+    assert warning.startswith(f"npgan: warning: Numba: Environment variable '{name}'")
+
+
 # ---- the cache damaged ----
 
 
