@@ -156,8 +156,16 @@ class Loss:
         return dout * d_mse(self.x, self.y)[0]
 
 
+def d_tanh_by_name(x, *, grad_output):
+    return grad_output * (1 - np.tanh(x) ** 2)
+
+
 ADD_LAYER = "def backward(dout, *args): layer.forward(*args); return layer.backward(dout)"
 MISUSE = {
+    "dout last": (np.tanh, lambda x, dout: dout * (1 - np.tanh(x) ** 2), (X,), "Write lambda dout, x: grad(x, dout)"),
+    "dout last of three": (np.multiply, lambda x, y, d_out: (d_out * y, d_out * x), (X, X + 1), "Write lambda d_out, *args: grad(*args, d_out)"),
+    "dout by name": (np.tanh, d_tanh_by_name, (X,), "Write lambda grad_output, *args: grad(*args, grad_output=grad_output)"),
+    "cache first": (lambda x: (np.tanh(x), x), lambda cache, dout: dout * (1 - np.tanh(cache) ** 2), (X,), "Write lambda dout, cache: grad(cache, dout)"),
     "(loss, gradient) from func": (lambda x: (np.sum(x**2), 2 * x), lambda x: 2 * x, (X,), "func returned (loss, gradient). Pass each by itself"),
     "(loss, gradients) of two": (lambda x, y: (mse(x, y), d_mse(x, y)), lambda x, y: d_mse(x, y), (X, X + 1), "lambda *a: func(*a)[1], args"),
     "(loss, dx, dy)": (lambda x, y: (mse(x, y), *d_mse(x, y)), d_mse, (X, X + 1), "func returned (loss, gradient)"),

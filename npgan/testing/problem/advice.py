@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from .errors import StyleError
-from .styles import accepts, is_scalar, parameters, takes_dout
+from .styles import DOUT_PREFIXES, accepts, is_scalar, parameters, takes_dout
 from .tree import named_leaves
 from .types import Function, Gradient, Tree
 
@@ -57,10 +57,31 @@ def refuse_misuse(
                 f"func returned {k} outputs, and grad takes {k} douts; the outputs have one dout, "
                 "nested like them. Write lambda dout, *args: grad(*dout, *args)"
             )
+    if not wants_dout and not accepts(grad, n) and (advice := dout_elsewhere(func, grad)):
+        raise StyleError(advice)
     is_alone = wants_dout and accepts(grad, 1) and not accepts(grad, n + 1)
     has_cache = isinstance(result, tuple) and accepts(grad, 2)
     if is_alone and not has_cache and parameters(func) and not is_vague(grad, n):
         raise StyleError(ON_SELF)
+
+
+def dout_elsewhere(func: Function, grad: Gradient) -> str:
+    """What to write where a parameter of grad other than the first is called dout; else ""."""
+    own = {parameter.name for parameter in parameters(func)}
+    for i, parameter in enumerate(parameters(grad)):
+        name = parameter.name
+        if name in own or not name.lower().startswith(DOUT_PREFIXES):
+            continue
+        if parameter.kind is parameter.KEYWORD_ONLY:
+            call = f"grad(*args, {name}={name})"
+        else:
+            call = f"grad({'*args' if i > 1 else parameters(grad)[0].name}, {name})"
+        given = "*args" if "*args" in call else parameters(grad)[0].name
+        return (
+            f"grad takes {name} behind other arguments, and it is given first. "
+            f"Write lambda {name}, {given}: {call}"
+        )
+    return ""
 
 
 def is_vague(grad: Gradient, n: int) -> bool:
