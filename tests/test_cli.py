@@ -170,7 +170,7 @@ WRONG = [
     (["train", "--resume", "run", "--out", "new"], 2, "--out"),
     # data
     (["train", "--data", "absent.npy", "--out", "new"], 1, "absent.npy"),
-    ([*NEW, "--data", ""], 1, "folder"),
+    ([*NEW, "--data", ""], 2, "expected a name, got an empty one"),
     (["train", "--data", "cut.idx", "--out", "new"], 1, "truncated"),
     (["train", "--data", "shape.npy", "--out", "new"], 1, "(4, 3, 3, 5, 2)"),
     (["train", "--data", "planes.npy", "--out", "new"], 1, "(20, 3, 4, 4)"),
