@@ -85,7 +85,8 @@ STALE = Mistake(
     "stale",
     "a stale D",
     "G's step goes back through D as it was before D's last update. The numbers look right, and "
-    "they belong to a D that no longer exists.",
+    "they belong to a D that no longer exists. The long training below goes further: it copies D "
+    "only every 50 steps.",
     blind="each gradient is right for the loss that the old D gives",
 )
 

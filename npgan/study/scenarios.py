@@ -9,14 +9,14 @@ from .swaps import LEAKY_WITHOUT_GATE, MEAN_FOR_SUM, TANH_WITHOUT_GATE
 RIGHT = Scenario(
     "right",
     "with R1",
-    "R1 keeps D's slope small at the real points. The arrows grow, but less than without R1; D "
-    "stays smooth, and G reaches all eight modes.",
+    "R1 keeps D's slope small at the real points. The arrows grow, but at the end they are shorter "
+    "than without R1; D stays smooth, and G comes near the ring sooner.",
 )
 NONE = Scenario(
     "none",
     "without R1",
-    "D may be as steep as it likes. The arrows grow longer than with R1, the points jump between "
-    "the modes, and G comes near the ring later.",
+    "D may be as steep as it likes. At the end the arrows are longer than with R1, and the points "
+    "jump between the modes. G comes near the ring later; at the end it is as near.",
     gamma=0.0,
 )
 FAST = Scenario(

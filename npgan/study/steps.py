@@ -174,7 +174,8 @@ def generator_tape(
         "G's step",
         "The generator G makes points of random numbers z, and D gives each a logit. G's loss asks "
         "for large logits. The gradient goes back through D to the points, and on to G's weights; "
-        "D's weights have a gradient too, but this step does not move them.",
+        "D's weights, as D's step has left them, have a gradient too, but this step does not move "
+        "them.",
         "step",
         value,
         names,
