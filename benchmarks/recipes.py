@@ -216,8 +216,8 @@ def batches(args: argparse.Namespace) -> None:
         stop.set()
         workers.shutdown(cancel_futures=True)
     lines = [
-        f"Medians of the seeds {', '.join(map(str, args.seeds))} after {args.epochs} epochs; in "
-        "brackets the smallest and the largest:",
+        f"Medians (with the smallest and the largest) of the seeds "
+        f"{', '.join(map(str, args.seeds))} after {args.epochs} epochs:",
         "",
         "| batch | Fréchet distance | confident | precision | recall |",
         "|---|---|---|---|---|",
@@ -252,7 +252,8 @@ def medians(scores: list[dict[str, float]]) -> list[str]:
     ):  # fmt: skip
         values = sorted(score[key] for score in scores)
         middle = statistics.median(values)
-        cells.append(f"{middle:{form}} ({values[0]:{form}} to {values[-1]:{form}})")
+        spread = f" ({values[0]:{form}} to {values[-1]:{form}})" if len(values) > 1 else ""
+        cells.append(f"{middle:{form}}{spread}")
     return cells
 
 
