@@ -111,3 +111,11 @@ def decoded(tape, text, dtype="<f4"):
     all_ = unpack(text, dtype)
     n = sum(len(x["data"]) for x in tape["nodes"])
     return all_[:n], all_[n : 2 * n], all_[2 * n :]
+
+
+@pytest.fixture(autouse=True)
+def in_numpy():
+    """NumPy's kernels, for the modules that take this fixture."""
+    npgan.use_kernels("reference")
+    yield
+    npgan.use_kernels("auto")

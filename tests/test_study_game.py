@@ -1,25 +1,16 @@
 """The ring's training in the record: the game, and how far each mistake ends from the ring."""
 
 import numpy as np
-import pytest
 import study_pages
 from study_pages import unpack
 
-import npgan
 from npgan import ops
 from npgan.layers import Network
 from npgan.study.game import Camera
 from npgan.study.ring import ROWS, distance, in_parts, train
 from npgan.study.scenarios import RIGHT
 
-data = study_pages.data
-
-
-@pytest.fixture(autouse=True)
-def in_numpy():
-    npgan.use_kernels("reference")
-    yield
-    npgan.use_kernels("auto")
+data, in_numpy = study_pages.data, study_pages.in_numpy
 
 
 def test_the_game_is_what_training_does(data):

@@ -17,14 +17,7 @@ from npgan.study.example import tiny_computations, tiny_gan
 from npgan.study.write_tape import Walk
 
 TAPES = ("D", "G", "R1 LeakyReLU", "R1 tanh")
-data = study_pages.data
-
-
-@pytest.fixture(autouse=True)
-def in_numpy():
-    npgan.use_kernels("reference")
-    yield
-    npgan.use_kernels("auto")
+data, in_numpy = study_pages.data, study_pages.in_numpy
 
 
 @pytest.fixture(params=TAPES)

@@ -11,14 +11,7 @@ from npgan.cli import main
 from npgan.gan import discriminator_step
 from npgan.losses import LOSSES
 
-data = study_pages.data
-
-
-@pytest.fixture(autouse=True)
-def in_numpy():
-    npgan.use_kernels("reference")
-    yield
-    npgan.use_kernels("auto")
+data, in_numpy = study_pages.data, study_pages.in_numpy
 
 
 # ---- the user's own ----
