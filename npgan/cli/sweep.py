@@ -9,6 +9,7 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
+from ..files.checkpoint import without_repetition
 from ..kernels.cores import available_cores
 from ..training.settings import EPOCHS
 from ..training.sweep import summary
@@ -60,7 +61,9 @@ def read_configs(file: Path) -> dict[str, dict[str, Any]]:
     if not stat.S_ISREG(found.st_mode) or found.st_size > LARGEST_FILE:
         raise CommandError(f"{file} is no file of settings: it must be a JSON file of at most 1 MB")
     try:
-        configs = json.loads(file.read_text(encoding="utf-8-sig"), object_pairs_hook=without_twins)
+        configs = json.loads(
+            file.read_text(encoding="utf-8-sig"), object_pairs_hook=without_repetition
+        )
     except (ValueError, RecursionError) as error:
         raise CommandError(f"{file} is not JSON that can be read ({error})") from None
     if not isinstance(configs, dict) or not all(isinstance(c, dict) for c in configs.values()):
@@ -68,14 +71,6 @@ def read_configs(file: Path) -> dict[str, dict[str, Any]]:
             f'{file} must hold settings by name, such as {{"small": {{"batch": 32}}}}'
         )
     return configs
-
-
-def without_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """An object of the JSON text; ValueError if two of its entries have one name."""
-    names = [name for name, _ in pairs]
-    if twins := [name for name in dict.fromkeys(names) if names.count(name) > 1]:
-        raise ValueError(f"{twins[0]!r} is in it twice")
-    return dict(pairs)
 
 
 def read_seeds(texts: list[str]) -> list[int]:

@@ -19,6 +19,7 @@ import os
 import re
 import stat
 import zipfile
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -169,7 +170,8 @@ def without_repetition(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """An object of the JSON text; ValueError if it has two entries of one name."""
     entries = dict(pairs)
     if len(entries) < len(pairs):
-        raise ValueError('an entry of its "meta" is in it twice')
+        twice, _ = Counter(name for name, _ in pairs).most_common(1)[0]
+        raise ValueError(f"{twice!r:.60} is in it twice")
     return entries
 
 

@@ -154,8 +154,9 @@ def compiled_kernels() -> ModuleType:
     with warnings.catch_warnings(record=True) as found:
         warnings.simplefilter("always")
         import numba
-    for one in found:  # such as of an environment variable, with a traceback of Numba's below it
-        log.warning("npgan: warning: Numba: %s", str(one.message).partition("\n")[0])
+    for one in found:
+        if one.category is RuntimeWarning:  # of an environment variable, with a traceback below it
+            log.warning("npgan: warning: Numba: %s", str(one.message).partition("\n")[0])
     if numba.config.DISABLE_JIT:  # type: ignore[attr-defined]
         raise RuntimeError("NUMBA_DISABLE_JIT is set")
     from . import compiled
