@@ -15,6 +15,7 @@ import numpy as np
 from .. import __version__, kernels, plot
 from ..bench import peers
 from ..files.atomic import atomic_write
+from ..training.guidance import chosen
 from ..training.model import GAN
 from ..training.pictures import MAX_COLUMNS, interpolate, save_samples
 from .output import CommandError, UsageError, as_table, check_target, print_message, print_result
@@ -29,7 +30,9 @@ def sample(args: argparse.Namespace) -> dict[str, Any]:
         picture = args.out or Path("interpolation.png")
         plot.save(plot.interpolation(interpolate(gan, rng=args.seed)), picture)
         return {**results, "picture": str(picture)}
-    images = gan.sample(args.n, args.seed, args.digit)
+    refine, keep = chosen(gan, args.refine, args.keep)
+    images = gan.sample(args.n, args.seed, args.digit, refine, keep)
+    results |= {"refine": refine, "keep": keep}
     if args.npy:
         with atomic_write(args.npy) as file:  # np.save alone would add .npy to another name
             np.save(file, images)
@@ -50,6 +53,8 @@ def check_sample(args: argparse.Namespace, gan: GAN) -> None:
         raise UsageError("--interpolate draws a picture; it does not go with --npy")
     if args.interpolate and args.digit is not None:
         raise UsageError("--interpolate draws every class; it does not go with --digit")
+    if args.interpolate and (args.refine or args.keep not in (None, 1)):
+        raise UsageError("--interpolate draws given z; it does not go with --refine or --keep")
     if args.digit is not None and not gan.classes_:
         raise CommandError(
             f"{args.run} was trained without labels; npgan train --conditional learns them"

@@ -17,13 +17,13 @@ from ..gan import Discriminator, Generator
 from ..layers import Network
 from ..optim import Adam
 from ..parallel.group import Group
-from . import fitting, notebook, saving, validation
+from . import fitting, guidance, notebook, saving, validation
 from .conditional import join_labels, labels_for, one_hot
 from .data import told_of_labels
 from .loop import State
 from .settings import COUNT, Several, complete, validate
 from .step import training_step
-from .streams import Stream, generator, key
+from .streams import Stream, key
 
 Array = npt.NDArray[Any]
 
@@ -97,6 +97,11 @@ class GAN:
         The two networks. These and the following exist after `fit`, `start` or `load`.
     average_ : Network
         The generator with the averaged weights.
+    average_D_ : Network
+        The discriminator with averaged weights, which `sample` asks for `refine` and `keep`.
+    critic_ : dict of str to float
+        After an epoch: the means "real" and "generated" of the logits of `average_D_` at 1,000 real
+        and at 1,000 generated images, and their "variance".
     history_ : dict of str to list
         The means of each epoch: "epoch", "loss_D", "D_real", "D_fake", "loss_G", with a penalty
         "penalty".
@@ -118,6 +123,7 @@ class GAN:
     generator_: Network
     discriminator_: Network
     average_: Network
+    average_D_: Network  # noqa: N815
     adam_G: Adam  # noqa: N815
     adam_D: Adam  # noqa: N815
     z_rng: np.random.Generator
@@ -157,6 +163,7 @@ class GAN:
         self.data_: dict[str, Any] = {}
         self.epoch_, self.position_ = 0, 0
         self.sums_: dict[str, float] = {}
+        self.critic_: dict[str, float] = {}
         self.history_: dict[str, list[float]] = {}
         # During a fit: its last epoch and the steps of an epoch, on which the schedules depend.
         self._schedule: tuple[int, int] | None = None
@@ -192,7 +199,8 @@ class GAN:
         self.classes_ = [int(label) for label in classes]
         self.generator_ = Generator(c["latent"] + len(classes), c["hidden"], size, output, weights)
         self.discriminator_ = Discriminator(size + len(classes), c["hidden_D"], weights)
-        self.average_ = self.generator_.copy()
+        self.average_, self.average_D_ = self.generator_.copy(), self.discriminator_.copy()
+        self.critic_ = {}
         lr_G, lr_D = c["lr"]
         self.adam_G = Adam(self.generator_, lr_G, c["beta1"], c["beta2"])
         self.adam_D = Adam(self.discriminator_, lr_D, c["beta1"], c["beta2"])
@@ -327,6 +335,8 @@ class GAN:
         n: int = 64,
         rng: int | np.random.Generator | None = None,
         label: npt.ArrayLike | None = None,
+        refine: int | None = None,
+        keep: float | None = None,
     ) -> Array:
         """New images, from random latent vectors.
 
@@ -339,15 +349,25 @@ class GAN:
         label : int or array (n,), optional
             For a conditional GAN: the class of all images, or of each. By default every class in
             turn.
+        refine : int, default 0
+            Langevin steps by which D's gradient moves each latent vector to where its image is more
+            like the data.
+        keep : float, default 1.0
+            Share, in [0.1, 1], of the samples that is kept; the others, mostly those that D takes
+            for generated, are drawn again.
 
         Returns
         -------
         array (n, *shape_)
             uint8 images, or float32 points.
+
+        Raises
+        ------
+        ValueError
+            If `refine` or `keep` is given, and D's logits have not been measured yet, or do not
+            tell real images from generated ones.
         """
-        n = COUNT.check("n", n)
-        z = generator(rng).standard_normal((n, self.config["latent"]), dtype=np.float32)
-        return self.generate(z, label)
+        return guidance.sample(self, n, rng, label, refine, keep)
 
     # ---- to a file and back ----
 

@@ -25,6 +25,8 @@ class GANLike(Protocol):
     generator_: Network
     discriminator_: Network
     average_: Network
+    average_D_: Network  # noqa: N815
+    critic_: dict[str, float]
     adam_G: Adam  # noqa: N815
     adam_D: Adam  # noqa: N815
     z_rng: np.random.Generator
