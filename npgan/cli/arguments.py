@@ -110,13 +110,14 @@ def sample(sub: argparse.ArgumentParser) -> None:
         "--refine",
         type=number(REFINE),
         metavar="N",
-        help="Langevin steps by which D improves each image (default: 0)",
+        help="Langevin steps by which D improves each image (default: 10, for points 0)",
     )
     sub.add_argument(
         "--keep",
         type=number(KEEP),
         metavar="SHARE",
-        help="share of the images that D keeps; others are drawn again (default: 1.0)",
+        help="share of the images that D keeps; others are drawn again (default: 0.95, for "
+        "points 1)",
     )
     sub.add_argument(
         "--interpolate",

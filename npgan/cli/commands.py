@@ -15,7 +15,7 @@ import numpy as np
 from .. import __version__, kernels, plot
 from ..bench import peers
 from ..files.atomic import atomic_write
-from ..training.guidance import chosen
+from ..training.guidance import chosen, default, why_not
 from ..training.model import GAN
 from ..training.pictures import MAX_COLUMNS, interpolate, save_samples
 from .output import CommandError, UsageError, as_table, check_target, print_message, print_result
@@ -30,9 +30,10 @@ def sample(args: argparse.Namespace) -> dict[str, Any]:
         picture = args.out or Path("interpolation.png")
         plot.save(plot.interpolation(interpolate(gan, rng=args.seed)), picture)
         return {**results, "picture": str(picture)}
-    refine, keep = chosen(gan, args.refine, args.keep)
-    images = gan.sample(args.n, args.seed, args.digit, refine, keep)
-    results |= {"refine": refine, "keep": keep}
+    images = gan.sample(args.n, args.seed, args.digit, args.refine, args.keep)
+    results |= chosen(gan, args.refine, args.keep)._asdict()
+    if chosen(gan) != default(gan) and gan.epoch_ and args.refine is None and args.keep is None:
+        print_message(f"note: these are samples of G alone, as {why_not(gan)}")
     if args.npy:
         with atomic_write(args.npy) as file:  # np.save alone would add .npy to another name
             np.save(file, images)

@@ -1,13 +1,10 @@
-"""Discriminator rejection sampling.    Azadi et al. 2019
+"""Rejection of the samples that D likes least, after discriminator rejection sampling.
 
-A sample with the score s = a d(x), which is log p(x)/q(x) up to a constant, is accepted with the
-probability
-
-    σ(F),    F = s - M - log(1 - exp(s - M - ε)) - γ
-
-M is the largest score of a first set of samples. With γ = 0 this is classic rejection sampling, of
-probability exp(s - M), which gives the density p and accepts few. γ is chosen so that the mean
-acceptance is the share `keep`.
+Azadi et al. 2019 accept a sample x with the probability σ(F), F = s - M - log(1 - exp(s - M)) - γ,
+where s = a d(x) is log p/q up to a constant, M is the largest s, and γ sets the mean acceptance.
+Here a sample is accepted if d(x) is not among the smallest: the limit of that rule for a large a,
+with the same mean. On digits whose z had been refined, the soft rule changed nothing that two
+judges could see; this one left fewer malformed digits, and a little less variety.
 """
 
 from __future__ import annotations
@@ -19,70 +16,36 @@ import numpy as np
 import numpy.typing as npt
 
 Array = npt.NDArray[Any]
-Rule = Callable[[Array, float], Callable[[Array], Array]]
+Samples = tuple[Array, Array]  # m samples (m, ...), and their logits (m,)
 
-PILOT = 512  # samples, at least, whose scores set M and γ
-ROUNDS = 100  # then the rest is accepted as it comes, so that sampling ends
-EPSILON = 1e-6  # keeps F finite at the largest score
+ROUNDS = 100  # after so many, a place takes the best of its samples
 
 
-def by_ratio(scores: Array, keep: float) -> Callable[[Array], Array]:
-    """The probability of acceptance, as a function of scores; its mean at these ones is `keep`."""
-    highest = scores.max()
-
-    def logit(s: Array) -> Array:
-        below = np.minimum(s - highest, 0.0) - EPSILON
-        return np.asarray(below - np.log(-np.expm1(below)))
-
-    logits = logit(scores)
-    low, high = logits.min() - 50.0, logits.max() + 50.0
-    for _ in range(60):  # bisection: a larger γ accepts less
-        gamma = (low + high) / 2
-        low, high = (gamma, high) if sigmoid(logits - gamma).mean() > keep else (low, gamma)
-    return lambda s: sigmoid(logit(s) - gamma)
+def lowest_kept(logits: Array, keep: float) -> float:
+    """The logit from which samples are kept: of these ones, the share `keep`."""
+    return float(np.quantile(logits, 1 - keep))
 
 
-def by_rank(scores: Array, keep: float) -> Callable[[Array], Array]:
-    """1 for the scores that are among the largest share `keep` of these, and 0 for the others."""
-    threshold = np.quantile(scores, 1 - keep)
-    return lambda s: np.asarray(s >= threshold, np.float64)
-
-
-def sigmoid(x: Array) -> Array:
-    """1 / (1 + e^-x)"""
-    return np.asarray(0.5 * (1 + np.tanh(0.5 * x)))
-
-
-RULE: Rule = by_ratio
-
-
-def accepted(
-    n: int, propose: Callable[[Array], tuple[Array, Array]], keep: float, rng: np.random.Generator
-) -> Array:
-    """n samples; each place in the result is drawn again until its sample is accepted.
+def redrawn(first: Samples, propose: Callable[[Array], Samples], lowest: Array | float) -> Array:
+    """Samples of which each was drawn again until its logit was at least `lowest`.
 
     Parameters
     ----------
-    n : int
+    first : (samples, logits)
+        One sample for each place of the result.
     propose : function
-        From the places for which to draw, (m,), to m samples and their scores. A place may have a
-        label, so that its samples are of this class.
-    keep : float
-        The mean acceptance.
-    rng : np.random.Generator
+        From the places that are still to be filled, (m,), to new samples and their logits. A place
+        may have a label, so that all its samples are of this class.
+    lowest : float or array (n,)
+        For all places, or for each.
     """
-    places = np.resize(np.arange(n), max(n, PILOT))
-    samples, scores = propose(places)
-    probability = RULE(scores, keep)
-    result, empty = samples[:n].copy(), np.ones(n, bool)
+    samples, logits = first[0].copy(), first[1].copy()
     for _ in range(ROUNDS):
-        keeps = rng.random(len(places)) < probability(scores)
-        # The first accepted sample of each place that has none.
-        filled, first = np.unique(places[keeps], return_index=True)
-        result[filled], empty[filled] = samples[keeps][first], False
-        places = np.flatnonzero(empty)
+        places = np.flatnonzero(logits < lowest)
         if not len(places):
             break
-        samples, scores = propose(places)
-        result[places] = samples
-    return result
+        new, new_logits = propose(places)
+        better = new_logits > logits[places]
+        samples[places[better]] = new[better]
+        logits[places[better]] = new_logits[better]
+    return samples

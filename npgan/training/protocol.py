@@ -60,7 +60,12 @@ class GANLike(Protocol):
     ) -> npt.NDArray[Any]: ...
 
     def sample(
-        self, n: int = 64, rng: int | np.random.Generator | None = None
+        self,
+        n: int = 64,
+        rng: int | np.random.Generator | None = None,
+        label: npt.ArrayLike | None = None,
+        refine: int | None = None,
+        keep: float | None = None,
     ) -> npt.NDArray[Any]: ...
 
     def save(self, path: str | os.PathLike[str]) -> None: ...
