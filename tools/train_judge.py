@@ -1,18 +1,23 @@
 """Train a judge: the classifier whose features `npgan evaluate` uses to score generated images.
 
-    python tools/train_judge.py --out judge.npz [--data mnist|PATH] [--bend 1.0] [--epochs 60]
-                                [--seed 0]
+    python tools/train_judge.py --out judge.npz [--kind dense|conv] [--data mnist|PATH] [--bend 1.0]
+                                [--epochs 60] [--seed 0]
 
 PATH holds a training and a test split with labels, in a form that npgan.datasets.load reads. The
-judges in the package were made by two commands, which give the same bits on the same machine:
-without options, and for Fashion-MNIST with
+judges in the package were made by four commands, which give the same bits on the same machine, with
+these options:
 
-    --bend 0.4 --epochs 30 --data FOLDER
+    mnist                none
+    fashion-mnist        --bend 0.4 --epochs 30 --data FOLDER
+    mnist-conv           --kind conv --bend 0.7 --epochs 16
+    fashion-mnist-conv   --kind conv --bend 0.4 --epochs 14 --data FOLDER
 
-where FOLDER holds the four files of the Fashion-MNIST repository, or those of Debian's package
-dataset-fashion-mnist.
+FOLDER is called fashion-mnist and holds the four files of the Fashion-MNIST repository, or those of
+Debian's package dataset-fashion-mnist. An epoch of a convolutional judge takes about a minute on one
+core.
 
-The network is made of npgan's Dense and LeakyReLU layers. Adam trains it on the softmax
+The network is made of npgan's layers: Dense and LeakyReLU, and for "conv" also Convolution and
+MaxPool (see npgan/metrics/networks.py). Adam trains it on the softmax
 cross-entropy, with a learning rate that falls to 0. In each epoch every image is distorted anew:
 shifted, rotated, scaled, sheared and bent elastically, as in Simard et al. 2003, section 2.1, and
 Cireşan et al. 2010, section 2. The average of the weights is kept.

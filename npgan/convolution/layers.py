@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, DTypeLike
+from numpy.typing import DTypeLike
 
 from .. import ops as core
 from ..layers import INITIALISERS, Layer, Seed
@@ -41,11 +41,8 @@ class Convolution(Layer):
             if isinstance(n, bool) or not isinstance(n, (int, np.integer)) or n < 1:
                 raise ValueError(f"Convolution() needs {name} of 1 or more, got {n!r}")
         W = INITIALISERS["he"](np.random.default_rng(rng), size * size * inputs, outputs)
-        params: dict[str, ArrayLike] = {
-            "W": W.reshape(size, size, inputs, outputs),
-            "b": np.zeros(outputs),
-        }
-        super().__init__(ops.convolution, params, dtype)
+        W = W.reshape(size, size, inputs, outputs)
+        super().__init__(ops.convolution, {"W": W, "b": np.zeros(outputs)}, dtype)
 
     def check(self, x: Any) -> None:
         """Raise ValueError unless x is (B, H, W, inputs), and not smaller than the window."""

@@ -84,7 +84,8 @@ class Judge:
         All weights, those of the last layer at the end.
     meta : dict
         The description in the judge's file, with the keys "judge" (the name of the data),
-        "accuracy", "shape", "sizes", "crc32" and "bounds"; a convolutional judge has "channels", too.
+        "accuracy", "shape", "sizes", "crc32" and "bounds"; of a convolutional judge also
+        "channels".
 
     Attributes
     ----------
