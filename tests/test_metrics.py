@@ -49,7 +49,7 @@ def test_judges_from_a_zip_file(tmp_path):
     )
     changes = {"PYTHONPATH": str(tmp_path / "npgan.zip"), "NPGAN_KERNELS": "reference"}
     done = children.run("-c", code, env=changes, cwd=tmp_path)
-    assert done == (0, "True mnist fashion-mnist\n", "")
+    assert done == (0, "True mnist fashion-mnist mnist fashion-mnist\n", "")
 
 
 # ---- the Fréchet distance ----
