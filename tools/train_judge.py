@@ -13,8 +13,8 @@ these options:
     fashion-mnist-conv   --kind conv --bend 0.4 --epochs 14 --data FOLDER
 
 FOLDER is called fashion-mnist and holds the four files of the Fashion-MNIST repository, or those of
-Debian's package dataset-fashion-mnist. An epoch of a convolutional judge takes about a minute on one
-core.
+Debian's package dataset-fashion-mnist. An epoch of a convolutional judge takes about a minute on
+one core.
 
 The network is made of npgan's layers: Dense and LeakyReLU, and for "conv" also Convolution and
 MaxPool (see npgan/metrics/networks.py). Adam trains it on the softmax

@@ -11,6 +11,7 @@ import math
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -42,7 +43,7 @@ NUMBERS = (
     "precision",
     "recall",
 )
-BATCH = 1000  # images that pass through the network at a time
+BATCH = 250  # images that pass through the network at a time
 
 
 class Prediction(NamedTuple):
@@ -99,6 +100,8 @@ class Judge:
         The share of the test images that it classifies correctly.
     reference_scores : dict
         What real images and noise score, under "real" and "noise", and the threshold of "too near".
+    convolutional : bool
+        Whether convolutions are below its dense layers.
     sha256 : str
         The SHA-256 of its weights.
     title : str
@@ -128,6 +131,7 @@ class Judge:
         size = weight_count(self.shape, channels, sizes)
         if theta.shape != (size,) or not np.isfinite(theta).all():
             raise ValueError(f"theta is not {size:,} finite numbers")
+        self.convolutional = bool(channels)
         self.input_shape = input_shape(self.shape, channels)
         *body, last = judge_layers(self.shape, channels, sizes)
         # The body computes the features, the head the logits.
@@ -236,6 +240,21 @@ class Judge:
         return f"Judge({self.title}: {known}, {self.accuracy:.2%} right)"
 
 
+@cache
+def convolutional_judges() -> list[Judge]:
+    """The judges in the package that have convolutions."""
+    judges = [Judge.load(name) for name in SHIPPED if name.endswith("-conv")]
+    assert all(judge.convolutional for judge in judges)
+    return judges
+
+
+def second_judge(judge: Judge) -> Judge | None:
+    """The convolutional judge in the package of the same data as a dense one, if there is one."""
+    if judge.convolutional:
+        return None
+    return next((other for other in convolutional_judges() if other.crc32 == judge.crc32), None)
+
+
 def check_bounds(bounds: dict[str, Any], classes: int) -> None:
     """Raise KeyError or ValueError if these are not the scores that every evaluation needs.
 
@@ -253,7 +272,8 @@ def check_bounds(bounds: dict[str, Any], classes: int) -> None:
         scores = bounds[name]
         if not isinstance(scores, dict):
             raise ValueError(f"the scores of {name} are none")
-        values = np.asarray([scores[key] for key in NUMBERS] + list(scores["histogram"]))
+        optional = [scores.get(key, 0.0) for key in ("kernel_distance", "kernel_distance_error")]
+        values = np.asarray([*(scores[key] for key in NUMBERS), *optional, *scores["histogram"]])
         if values.dtype.kind not in "iuf":
             raise ValueError(f"the scores of {name} are not all numbers")
 
