@@ -269,7 +269,7 @@ def test_a_shipped_judge_that_has_changed_is_refused(tmp_path, monkeypatch):
         (lambda arrays, meta: meta["bounds"].update(noise="x"), "scores of noise"),
         (lambda arrays, meta: meta["bounds"]["real"].pop("kl"), "kl is missing"),
         (lambda arrays, meta: meta["bounds"]["real"].update(kl="x"), "not all numbers"),
-        (lambda arrays, meta: meta["bounds"]["noise"].update(histogram=3), "not iterable"),
+        (lambda arrays, meta: meta["bounds"]["noise"].update(histogram=3), "iterable"),
         (lambda arrays, meta: meta["bounds"]["real"].update(kernel_distance="x"), "all numbers"),
         (lambda arrays, meta: meta.update(sizes=[]), "out of range"),
     ],
@@ -614,12 +614,16 @@ def test_evaluate_asks_a_conditional_run_for_every_class_in_turn(
         return np.stack([of_class[label][i] for i, label in enumerate(classes)]).reshape(-1, 28, 28)
 
     monkeypatch.setattr(GAN, "generate", drawn)
+    gan.critic_ = {}  # D does not help
+    gan.save(tmp_path / "run" / "checkpoint.npz")
     found, _ = evaluate_json(capsys, tmp_path / "run", "-n", 150)
     assert found["agreement"] == pytest.approx(0.9, abs=0.02)
     assert found["real"]["agreement"] == judge.accuracy
     assert found["noise"]["agreement"] == pytest.approx(0.1)
     assert main(["evaluate", str(tmp_path / "run"), "-n", "150"]) == 0
-    (line,) = [line for line in capsys.readouterr().out.splitlines() if "asked for" in line]
+    lines = capsys.readouterr().out.splitlines()
+    line, second = (line for line in lines if "asked for" in line)
+    assert second.startswith("convolutional judge")
     assert line.split()[-3:] == [f"{found['agreement']:.1%}", f"{judge.accuracy:.1%}", "10.0%"]
     with Image.open(tmp_path / "run" / "evaluation.png") as picture:
         assert picture.width > 10 * 2 * 2 * 28  # a column for each class: pairs, at twice the size
@@ -706,3 +710,31 @@ def test_pairs_stand_side_by_side():
     )
     with pytest.raises(ValueError, match="one shape"):
         plot.pairs(left, right[:4])
+
+
+def test_evaluate_scores_samples_with_and_without_the_help_of_d(tmp_path, test_digits, capsys):
+    gan = GAN(latent=3, hidden=(5,), hidden_D=(4,), batch=8)
+    gan.fit(test_digits.images[:200], 1, progress=False)
+    gan.critic_ = {"real": 1.0, "generated": 0.0, "variance": 1.0}
+    gan.save(tmp_path / "run.npz")
+    gan.critic_ = {"real": 0.0, "generated": 1.0, "variance": 1.0}
+    gan.save(tmp_path / "useless.npz")
+    found, _ = evaluate_json(capsys, tmp_path / "run.npz", "-n", 120, "--seed", 3)
+    gan.critic_ = {"real": 1.0, "generated": 0.0, "variance": 1.0}
+    with_help, without = gan.sample(120, 3), gan.sample(120, 3, refine=0, keep=1)
+    for images, row in ((with_help, found), (without, found["generator_alone"])):
+        expected = metrics.evaluate(images)
+        for name in ("frechet_distance", "confident", "histogram", "nearest", "recall"):
+            assert row[name] == expected[name]
+    second = metrics.evaluate(without)["convolutional"]
+    alone = found["generator_alone"]["convolutional"]
+    assert alone["frechet_distance"] == second["frechet_distance"]
+    assert main(["evaluate", str(tmp_path / "run.npz"), "-n", "120", "--seed", "3"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].split() == ["samples", "G", "alone", "real", "noise"]
+    numbers = [row["frechet_distance"] for row in (found, found["generator_alone"])]
+    assert lines[1].split()[-4:-2] == [f"{x:.4g}" for x in numbers]
+    plain, err = evaluate_json(capsys, tmp_path / "useless.npz", "-n", 120, "--seed", 3)
+    assert "generator_alone" not in plain
+    assert plain["frechet_distance"] == found["generator_alone"]["frechet_distance"]
+    assert "note: the samples are G's alone, without the help of D: its mean logit is 0" in err

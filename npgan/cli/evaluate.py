@@ -15,6 +15,7 @@ from ..datasets.numpy_files import read_npy
 from ..metrics import report
 from ..metrics.judge import SHIPPED, Judge, as_pixels
 from ..metrics.scores import Neighbours, evaluate_pixels
+from ..training import guidance
 from ..training.conditional import describe_classes, labels_for
 from ..training.model import GAN
 from .output import CommandError, print_message
@@ -61,7 +62,8 @@ def score_file(target: Path, judge: str | None, data: str | None) -> Scores:
 def score_run(target: Path, judge: str | None, data: str | None, n: int, seed: int) -> Scores:
     """`score` of a run. Samples of a conditional run are of every class in turn.
 
-    Their scores include the share that the judge classifies as the requested class.
+    Their scores include the share that the judge classifies as the requested class, and those of
+    samples that D has not improved.
     """
     gan = GAN.load(target)
     if not gan.pixels_:
@@ -82,10 +84,25 @@ def score_run(target: Path, judge: str | None, data: str | None, n: int, seed: i
             f"{target} draws the labels {describe_classes(gan.classes_)}, and this judge knows no "
             f"{unknown[0]}: nothing is said of whether samples are what was asked for"
         )
+    asked = None if unknown else labels
     images = as_pixels(gan.sample(n, seed, labels), chosen.shape, str(target))
-    found, neighbours = evaluate_pixels(images, chosen, source, None if unknown else labels)
+    found, neighbours = evaluate_pixels(images, chosen, source, asked)
+    if guidance.chosen(gan) != guidance.NONE:
+        alone = as_pixels(gan.sample(n, seed, labels, 0, 1), chosen.shape, str(target))
+        found["generator_alone"] = own_scores(evaluate_pixels(alone, chosen, source, asked)[0])
+    elif guidance.default(gan) != guidance.NONE:
+        notes.append(f"the samples are G's alone, without the help of D: {guidance.why_not(gan)}")
     found["notes"] = notes + found["notes"]
     return found, scored_images(images, found, chosen), neighbours
+
+
+def own_scores(scores: dict[str, Any]) -> dict[str, Any]:
+    """The scores of the samples, without what is the same for all samples."""
+    shared = ("n", "real", "noise", "judge", "notes")
+    own = {name: value for name, value in scores.items() if name not in shared}
+    if "convolutional" in own:
+        own["convolutional"] = own_scores(own["convolutional"])
+    return own
 
 
 def scored_images(

@@ -1,4 +1,4 @@
-"""Scores for people: a table of three columns with the scores of both judges, and a picture."""
+"""Scores for people: a table with the scores of both judges, and a picture."""
 
 from __future__ import annotations
 
@@ -38,20 +38,24 @@ SECOND_ROWS = (  # of the convolutional judge
 
 
 def table(scores: Mapping[str, Any]) -> dict[str, str]:
-    """The rows of the table by their names; the columns are samples, real images and noise."""
-    lines = {"": f"{'samples':>9} {'real':>9} {'noise':>9}", **rows_of(scores, ROWS)}
-    histograms = (column["histogram"] for column in columns_of(scores))
+    """The rows of the table by their names; the columns are those of `columns_of`."""
+    columns = columns_of(scores)
+    lines = {"": " ".join(f"{name:>9}" for name in columns), **rows_of(scores, ROWS)}
+    histograms = (column["histogram"] for column in columns.values())
     for label, shares in enumerate(zip(*histograms, strict=True)):
         lines[f"class {label}"] = " ".join(f"{SHARE.format(share):>9}" for share in shares)
     lines["judge"] = accuracy_of(scores)
     if second := scores.get("convolutional"):
+        if "generator_alone" in scores:
+            second = {**second, "generator_alone": scores["generator_alone"]["convolutional"]}
         lines |= {**rows_of(second, SECOND_ROWS), "convolutional judge": accuracy_of(second)}
     return lines
 
 
-def columns_of(scores: Mapping[str, Any]) -> tuple[Mapping[str, Any], ...]:
-    """The scores of the samples, of real images and of noise."""
-    return scores, scores["real"], scores["noise"]
+def columns_of(scores: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    """The scores of the samples, of those without D's help if there are any, of real and noise."""
+    alone = {"G alone": scores["generator_alone"]} if "generator_alone" in scores else {}
+    return {"samples": scores, **alone, "real": scores["real"], "noise": scores["noise"]}
 
 
 def rows_of(scores: Mapping[str, Any], rows: Sequence[tuple[str, str, str]]) -> dict[str, str]:
@@ -60,7 +64,7 @@ def rows_of(scores: Mapping[str, Any], rows: Sequence[tuple[str, str, str]]) -> 
     first = ("frechet_distance", f"Fréchet distance ({scores['judge']['title']})", NUMBER)
     for name, text, form in (first, *rows):
         if name in scores:
-            values = (column.get(name) for column in columns_of(scores))
+            values = (column.get(name) for column in columns_of(scores).values())
             cells = ["-" if value is None else form.format(value) for value in values]
             lines[text] = " ".join(f"{cell:>9}" for cell in cells)
     return lines
