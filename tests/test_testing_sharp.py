@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from checked_functions import softmax
 
 from npgan.testing import FAIL, PASS, check_gradients, numerical_gradient
 from npgan.testing.slopes import noise, richardson, slope
@@ -221,11 +222,6 @@ def test_inputs_of_a_spectrum_that_are_read_in_float32(seed):
 
 def narrow(x):
     return np.float64(np.float32(x))
-
-
-def softmax(z):
-    e = np.exp(z - z.max(axis=-1, keepdims=True))
-    return e / e.sum(axis=-1, keepdims=True)
 
 
 # A function of x and of the x that it rounds, and the derivative by both; or what it rounds is x @ V.
