@@ -8,7 +8,9 @@
                                                 # docs/recipes.json, and writes docs/recipes.md
     python benchmarks/recipes.py plot OUT DIR   # DIR/recipes.png, DIR/recipes_samples.png
     python benchmarks/recipes.py batches OUT [--epochs 24] [--seeds 0 1 2] [--jobs 2]
-                                                # at equal images, by npgan.sweep; --page as above
+                                         [--recipes 64 ...]
+                                                # at equal images, by npgan.sweep; --page as above,
+                                                # with every run that OUT holds
 
 A recipe is a set of arguments of `GAN()`. The weights after n steps have the same bits on any
 number of threads. Therefore the steps per second are measured once, with all recipes in turns, on
@@ -34,7 +36,6 @@ from quality import curves, narrate, publish, read, run_one, runs, score, table,
 from quality_programs import npgan_with
 
 from npgan import GAN, datasets, plot
-from npgan.training.sweep_runs import Result
 
 CONSTANT: dict[str, Any] = dict(lr=5e-4, lr_decay=0.0)
 FALLING: dict[str, Any] = dict(lr=1e-3, lr_decay=1.0)
@@ -126,13 +127,13 @@ SCREENED: dict[str, dict[str, Any]] = {
     "plain, minimax": dict(PLAIN, loss="minimax"),
     "plain, short memory, WGAN-GP": dict(SHORT, loss="wasserstein", penalty="wgan_gp"),
 }
-# Batches that are k times as large, compared at equal numbers of images: the learning rate times 1, √k
-# and k; the average over as many images as with 64; the penalty as often by images.
+# Batches that are k times as large, compared at equal numbers of images: the learning rate times 1/2,
+# 1, √k and k; the average over as many images as with 64; the penalty as often by images.
 BATCHES: dict[str, dict[str, Any]] = {"64": {}}
 for k in (4, 16):
     same: dict[str, Any] = dict(batch=64 * k, average=0.999**k, penalty_every=16 // k)
     BATCHES[f"{64 * k}, all else as for 64"] = dict(batch=64 * k)
-    for words, by in (("8e-4", 1.0), ("8e-4 √k", k**0.5), ("8e-4 k", float(k))):
+    for words, by in (("4e-4", 0.5), ("8e-4", 1.0), ("8e-4 √k", k**0.5), ("8e-4 k", float(k))):
         BATCHES[f"{64 * k}, lr {words}"] = dict(same, lr=8e-4 * by)
 ALL = RECIPES | SCREENED
 PROGRAMS = {name: npgan_with(**settings) for name, settings in ALL.items()}
@@ -199,16 +200,19 @@ def train(args: argparse.Namespace) -> None:
 
 
 def batches(args: argparse.Namespace) -> None:
-    """Train all settings of BATCHES to equal numbers of images; the table of their scores."""
+    """Train settings of BATCHES to equal numbers of images; the table of all runs in OUT."""
     import npgan
     from npgan.kernels.cores import available_cores
     from npgan.training.sweep_runs import pool, stop_event
 
+    if unknown := [name for name in args.recipes or () if name not in BATCHES]:
+        raise SystemExit(f"{unknown[0]!r} is none of {', '.join(BATCHES)}")
+    chosen = {name: BATCHES[name] for name in args.recipes or BATCHES}
     stop = stop_event()
     workers = pool(args.jobs, stop)
     try:
-        results = npgan.sweep(
-            BATCHES, args.seeds, workers, epochs=args.epochs, out=args.out,
+        npgan.sweep(
+            chosen, args.seeds, workers, epochs=args.epochs, out=args.out,
             threads=max(1, available_cores() // args.jobs),
             report=lambda result: narrate(f"{result.out.name} {result.state} {result.error or ''}"),
         )  # fmt: skip
@@ -216,29 +220,35 @@ def batches(args: argparse.Namespace) -> None:
         stop.set()
         workers.shutdown(cancel_futures=True)
     lines = [
-        f"Medians (with the smallest and the largest) of the seeds "
-        f"{', '.join(map(str, args.seeds))} after {args.epochs} epochs:",
+        f"Medians (with the smallest and the largest) of the seeds after {args.epochs} epochs:",
         "",
-        "| batch | Fréchet distance | confident | precision | recall |",
-        "|---|---|---|---|---|",
+        "| batch | seeds | Fréchet distance | confident | precision | recall |",
+        "|---|---|---|---|---|---|",
     ]
     for name in BATCHES:
-        runs = [result for result in results if result.name == name]
-        lines.append(f"| {name} | {' | '.join(medians([scores_of(run) for run in runs]))} |")
+        scores = [scores_of(out, args.epochs) for out in run_directories(args.out, name)]
+        if scores := [score for score in scores if score]:
+            lines.append(f"| {name} | {len(scores)} | {' | '.join(medians(scores))} |")
     print("\n".join(lines))
     if args.page:
         put("batches", "\n".join([*lines, "", machine()]), PAGE.with_name("recipes.md"))
 
 
-def scores_of(run: Result) -> dict[str, float]:
-    """The scores of 10,000 samples of a run; kept in its directory."""
+def run_directories(out: Path, name: str) -> list[Path]:
+    """The directories in which npgan.sweep has trained these settings, by seed."""
+    return sorted(path for path in out.iterdir() if path.name.rpartition("-")[0] == name)
+
+
+def scores_of(out: Path, epochs: int) -> dict[str, float]:
+    """The scores of 10,000 samples of a run, kept in its directory; none if it is not complete."""
     from npgan.metrics import evaluate
 
-    if run.state == "failed":
-        raise SystemExit(f"{run.out}: {run.error}")
-    kept = run.out / "scores.json"
+    gan = GAN.load(out)
+    if gan.epoch_ < epochs:
+        return {}
+    kept = out / "scores.json"
     if not kept.exists():
-        images = GAN.load(run.out).sample(10_000, rng=run.seed)
+        images = gan.sample(10_000, rng=gan.config["rng"])
         kept.write_text(json.dumps(evaluate(images), default=float) + "\n")
     found: dict[str, float] = json.loads(kept.read_text())
     return found
@@ -283,6 +293,7 @@ def main() -> None:
             sub.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
         if action == "batches":
             sub.add_argument("--epochs", type=int, default=24)
+            sub.add_argument("--recipes", nargs="+", metavar="NAME", help="(default: all)")
         if action in ("train", "batches"):
             sub.add_argument(
                 "--jobs",

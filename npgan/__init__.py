@@ -22,6 +22,7 @@ HOMES = {
     "kernels": ("set_threads", "use_kernels"),
 }
 MODULES = (
+    "convolution",
     "datasets",
     "kernels",
     "layers",
@@ -39,6 +40,7 @@ HOME = {name: module for module, names in HOMES.items() for name in names}
 __all__ = sorted([*HOME, *MODULES])
 
 if TYPE_CHECKING:  # "as" tells a strict type checker that the name is public
+    from . import convolution as convolution
     from . import datasets as datasets
     from . import kernels as kernels
     from . import layers as layers

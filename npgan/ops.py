@@ -1,4 +1,4 @@
-"""Every primitive, with its derivative rules next to it. No other file contains a derivative.
+"""Every primitive with its derivative rules next to it. (Those of images: convolution/ops.py.)
 
 A rule is called as rule(g, y, *arguments), where g is dL/dy and y is the primitive's result; the
 rule of argument i returns dL/d(argument i). Rules use only primitives and the operators + - * / **,

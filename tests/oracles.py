@@ -13,6 +13,7 @@ from typing import Any
 import autograd.numpy as anp
 import numpy as np
 from autograd import grad as hips_grad
+from autograd.tracer import getval
 
 from npgan import ops
 from npgan.autograd import Tensor, grad
@@ -68,6 +69,51 @@ def dropped(x, rate, key):
     return x * (np.random.default_rng(key).random(x.shape, np.float32) >= rate) / (1 - rate)
 
 
+def windows(x, size):
+    """The pixels of every window, by slices: (size, size) -> (B, H', W', C)."""
+    down, right = x.shape[1] - size + 1, x.shape[2] - size + 1
+    return [[x[:, i : i + down, j : j + right] for j in range(size)] for i in range(size)]
+
+
+def patches(x, size):
+    pixels = [pixel for row in windows(x, size) for pixel in row]
+    return anp.reshape(anp.concatenate(pixels, axis=3), (-1, size * size * x.shape[3]))
+
+
+def fold(p, size, shape):
+    """A product with the matrix that `patches` is."""
+    n = int(np.prod(shape))
+    pixels = patches(np.arange(n).reshape(shape), size).ravel()
+    return anp.reshape(anp.dot(anp.ravel(p), np.eye(n)[pixels]), shape)
+
+
+def convolution(x, W, b):
+    pixels = windows(x, W.shape[0])
+    terms = [anp.dot(pixels[i][j], W[i, j]) for i in range(len(W)) for j in range(len(W))]
+    return sum(terms) + b
+
+
+def max_pool(x):
+    B, H, W, C = x.shape
+    return anp.max(anp.reshape(x, (B, H // 2, 2, W // 2, 2, C)), axis=(2, 4))
+
+
+def largest(x):
+    """1 at the largest pixel of each window, 0 elsewhere."""
+    x = getval(x)
+    return (x == max_pool(x).repeat(2, axis=1).repeat(2, axis=2)) * 1.0
+
+
+def give(g, y, x):
+    rows = anp.repeat(anp.repeat(g, 2, axis=1), 2, axis=2)
+    return rows * largest(x)
+
+
+def take(h, y, x):
+    B, H, W, C = h.shape
+    return anp.sum(anp.reshape(h * largest(x), (B, H // 2, 2, W // 2, 2, C)), axis=(2, 4))
+
+
 ORACLES = {
     "add": lambda a, b: a + b,
     "subtract": lambda a, b: a - b,
@@ -98,6 +144,12 @@ ORACLES = {
     "softplus": softplus,
     "log_softmax": lambda z: z - anp.log(anp.sum(anp.exp(z), axis=-1, keepdims=True)),
     "bce": cross_entropy,
+    "patches": patches,
+    "fold": fold,
+    "convolution": convolution,
+    "max_pool": max_pool,
+    "give": give,
+    "take": take,
     "bce_with_logits": lambda z, t: anp.mean(t * softplus(-z) + (1 - t) * softplus(z)),
 }
 

@@ -6,14 +6,14 @@ import re
 import pytest
 
 import npgan
-from npgan import datasets, metrics, plot, testing
+from npgan import convolution, datasets, metrics, plot, testing
 from npgan.autograd import Primitive
 
 PUBLIC = {
     **{name: getattr(npgan, name) for name in npgan.HOME},
     **{
         f"{module.__name__.removeprefix('npgan.')}.{name}": getattr(module, name)
-        for module in (datasets, metrics, testing)
+        for module in (convolution, datasets, metrics, testing)
         for name in module.__all__
     },
     **{

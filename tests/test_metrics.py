@@ -49,7 +49,7 @@ def test_judges_from_a_zip_file(tmp_path):
     )
     changes = {"PYTHONPATH": str(tmp_path / "npgan.zip"), "NPGAN_KERNELS": "reference"}
     done = children.run("-c", code, env=changes, cwd=tmp_path)
-    assert done == (0, "True mnist fashion-mnist\n", "")
+    assert done == (0, "True mnist fashion-mnist mnist fashion-mnist\n", "")
 
 
 # ---- the Fréchet distance ----
@@ -270,6 +270,8 @@ def test_a_shipped_judge_that_has_changed_is_refused(tmp_path, monkeypatch):
         (lambda arrays, meta: meta["bounds"]["real"].pop("kl"), "kl is missing"),
         (lambda arrays, meta: meta["bounds"]["real"].update(kl="x"), "not all numbers"),
         (lambda arrays, meta: meta["bounds"]["noise"].update(histogram=3), "not iterable"),
+        (lambda arrays, meta: meta["bounds"]["real"].update(kernel_distance="x"), "all numbers"),
+        (lambda arrays, meta: meta.update(sizes=[]), "out of range"),
     ],
 )
 def test_a_file_that_is_no_judge_is_refused(change, said, tmp_path):
@@ -484,8 +486,10 @@ def test_too_few_images_are_refused(real):
         metrics.evaluate(real[:99])
 
 
-def test_the_kept_scores_of_real_images_and_noise_are_right(judge):
+@pytest.mark.parametrize("name", ["mnist", "mnist-conv"])
+def test_the_kept_scores_of_real_images_and_noise_are_right(name):
     """All but nearness are computed again; of that, what 500 images show."""
+    judge = Judge.load(name)
     reference = scores.load_reference(judge, "mnist")
     images = scores.real_and_noise_images(reference, scores.STANDARD_SAMPLES)
     for name, x in zip(("real", "noise"), images, strict=True):

@@ -96,8 +96,8 @@ def scored_images(
 
 
 def judge_trained_on(crc32: int | None) -> Judge:
-    """The judge in the package for training images with this checksum, else the one for MNIST."""
-    judges = [Judge.load(name) for name in SHIPPED]
+    """The dense judge in the package for training images with this checksum, else for MNIST."""
+    judges = [judge for judge in map(Judge.load, SHIPPED) if not judge.convolutional]
     return next((judge for judge in judges if judge.crc32["train"] == crc32), judges[0])
 
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 import hashlib
 import math
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
-from itertools import pairwise
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,18 +20,19 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..datasets import DataError, to_unit
 from ..datasets.arrays import check_numbers, plain_array
-from ..datasets.batching import Seed
 from ..datasets.scales import to_pixels
 from ..files import checkpoint
 from ..files.checkpoint import CheckpointError
-from ..gan import hidden_layers
-from ..layers import Dense, Layer, Network
+from ..layers import Network
 from ..ops import log_softmax
+from .networks import input_shape, judge_layers, weight_count
 
 JUDGES = Path(__file__).parent / "judges"
 SHIPPED = {  # name -> SHA-256 of the weights
     "mnist": "b2bcafbd1b893789654901a9cffeb7b75ba5285d9edda1ff2bff43a5e2bf2144",
     "fashion-mnist": "7a73650e5d75f13317f7d3ccf006c98480036b9f62a99e9566e976e419a2fab5",
+    "mnist-conv": "020518ad432b8307702887a4c06e48885532704e7053a792b94de5df14589acf",
+    "fashion-mnist-conv": "6cf2d534ecb210f283d3a1b95377e2d5a1fe50e7cf06c7cc01a80eeb71575258",
 }
 NUMBERS = (
     "frechet_distance",
@@ -42,7 +43,7 @@ NUMBERS = (
     "precision",
     "recall",
 )
-BATCH = 1000  # images that pass through the network at a time
+BATCH = 250  # images that pass through the network at a time
 
 
 class Prediction(NamedTuple):
@@ -84,7 +85,8 @@ class Judge:
         All weights, those of the last layer at the end.
     meta : dict
         The description in the judge's file, with the keys "judge" (the name of the data),
-        "accuracy", "shape", "sizes", "crc32" and "bounds".
+        "accuracy", "shape", "sizes", "crc32" and "bounds"; of a convolutional judge also
+        "channels".
 
     Attributes
     ----------
@@ -98,6 +100,8 @@ class Judge:
         The share of the test images that it classifies correctly.
     reference_scores : dict
         What real images and noise score, under "real" and "noise", and the threshold of "too near".
+    convolutional : bool
+        Whether convolutions are below its dense layers.
     sha256 : str
         The SHA-256 of its weights.
     title : str
@@ -115,15 +119,21 @@ class Judge:
         self.crc32 = dict(meta["crc32"])  # of the training and of the test images
         self.reference_scores = dict(meta["bounds"])
         self.classes = sizes[-1]
+        channels = [int(n) for n in meta.get("channels", [])]
         # Checked before the layers are made: sizes that are damaged could need all memory.
-        size = sum((inputs + 1) * outputs for inputs, outputs in pairwise(sizes))
         if len(self.shape) != 2 or math.prod(self.shape) != sizes[0]:
             raise ValueError(f"shape {self.shape} is not that of {sizes[0]} pixels")
-        if len(sizes) < 2 or min(sizes) < 1 or theta.dtype.kind != "f":
-            raise ValueError(f"sizes {sizes} and weights of type {theta.dtype} make no classifier")
+        if len(sizes) < 2 or min(*sizes, *channels) < 1 or theta.dtype.kind != "f":
+            raise ValueError(
+                f"sizes {sizes}, channels {channels} and weights of type {theta.dtype} "
+                "make no classifier"
+            )
+        size = weight_count(self.shape, channels, sizes)
         if theta.shape != (size,) or not np.isfinite(theta).all():
             raise ValueError(f"theta is not {size:,} finite numbers")
-        *body, last = judge_layers(sizes)
+        self.convolutional = bool(channels)
+        self.input_shape = input_shape(self.shape, channels)
+        *body, last = judge_layers(self.shape, channels, sizes)
         # The body computes the features, the head the logits.
         self.body, self.head = Network(body), Network([last])
         split = self.body.theta.size
@@ -138,7 +148,8 @@ class Judge:
         Parameters
         ----------
         source : path-like
-            "mnist" or "fashion-mnist" for the judges in the package, else the name of a file.
+            "mnist", "fashion-mnist", "mnist-conv" or "fashion-mnist-conv" for the judges in the
+            package (of dense layers, and with convolutions), else the name of a file.
 
         Returns
         -------
@@ -157,7 +168,7 @@ class Judge:
         try:
             judge = cls(arrays["theta"], meta)
             check_bounds(judge.reference_scores, judge.classes)
-        except (KeyError, TypeError, ValueError, OverflowError) as error:
+        except (LookupError, TypeError, ValueError, OverflowError) as error:
             reason = checkpoint.reason(error)
             raise CheckpointError(
                 f"{path} is no judge's file ({reason}); tools/train_judge.py writes one"
@@ -187,8 +198,9 @@ class Judge:
         # Rows of uint8 come from as_pixels, which has warned already.
         rows = isinstance(images, np.ndarray) and images.ndim == 2 and images.dtype == np.uint8
         x = _rows_of_pixels(images, self.shape, "the images", quiet=rows)
+        parts = (to_unit(x[i : i + BATCH]) for i in range(0, len(x), BATCH))
         features = np.concatenate(
-            [self.body(to_unit(x[i : i + BATCH])) for i in range(0, len(x), BATCH)]
+            [self.body(part.reshape(-1, *self.input_shape)) for part in parts]
         )
         return Prediction(features, np.exp(log_softmax(self.head(features))))
 
@@ -228,6 +240,21 @@ class Judge:
         return f"Judge({self.title}: {known}, {self.accuracy:.2%} right)"
 
 
+@cache
+def convolutional_judges() -> list[Judge]:
+    """The judges in the package that have convolutions."""
+    judges = [Judge.load(name) for name in SHIPPED if name.endswith("-conv")]
+    assert all(judge.convolutional for judge in judges)
+    return judges
+
+
+def second_judge(judge: Judge) -> Judge | None:
+    """The convolutional judge in the package of the same data as a dense one, if there is one."""
+    if judge.convolutional:
+        return None
+    return next((other for other in convolutional_judges() if other.crc32 == judge.crc32), None)
+
+
 def check_bounds(bounds: dict[str, Any], classes: int) -> None:
     """Raise KeyError or ValueError if these are not the scores that every evaluation needs.
 
@@ -245,7 +272,8 @@ def check_bounds(bounds: dict[str, Any], classes: int) -> None:
         scores = bounds[name]
         if not isinstance(scores, dict):
             raise ValueError(f"the scores of {name} are none")
-        values = np.asarray([scores[key] for key in NUMBERS] + list(scores["histogram"]))
+        optional = [scores.get(key, 0.0) for key in ("kernel_distance", "kernel_distance_error")]
+        values = np.asarray([*(scores[key] for key in NUMBERS), *optional, *scores["histogram"]])
         if values.dtype.kind not in "iuf":
             raise ValueError(f"the scores of {name} are not all numbers")
 
@@ -260,12 +288,6 @@ def unpacked(path: Path) -> Iterator[Path]:
 
     with resources.as_file(resources.files(__package__) / "judges" / path.name) as file:
         yield file
-
-
-def judge_layers(sizes: Sequence[int], rng: Seed = None) -> list[Layer]:
-    """Dense and LeakyReLU in turn, Dense at the end; sizes are pixels, hidden widths, classes."""
-    rng = np.random.default_rng(rng)
-    return [*hidden_layers(sizes[0], sizes[1:-1], rng), Dense(sizes[-2], sizes[-1], "glorot", rng)]
 
 
 def as_pixels(

@@ -1,8 +1,8 @@
-"""Scores for people: a table of three columns, and a picture."""
+"""Scores for people: a table of three columns with the scores of both judges, and a picture."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,8 @@ from .scores import CONFIDENT, COVERED, Neighbours
 NUMBER, SHARE = "{:.4g}", "{:.1%}"
 ROWS = (  # key of the score, its name in the table, format of its number
     ("agreement", "seen as the class that was asked for", SHARE),  # only of a conditional run
+    ("kernel_distance", "kernel distance", NUMBER),
+    ("kernel_distance_error", "its standard error", NUMBER),
     ("confident", f"classified with over {CONFIDENT} confidence", SHARE),
     ("covered", f"classes covered ({COVERED:.0%} of the images or more)", "{}"),
     ("smallest_share", "smallest share of a class", SHARE),
@@ -24,21 +26,50 @@ ROWS = (  # key of the score, its name in the table, format of its number
     ("nearest", "nearest training image, median distance", "{:.2f}"),
     ("too_near", "nearer than 99 in 100 unseen real images", SHARE),
 )
+SECOND_ROWS = (  # of the convolutional judge
+    ("agreement", "convolutional judge: the class asked for", SHARE),
+    ("kernel_distance", "convolutional judge: kernel distance", NUMBER),
+    ("kernel_distance_error", "convolutional judge: standard error", NUMBER),
+    ("confident", f"convolutional judge: over {CONFIDENT} confidence", SHARE),
+    ("smallest_share", "convolutional judge: smallest share", SHARE),
+    ("precision", "convolutional judge: precision", "{:.3f}"),
+    ("recall", "convolutional judge: recall", "{:.3f}"),
+)
 
 
 def table(scores: Mapping[str, Any]) -> dict[str, str]:
     """The rows of the table by their names; the columns are samples, real images and noise."""
-    judge = scores["judge"]
-    columns = (scores, scores["real"], scores["noise"])
-    lines = {"": f"{'samples':>9} {'real':>9} {'noise':>9}"}
-    rows = (("frechet_distance", f"Fréchet distance ({judge['title']})", NUMBER), *ROWS)
-    for name, text, form in rows:
-        if name in scores:
-            lines[text] = " ".join(f"{form.format(column[name]):>9}" for column in columns)
-    for label, shares in enumerate(zip(*(column["histogram"] for column in columns), strict=True)):
+    lines = {"": f"{'samples':>9} {'real':>9} {'noise':>9}", **rows_of(scores, ROWS)}
+    histograms = (column["histogram"] for column in columns_of(scores))
+    for label, shares in enumerate(zip(*histograms, strict=True)):
         lines[f"class {label}"] = " ".join(f"{SHARE.format(share):>9}" for share in shares)
-    lines["judge"] = f"{judge['accuracy']:.2%} right about {judge['knows']}"
+    lines["judge"] = accuracy_of(scores)
+    if second := scores.get("convolutional"):
+        lines |= {**rows_of(second, SECOND_ROWS), "convolutional judge": accuracy_of(second)}
     return lines
+
+
+def columns_of(scores: Mapping[str, Any]) -> tuple[Mapping[str, Any], ...]:
+    """The scores of the samples, of real images and of noise."""
+    return scores, scores["real"], scores["noise"]
+
+
+def rows_of(scores: Mapping[str, Any], rows: Sequence[tuple[str, str, str]]) -> dict[str, str]:
+    """The Fréchet distance and these rows, as far as the scores have them."""
+    lines = {}
+    first = ("frechet_distance", f"Fréchet distance ({scores['judge']['title']})", NUMBER)
+    for name, text, form in (first, *rows):
+        if name in scores:
+            values = (column.get(name) for column in columns_of(scores))
+            cells = ["-" if value is None else form.format(value) for value in values]
+            lines[text] = " ".join(f"{cell:>9}" for cell in cells)
+    return lines
+
+
+def accuracy_of(scores: Mapping[str, Any]) -> str:
+    """How good the judge of these scores is."""
+    judge = scores["judge"]
+    return f"{judge['accuracy']:.2%} right about {judge['knows']}"
 
 
 def picture_columns(scores: Mapping[str, Any]) -> int:

@@ -11,8 +11,14 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..datasets import DataError, Images, load
 from ..datasets.fingerprints import image_crc32
-from .distances import frechet_distance, nearest, shares_inside_balls, squared_radii
-from .judge import Judge, Prediction, as_pixels
+from .distances import (
+    frechet_distance,
+    kernel_distance,
+    nearest,
+    shares_inside_balls,
+    squared_radii,
+)
+from .judge import Judge, Prediction, as_pixels, second_judge
 
 STANDARD_SAMPLES = 10_000  # scores are compared at this number; MNIST has as many test images
 MIN_SAMPLES = 100
@@ -121,6 +127,12 @@ def standard_judge() -> Judge:
 
 
 @lru_cache(maxsize=1)
+def load_splits(source: str) -> tuple[Images, Images]:
+    """The training and the test images of `source`; both judges share them."""
+    return load(source, "train"), load(source, "test")
+
+
+@lru_cache(maxsize=2)
 def load_reference(judge: Judge, source: str) -> Reference:
     """Both splits of the data that the judge was trained on, loaded from `source`.
 
@@ -129,7 +141,7 @@ def load_reference(judge: Judge, source: str) -> Reference:
     DataError
         If these are other images: scores relative to them would mean nothing.
     """
-    train, test = (load(source, split) for split in ("train", "test"))
+    train, test = load_splits(source)
     if {"train": image_crc32(train), "test": image_crc32(test)} != judge.crc32:
         raise DataError(
             f"{source} is not the {judge.name} that {judge.title} knows; --data says where that is"
@@ -191,8 +203,11 @@ def judge_scores(judge: Judge, reference: Reference, prediction: Prediction) -> 
     precision, recall = shares_inside_balls(
         real, reference.squared_radii, features, squared_radii(features, K)
     )
+    distance, error = kernel_distance(features, real)
     return {
         "frechet_distance": frechet_distance(features, real),
+        "kernel_distance": distance,
+        "kernel_distance_error": error,
         "confident": float(np.mean(prediction.confidence > CONFIDENT)),
         "covered": int(np.sum(shares >= COVERED)),
         "smallest_share": float(shares.min()),
@@ -236,6 +251,8 @@ def evaluate(
             The number of images that were scored.
         "frechet_distance"
             `frechet_distance` between the judge's features of the images and of the test images.
+        "kernel_distance", "kernel_distance_error"
+            `kernel_distance` between the same features, and its standard error.
         "confident"
             The share of the images for which the judge gives a class a probability over 0.9.
         "histogram"
@@ -257,6 +274,9 @@ def evaluate(
             Only with `labels`: the share of the images that the judge classifies as their labels.
         "real", "noise"
             Dicts of the same scores, of real images and of uniform noise.
+        "convolutional"
+            Only if the package has a convolutional judge of the same data as `judge`: a dict with
+            its scores under the same names, but without those of the nearest training images.
         "judge", "notes"
             What the judge is, and remarks on how far the scores can be compared with others.
 
@@ -306,38 +326,46 @@ def evaluate_pixels(
     if n > STANDARD_SAMPLES:
         pixels = pixels[:STANDARD_SAMPLES]
         notes.append(f"of {n:,} images the first {STANDARD_SAMPLES:,} were scored")
-    limits = {name: judge.reference_scores[name] for name in ("real", "noise")}
     if n < STANDARD_SAMPLES:
         notes.append(
             f"{n:,} images instead of {STANDARD_SAMPLES:,}: the Fréchet distance comes out too "
             "high, precision and recall differ; compare with the real images alone, "
             f"{n:,} here, too"
         )
-        real, _ = real_and_noise_images(reference, n)
-        limits["real"] = {
-            **limits["real"],
-            **judge_scores(judge, reference, judge.predict(real)),
-        }
     index, distances = nearest(pixels, reference.train)
-    prediction = judge.predict(pixels)
+    found, prediction = scores_beside_limits(judge, reference, pixels, asked)
     near = np.asarray(judge.reference_scores["near"])[prediction.labels]
-    scores = {
-        "n": len(pixels),
+    scores = {"n": len(pixels), **found, **nearness_scores(distances, near), "notes": notes}
+    if second := second_judge(judge):
+        seen = load_reference(second, os.fspath(data or "mnist"))
+        scores["convolutional"], _ = scores_beside_limits(second, seen, pixels, asked)
+        for side in (scores["convolutional"][name] for name in ("real", "noise")):
+            del side["nearest"], side["too_near"]  # which do not depend on the judge's features
+    return scores, Neighbours(reference.train[index], distances / np.maximum(near, 1e-6))
+
+
+def scores_beside_limits(
+    judge: Judge, reference: Reference, pixels: Pixels, asked: NDArray[Any] | None
+) -> tuple[dict[str, Any], Prediction]:
+    """One judge's scores of images, of real images and of noise, and its prediction."""
+    prediction = judge.predict(pixels)
+    real, noise = (dict(judge.reference_scores[name]) for name in ("real", "noise"))
+    if len(pixels) < STANDARD_SAMPLES:
+        images, _ = real_and_noise_images(reference, len(pixels))
+        real.update(judge_scores(judge, reference, judge.predict(images)))
+    found = {
         **judge_scores(judge, reference, prediction),
-        **nearness_scores(distances, near),
-        **limits,
+        "real": real,
+        "noise": noise,
         "judge": {
             "title": judge.title,
             "knows": judge.name,
             "accuracy": judge.accuracy,
             "sha256": judge.sha256,
         },
-        "notes": notes,
     }
     if asked is not None:
-        scores["agreement"] = float(np.mean(prediction.labels == asked))
-        shares = limits["noise"]["histogram"]
-        by_chance = sum(p * np.mean(asked == label) for label, p in enumerate(shares))
-        scores["real"] = {**limits["real"], "agreement": judge.accuracy}
-        scores["noise"] = {**limits["noise"], "agreement": float(by_chance)}
-    return scores, Neighbours(reference.train[index], distances / np.maximum(near, 1e-6))
+        found["agreement"] = float(np.mean(prediction.labels == asked))
+        by_chance = sum(p * np.mean(asked == label) for label, p in enumerate(noise["histogram"]))
+        real["agreement"], noise["agreement"] = judge.accuracy, float(by_chance)
+    return found, prediction

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ...convolution import Convolution, MaxPool, Reshape
 from ...gan import Discriminator, Generator
 from ...layers import Dense, Layer, LeakyReLU, Network, Pull, Sigmoid, Tanh
 from ..check import check_gradients, raise_unless_passed
@@ -124,10 +125,16 @@ def split(theta: np.ndarray, shapes: Sequence[tuple[int, ...]]) -> Iterator[np.n
 
 
 def layer_reports(seed: int = 0) -> Iterator[Report]:
-    """Every layer, a generator and a discriminator."""
+    """Every layer, a generator, a discriminator and a network with a convolution."""
     rng = generator(seed, Stream.LAYERS)
     x = rng.standard_normal((5, 4)).astype(np.float32)
     for layer in (Dense(4, 3, rng=rng), LeakyReLU(), Sigmoid(), Tanh()):
         yield check_layer(layer, x, seed=seed)
     for net in (Generator(4, (6, 5), 7, rng=rng), Discriminator(4, (6, 5), rng=rng)):
         yield check_layer(net, x, seed=seed)
+    images = rng.standard_normal((2, 5, 3, 2)).astype(np.float32)
+    yield check_layer(Convolution(2, 3, 2, rng), images, seed=seed)
+    yield check_layer(MaxPool(), images[:, :4, :2], seed=seed)
+    yield check_layer(Reshape(10, 3), images, seed=seed)
+    layers = [Convolution(2, 3, 2, rng), MaxPool(), LeakyReLU(), Reshape(6), Dense(6, 2, rng=rng)]
+    yield check_layer(Network(layers), images, seed=seed)

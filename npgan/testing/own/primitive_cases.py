@@ -11,6 +11,7 @@ import numpy as np
 
 from ... import ops
 from ...autograd import Primitive
+from ...convolution import ops as images
 from ..problem.random_streams import Stream, generator
 
 
@@ -38,7 +39,7 @@ def draw(
 
 
 def primitive_cases(seed: int = 0) -> list[PrimitiveCase]:
-    """One case or more of every primitive in npgan.ops."""
+    """One case or more of every primitive in npgan.ops and npgan.convolution.ops."""
 
     def at(*shapes: tuple[int, ...]) -> tuple[np.ndarray, ...]:
         return draw(seed, *shapes)
@@ -49,7 +50,11 @@ def primitive_cases(seed: int = 0) -> list[PrimitiveCase]:
     def inside(*shapes: tuple[int, ...]) -> tuple[np.ndarray, ...]:
         return draw(seed, *shapes, low=0.1, high=0.9)
 
-    o, C = ops, PrimitiveCase
+    def pooled(h: int, w: int) -> tuple[np.ndarray, np.ndarray]:
+        (x,) = at((1, h, w, 2))
+        return images.max_pool(x), x
+
+    o, i, C = ops, images, PrimitiveCase
     return [
         C(o.add, at((3, 4), (3, 4))),
         C(o.add, at((2, 3, 4), (3, 1)), note="broadcast"),
@@ -105,4 +110,12 @@ def primitive_cases(seed: int = 0) -> list[PrimitiveCase]:
         C(o.bce_with_logits, (*at((4, 2)), *inside((2,))), note="broadcast target"),
         C(o.bce_with_logits, at((4, 1), (4, 1)), note="one column"),
         C(o.bce_with_logits, at((4, 1), ()), note="one target for all"),
+        C(i.patches, at((2, 3, 4, 2)), {"size": 2}),
+        C(i.patches, at((2, 3, 2, 3)), {"size": 1}, "single pixels"),
+        C(i.fold, at((4, 18)), {"size": 3, "shape": (2, 4, 3, 2)}),
+        C(i.convolution, at((2, 4, 3, 2), (2, 2, 2, 3), (3,))),
+        C(i.convolution, at((2, 3, 3, 1), (3, 3, 1, 2), (2,)), note="one window"),
+        C(i.max_pool, at((2, 4, 2, 3))),
+        C(i.give, (*at((1, 2, 1, 2)), *pooled(4, 2))),
+        C(i.take, (*at((1, 4, 2, 2)), *pooled(4, 2))),
     ]  # fmt: skip

@@ -10,6 +10,7 @@ import numpy as np
 from ... import ops
 from ...autograd import PRIMITIVES, Primitive, Tensor
 from ...autograd import grad as tape_grad
+from ...convolution import ops as image_ops
 from ..check import check_gradients
 from ..problem.tree import describe
 from ..report import FAIL, INCONCLUSIVE, PASS, Report, overall_verdict
@@ -186,11 +187,12 @@ def case_reports(case: PrimitiveCase, seed: int = 0) -> Iterator[Report]:
 
 
 def primitive_reports(seed: int = 0) -> Iterator[Report]:
-    """Every case; and a FAIL if a primitive of npgan.ops has no case."""
+    """Every case; and a FAIL if a primitive of npgan has no case."""
     cases = primitive_cases(seed)
     for case in cases:
         yield from case_reports(case, seed)
-    here = {name for name, op in PRIMITIVES.items() if op.function.__module__ == ops.__name__}
+    modules = (ops.__name__, image_ops.__name__)
+    here = {name for name, op in PRIMITIVES.items() if op.function.__module__ in modules}
     if missing := sorted(here - {case.primitive.__name__ for case in cases}):
         fault = f"no case in npgan.testing.own.primitive_cases for {', '.join(missing)}"
         yield Report(FAIL, [], [fault], title="completeness")
