@@ -10,6 +10,7 @@ import warnings
 
 import numpy as np
 import pytest
+from checked_functions import d_product, product
 
 from npgan import Dense, LeakyReLU, Network, kernels, losses, ops, testing
 from npgan.autograd import PRIMITIVES, Tensor
@@ -45,14 +46,6 @@ from npgan.training.penalty import PENALTIES
 
 rng = np.random.default_rng(0)
 X, W = rng.standard_normal((5, 4)), rng.standard_normal((4, 3))
-
-
-def product(x, W):
-    return x @ W
-
-
-def d_product(dout, x, W):
-    return dout @ W.T, x.T @ dout
 
 
 def cached(x, W):

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from checked_functions import without_special_entries
 
 from npgan.testing import FAIL, PASS, check_gradients, leaves
 from npgan.testing.verdict import entries, nearby, projections
@@ -208,10 +209,6 @@ def without_ties(patch):
 
 def without_ties_between(patch):
     patch.setattr(leaves, "check_ties_between", lambda *a: None)
-
-
-def without_special_entries(patch):
-    patch.setattr(leaves, "check_special_entries", lambda *a: None)
 
 
 @pytest.mark.filterwarnings("ignore")

@@ -2,8 +2,9 @@
 
 import numpy as np
 import pytest
+from checked_functions import without_special_entries
 
-from npgan.testing import FAIL, PASS, check_gradients, leaves
+from npgan.testing import FAIL, PASS, check_gradients
 from npgan.testing.slopes import directions
 from npgan.testing.slopes.directions import random_weights, smallest_effect
 from npgan.testing.verdict import projections
@@ -183,10 +184,6 @@ def signs_only(patch):
     patch.setattr(
         projections, "random_weights", lambda shape, seed: directions.random_signs(shape, seed)
     )
-
-
-def without_special_entries(patch):
-    patch.setattr(leaves, "check_special_entries", lambda *a: None)
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,14 @@
 """What slopes can tell: offsets, outputs of unequal scale, arguments of unequal size, edges of the domain, the share of max_evals."""
 
+import contextlib
+
 import numpy as np
 import pytest
 
-from npgan.testing import FAIL, INCONCLUSIVE, PASS, check_gradients
+from npgan.testing import FAIL, INCONCLUSIVE, PASS, check_gradients, leaves
 from npgan.testing.slopes import points
 from npgan.testing.slopes.directions import smallest_effect
+from npgan.testing.verdict import budget, rows
 
 rng = np.random.default_rng(0)
 X, Y = rng.standard_normal((5, 4)), rng.standard_normal((2, 3))
@@ -247,6 +250,37 @@ def test_every_argument_gets_its_share_of_the_calls(layers, width, max_evals):
         expected = {name: FAIL if i == k else PASS for i, name in enumerate(names)}
         assert verdicts(report) == expected, str(report)
         assert report.evaluations <= max_evals
+
+
+def test_projections_where_entries_cost_more_than_planned(monkeypatch):
+    """Many leaves, few calls: each that is not finished entry by entry is checked along directions."""
+    forward, backward, args, names = network(6, 6)
+    options = {"argnames": names, "style": "dout", "max_evals": 1500}
+    monkeypatch.setattr(budget, "PER_ENTRY", 4)  # so that all leaves are begun entry by entry
+    monkeypatch.setattr(budget, "PER_POOR_ENTRY", 4)
+    right = check_gradients(forward, backward, args, **options)
+    assert right.verdict == PASS, str(right)
+    assert {row.mode for row in right.arguments} == {"elements", "projections"}
+    assert right.evaluations <= 1500
+    for k in (0, 3, 6):  # one wrong leaf does not take the calls of those behind it
+        report = check_gradients(forward, wrong_at(backward, k), args, **options)
+        expected = {name: FAIL if i == k else PASS for i, name in enumerate(names)}
+        assert verdicts(report) == expected, str(report)
+
+
+def test_the_fallback_taken_out_is_missed(monkeypatch):
+    unfinished = lambda points, leaf, n: leaves.Checked(rows.unfinished_row(points, leaf))
+    monkeypatch.setattr(leaves, "check_by_projections", unfinished)
+    with pytest.raises(AssertionError):
+        test_projections_where_entries_cost_more_than_planned(monkeypatch)
+
+
+def test_the_share_taken_out_is_missed(monkeypatch):
+    """Without it the first leaves use up what those behind them need."""
+    share = lambda self, leaf, keep=0: contextlib.nullcontext()
+    monkeypatch.setattr(budget.Budget, "share", share)
+    with pytest.raises(AssertionError):
+        test_projections_where_entries_cost_more_than_planned(monkeypatch)
 
 
 def test_entries_are_preferred_where_calls_suffice():

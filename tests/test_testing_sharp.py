@@ -2,9 +2,11 @@
 
 import numpy as np
 import pytest
+from checked_functions import softmax
 
 from npgan.testing import FAIL, PASS, check_gradients, numerical_gradient
 from npgan.testing.slopes import noise, richardson, slope
+from npgan.testing.verdict import entries, special_entries
 
 rng = np.random.default_rng(0)
 PADDED = rng.standard_normal((5, 4))
@@ -222,11 +224,6 @@ def narrow(x):
     return np.float64(np.float32(x))
 
 
-def softmax(z):
-    e = np.exp(z - z.max(axis=-1, keepdims=True))
-    return e / e.sum(axis=-1, keepdims=True)
-
-
 # A function of x and of the x that it rounds, and the derivative by both; or what it rounds is x @ V.
 V = np.random.default_rng(1).standard_normal((4, 3))
 ROUNDED = {
@@ -324,12 +321,58 @@ def entropy_term(eps):
 def test_points_nearby_do_not_excuse_a_wrong_special_case(n, eps):
     """Where F is too sharp for a precise slope at 0, points away from 0 were taken for it."""
     func, right, wrong = entropy_term(eps)
-    if n == 900:
-        assert check_gradients(func, wrong, with_zeros(n)).verdict != PASS
+    assert check_gradients(func, wrong, with_zeros(n)).verdict != PASS
     assert check_gradients(func, right, with_zeros(n)).verdict != FAIL
     if eps >= 1e-12:
         assert check_gradients(func, wrong, with_zeros(n)).verdict == FAIL
         assert check_gradients(func, right, with_zeros(n)).verdict == PASS
+
+
+def sharp_pair(name):
+    """(F, its derivative), which is 1 / eps or so at 0 and settles at steps far below eps."""
+    return {
+        "arctan": (np.arctan, lambda x: 1 / (1 + x**2)),
+        "tanh": (np.tanh, lambda x: 1 / np.cosh(np.minimum(np.abs(x), 300)) ** 2),
+        "ratio": (lambda x: x / (np.abs(x) + 1), lambda x: 1 / (np.abs(x) + 1) ** 2),
+    }[name]
+
+
+@pytest.mark.parametrize("name", ["arctan", "tanh", "ratio"])
+@pytest.mark.parametrize("n", [10, 900])
+def test_a_slope_too_large_to_subtract_others_from(name, n):
+    """1e25 minus slopes of 1e3 and 1e6 are the same number, and looked as if they had settled."""
+    eps = 1e-25
+    f, derivative = sharp_pair(name)
+    func, slope = lambda x: f(x / eps) + x, lambda x: derivative(x / eps) / eps + 1
+    assert check_gradients(func, lambda dout, x: dout * slope(x), with_zeros(n)).verdict == PASS
+    for factor in (0, 2):
+        wrong = lambda dout, x, k=factor: dout * slope(x) * np.where(x == 0, k, 1)
+        assert check_gradients(func, wrong, with_zeros(n)).verdict == FAIL
+    like_nearby = lambda dout, x: dout * np.where(x == 0, 1, slope(x))
+    assert check_gradients(func, like_nearby, with_zeros(n)).verdict == FAIL
+
+
+@pytest.mark.parametrize("name", ["asinh", "power", "log", "root"])
+@pytest.mark.parametrize("n", [10, 900])
+def test_a_special_case_where_rounding_hides_the_slope_is_no_pass(name, n):
+    """At 0 no slope can be measured; those at points nearby say nothing of x == 0."""
+    eps = 1e-20
+    func, slope = {
+        "asinh": (
+            lambda x: x * np.arcsinh(1 / np.hypot(x, eps)),
+            lambda x: (
+                np.arcsinh(1 / np.hypot(x, eps)) - x**2 / np.hypot(x, eps) ** 2 / np.sqrt(1 + x**2)
+            ),
+        ),
+        "power": (
+            lambda x: x * (x * x + eps**2) ** 0.05,
+            lambda x: (x * x + eps**2) ** 0.05 + 0.1 * x * x * (x * x + eps**2) ** -0.95,
+        ),
+        "log": (lambda x: x * np.log(x + eps), lambda x: np.log(x + eps) + x / (x + eps)),
+        "root": (lambda x: np.sqrt(x + eps), lambda x: 0.5 / np.sqrt(x + eps)),
+    }[name]
+    wrong = lambda dout, x: dout * np.where(x == 0, 3, slope(x))
+    assert check_gradients(func, wrong, with_zeros(n)).verdict != PASS
 
 
 @pytest.mark.parametrize("eps", [1e-18, 1e-20])
@@ -352,3 +395,31 @@ def test_projections_where_the_domain_ends_at_0(eps):
         wrong = lambda dout, x, s=sign: s * dout * half(s * x) * np.where(x == 0, 3, 1)
         assert check_gradients(func, right, sign * x).verdict == PASS
         assert check_gradients(func, wrong, sign * x).verdict == FAIL
+
+
+def cancelled(patch):
+    patch.setattr(slope, "MOST_HIDDEN", 0.0)
+
+
+def nearby_excuses(patch):
+    patch.setattr(entries.EntryComparison, "return_to_special_entries", lambda self: None)
+
+
+def only_jumps(patch):
+    patch.setattr(special_entries, "MOST_ZEROS", 0)
+
+
+@pytest.mark.parametrize(
+    ("removal", "test", "given"),
+    [
+        (cancelled, test_a_slope_too_large_to_subtract_others_from, ("arctan", 10)),
+        (cancelled, test_a_slope_too_large_to_subtract_others_from, ("ratio", 900)),
+        (nearby_excuses, test_points_nearby_do_not_excuse_a_wrong_special_case, (10, 1e-15)),
+        (nearby_excuses, test_a_special_case_where_rounding_hides_the_slope_is_no_pass, ("asinh", 10)),
+        (only_jumps, test_a_slope_too_large_to_subtract_others_from, ("tanh", 900)),
+    ],
+)  # fmt: skip
+def test_a_guard_of_zeros_taken_out_is_missed(removal, test, given, monkeypatch):
+    removal(monkeypatch)
+    with pytest.raises(AssertionError):
+        test(*given)

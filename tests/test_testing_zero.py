@@ -2,9 +2,11 @@
 
 import numpy as np
 import pytest
+from checked_functions import d_softmax, softmax
 
 from npgan.testing import FAIL, INCONCLUSIVE, PASS, assert_gradients, check_gradients
 from npgan.testing.slopes import points
+from npgan.testing.verdict import entries
 
 rng = np.random.default_rng(0)
 X, W, B = rng.standard_normal((8, 5)), rng.standard_normal((5, 4)), rng.standard_normal(4)
@@ -30,16 +32,6 @@ def norm_of_layer(x, W, b):
 def d_norm_of_layer(g, x, W, b):
     d = d_standardised(g, x @ W + b)
     return d @ W.T, x.T @ d, d.sum(axis=0)
-
-
-def softmax(z):
-    e = np.exp(z - z.max(axis=-1, keepdims=True))
-    return e / e.sum(axis=-1, keepdims=True)
-
-
-def d_softmax(g, z):
-    p = softmax(z)
-    return p * (g - (g * p).sum(axis=-1, keepdims=True))
 
 
 def attention(q, k, b):
@@ -165,6 +157,7 @@ def test_a_large_bias_at_other_seeds(seed):
 def test_rounding_errors_of_a_zero_gradient_taken_for_too_small(monkeypatch):
     """At another point the error is another one, and so no larger at the user's own."""
     monkeypatch.setattr(points, "ROUNDING_MARGIN", 0.0)
+    monkeypatch.setattr(entries, "among_dense_kinks", lambda *a: None)  # which excuse it, too
     with pytest.raises(AssertionError):
         test_a_large_bias_at_other_seeds(3)
 

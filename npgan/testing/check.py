@@ -140,15 +140,16 @@ def check_gradients(
 
     def attempt(style: str) -> tuple[Report, str]:
         """The report in this style, and the other style that may be meant."""
-        other = ""
+        problem = None
         try:
             problem = Problem(func, grad, args, argnames, style, max_evals)
-            other = problem.other_style
-            return check_problem(problem, settings, dout, mode, n_directions, seed), other
+            report = check_problem(problem, settings, dout, mode, n_directions, seed)
+            return report, problem.other_style
         except StyleError as error:
             fault = str(error)
         except NotImplementedError as error:
             fault = not_written(error)
+        other = problem.other_style if problem else ""
         return Report(FAIL, [], [fault], seed=seed, title=title_of(func)), other
 
     report, other = attempt(style_to_guess(style, dout))
@@ -156,11 +157,13 @@ def check_gradients(
 
 
 def second_try(report: Report, other: str, attempt: Callable[[str], tuple[Report, str]]) -> Report:
-    """The report in the other style where a pair that func returned was taken for the wrong one."""
+    """The report in the other style where grad can be called in two, and the first is wrong."""
     with suppress(Exception):  # of a grad that is not written in this style
         second = attempt(other)[0]
         if second.passed:
             return second
+    if report.faults:  # which say what to write
+        return report
     report.notes.append(
         'func returned a pair: pass style="cache" if it is (out, cache), style="dout" if it is '
         "two outputs"

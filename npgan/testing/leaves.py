@@ -127,7 +127,7 @@ def check_leaf(points: Points, leaf: int, budget: Budget, n_directions: int) -> 
     """
     by_entries = None
     if budget.by_entries[leaf]:
-        with budget.share(leaf, budget.for_projections):
+        with budget.share(leaf, budget.for_projections if budget.may_project else 0):
             by_entries = check_by_entries(points, leaf)
             is_short = points.problem.evals >= points.problem.limit
         if not (is_short and by_entries.row.verdict == INCONCLUSIVE and budget.may_project):

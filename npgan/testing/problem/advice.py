@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Iterator
+from collections.abc import ItemsView, Iterator, KeysView, ValuesView
+from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,18 @@ from typing import Any
 import numpy as np
 
 from .errors import StyleError
-from .styles import DOUT_PREFIXES, accepts, is_scalar, parameters, takes_dout
-from .tree import named_leaves
+from .styles import (
+    CACHE_NAMES,
+    DOUT_PREFIXES,
+    accepts,
+    is_called_alike,
+    is_output_with_cache,
+    is_scalar,
+    parameters,
+    required_keywords,
+    takes_dout,
+)
+from .tree import an, named_leaves
 from .types import Function, Gradient, Tree
 
 __tracebackhide__ = True  # pytest shows a failure at the user's line, not at ours
@@ -24,6 +35,21 @@ ON_SELF = (
 
 def wrapped_arguments(func: Function, args: Tree) -> tuple[Any, ...]:
     """The arguments as a tuple; raise TypeError where func does not take so many."""
+    if names := required_keywords(func):
+        raise TypeError(
+            f"func must be given {', '.join(names)} by name; write functools.partial(func, "
+            f"{', '.join(f'{name}=...' for name in names)}), and so for grad"
+        )
+    if isinstance(args, dict) and not accepts(func, 1):
+        keys = ", ".join(f"args[{key!r}]" for key in args)
+        raise TypeError(
+            f"args is a dict, which is one argument, and func does not take 1 argument; "
+            f"pass a tuple in the order of func's parameters: ({keys})"
+        )
+    if isinstance(args, (Iterator, KeysView, ValuesView, ItemsView, AbstractSet)):
+        raise TypeError(
+            f"args is {an(type(args).__name__)}; pass a tuple with one item per argument of func"
+        )
     if not isinstance(args, (tuple, list)):
         return (args,)
     n = len(args)
@@ -45,6 +71,7 @@ def refuse_misuse(
     if grad is None:
         return
     n, wants_dout = len(args), takes_dout(grad, func)
+    refuse_misplaced_cache(result, func, grad, args)
     if not wants_dout and accepts(grad, n) and is_value_and_gradient(result, func, grad, args):
         raise StyleError(
             "func returned (loss, gradient). Pass each by itself: "
@@ -59,10 +86,34 @@ def refuse_misuse(
             )
     if not wants_dout and not accepts(grad, n) and (advice := dout_elsewhere(func, grad)):
         raise StyleError(advice)
+    if names := required_keywords(grad):
+        given = ", ".join(f"{name}=..." for name in names)
+        raise StyleError(
+            f"grad must be given {', '.join(names)} by name; write functools.partial(grad, {given})"
+        )
     is_alone = wants_dout and accepts(grad, 1) and not accepts(grad, n + 1)
     has_cache = isinstance(result, tuple) and accepts(grad, 2)
     if is_alone and not has_cache and parameters(func) and not is_vague(grad, n):
         raise StyleError(ON_SELF)
+
+
+def refuse_misplaced_cache(
+    result: Any, func: Function, grad: Gradient, args: tuple[Any, ...]
+) -> None:
+    """Raise StyleError for a list [out, cache], and for a grad that takes the cache first."""
+    names = [parameter.name.lower() for parameter in parameters(grad)]
+    if len(names) == 2 and names[0].startswith(CACHE_NAMES) and names[1].startswith(DOUT_PREFIXES):
+        raise StyleError(
+            "grad takes the cache first, and dout is given first. "
+            "Write lambda dout, cache: grad(cache, dout)"
+        )
+    is_named = len(names) == 2 and names[1].startswith(CACHE_NAMES)
+    if (
+        isinstance(result, list)
+        and is_output_with_cache(tuple(result), func, grad, args)
+        and (is_named or not accepts(grad, len(args) + 1))
+    ):
+        raise StyleError("func returned a list [out, cache]; return a tuple: return out, cache")
 
 
 def dout_elsewhere(func: Function, grad: Gradient) -> str:
@@ -95,12 +146,14 @@ def is_value_and_gradient(
     """Whether func returned a number with arrays like its arguments, which are no cache."""
     if not isinstance(result, (tuple, list)) or len(result) < 2 or not is_scalar(result[0]):
         return False
-    same_names = [p.name for p in parameters(grad)] == [p.name for p in parameters(func)]
+    same_names = is_called_alike(grad, func)
     if accepts(grad, 2) and len(result) == 2 and not same_names:
         return False  # backward(dout, cache)
     rest = result[1] if len(result) == 2 else result[1:]
     found = [leaf for _, leaf in named_leaves(rest, "")]
     given = [leaf for arg in args for _, leaf in named_leaves(arg, "")]
+    if same_names and len(args) > 1 and len(result) == 2 and len(found) == len(given):
+        return True
     if len(found) != len(given) or any(
         np.shape(f) != np.shape(g) for f, g in zip(found, given, strict=True)
     ):
@@ -115,13 +168,31 @@ def advice_on_error(error: Exception, out: Tree, style: str, other_style: str) -
         return (
             f"{what} func returned a list of numbers, and so dout is a list, too; return an array"
         )
+    if other_style and is_scalar(out):
+        calls = {"loss": "grad(*args)", "dout": "grad(dout, *args)"}
+        return (
+            f"{what} It was called as {calls[style]} ({place_of(error)}); if it is to be called "
+            f'as {calls[other_style]}, pass style="{other_style}"'
+        )
     if other_style:
         meaning = {"cache": "(out, cache)", "dout": "two outputs"}
         return (
             f"{what} func returned a pair, which was taken for {meaning[style]}; "
             f'if it is {meaning[other_style]}, pass style="{other_style}"'
         )
+    if isinstance(out, tuple) and len(out) > 2 and style == "dout":
+        return (
+            f"{what} func returned {len(out)} outputs, and so dout is a tuple of {len(out)} "
+            f"({place_of(error)}). If only the first is the output, return (out, cache) with the "
+            "others in cache, and write grad(dout, cache)"
+        )
     return ""
+
+
+def place_of(error: BaseException) -> str:
+    """In which file and line it was raised."""
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{Path(frame.filename).name}, line {frame.lineno}"
 
 
 @contextmanager
@@ -137,7 +208,7 @@ def not_written(error: NotImplementedError) -> str:
     """That a function is a stub, and where it stands."""
     frame = traceback.extract_tb(error.__traceback__)[-1]
     text = f": {error}" if str(error) else ""
-    what = f"it raises NotImplementedError{text} ({Path(frame.filename).name}, line {frame.lineno})"
+    what = f"it raises NotImplementedError{text} ({place_of(error)})"
     name = "the function" if frame.name == "<lambda>" else frame.name
     if "site-packages" in frame.filename:
         return f"a function that func or grad calls is not written for this case: {what}"

@@ -13,6 +13,7 @@ import numpy as np
 
 from .arrays import close, ignore_float_errors
 from .errors import BudgetError
+from .foreign import to_array
 from .leaves import (
     float_version,
     holds_numbers,
@@ -86,7 +87,7 @@ def is_no_gradient(gradient: Any) -> bool:
 
 def is_zero(gradient: Any) -> bool:
     """Whether it consists of zeros."""
-    found = np.asarray(gradient)
+    found = to_array(gradient, "backward returned")
     return found.dtype.kind in "fiubc" and not found.any()
 
 

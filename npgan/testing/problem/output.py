@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from .errors import StyleError
+from .foreign import to_array
 from .leaves import complex_of, like
 from .tree import describe, named_leaves, replace_leaves
 from .types import Tree
@@ -29,7 +30,7 @@ class Output:
         self.dtypes: list[np.dtype[Any]] = []
         self.is_complex: list[bool] = []
         for leaf in self.leaves:
-            array = np.asarray(leaf)
+            array = to_array(leaf, "func returned")
             if array.dtype.kind not in "fiubc":
                 raise StyleError(not_numbers(leaf, array))
             is_complex = array.dtype.kind == "c"
@@ -48,7 +49,8 @@ class Output:
                 "func(*args) must return a scalar where grad(*args) takes no dout; it returned "
                 f"{returned_shapes(self)}. Reduce it to one number; or write backward(dout, "
                 "*args), which calls forward first where the cache is on self. If grad is the "
-                "derivative of each entry, write lambda dout, x: dout * grad(x)"
+                "derivative of each entry, write lambda dout, x: dout * grad(x); if it is the "
+                "Jacobian of a vector, lambda dout, x: dout @ grad(x)"
             )
 
     def as_vector(self, out: Tree) -> np.ndarray:

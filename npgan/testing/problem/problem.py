@@ -15,7 +15,7 @@ from .errors import BudgetError, StyleError
 from .leaves import join, join_gradient, part_names, split, split_gradient
 from .output import Output
 from .returned import match_gradients
-from .styles import GIVEN_DOUT, STYLES, argument_names, guess_style, other_style
+from .styles import GIVEN_DOUT, STYLES, argument_names, guess_style, other_style, style_not_tried
 from .tree import describe, named_leaves, replace_leaves
 from .types import Argnames, Function, Gradient, Tree
 
@@ -43,8 +43,14 @@ class Problem:
         for name, given in (("func", func), ("grad", grad)):
             if not (callable(given) or (name == "grad" and given is None)):
                 raise TypeError(f"{name} must be a function, got {describe(given)}")
-        is_guessed = style in ("auto", GIVEN_DOUT)
-        if not is_guessed and style not in STYLES:
+            if isinstance(given, type):
+                kind = given.__name__
+                raise TypeError(
+                    f"{name} is the class {kind}; pass a method of an object, such as "
+                    f"{kind}().{'forward' if name == 'func' else 'backward'}"
+                )
+        self.is_guessed = style in ("auto", GIVEN_DOUT)
+        if not self.is_guessed and style not in STYLES:
             raise ValueError(f'style is "auto", "loss", "dout" or "cache", got {style!r}')
         self.func, self.grad, self.max_evals, self.evals, self.style = func, grad, max_evals, 0, ""
         self.limit = max_evals  # of the calls; less for a while where they are shared out
@@ -70,7 +76,7 @@ class Problem:
         result = func(*self.call_args([value.copy() for value in self.values]))
         # Copied again: func may have written into them, which check_function has yet to see.
         self.fixed = self.copy_fixed()
-        if is_guessed:
+        if self.is_guessed:
             refuse_misuse(result, func, grad, self.args)
             self.style = guess_style(result, func, grad, self.args, style == GIVEN_DOUT)
             self.other_style = other_style(self.style, result, grad, self.args)
@@ -228,6 +234,9 @@ class Problem:
             if self.has_gradients or isinstance(error, NotImplementedError):
                 raise
             tree = self.output.tree
+            if self.is_guessed and not self.other_style:
+                n = len(self.args)
+                self.other_style = style_not_tried(self.style, tree, self.grad, n)
             if advice := advice_on_error(error, tree, self.style, self.other_style):
                 raise StyleError(advice) from error
             raise

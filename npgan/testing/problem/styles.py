@@ -68,14 +68,26 @@ def argument_names(func: Function, args: tuple[Any, ...], argnames: Argnames) ->
 
 def parameters(func: Callable[..., object]) -> list[inspect.Parameter]:
     """The parameters of func; none where it has no signature, as some functions written in C."""
+    func = unwrapped(func)
     try:
         return list(inspect.signature(func).parameters.values())
     except (TypeError, ValueError):
         return []
 
 
+def unwrapped(func: Callable[..., object]) -> Callable[..., object]:
+    """The function in an np.vectorize, which itself takes any number of arguments."""
+    return func.pyfunc if isinstance(func, np.vectorize) else func
+
+
+def required_keywords(func: Callable[..., object]) -> list[str]:
+    """The parameters that must be given by name."""
+    return [p.name for p in parameters(func) if p.kind is p.KEYWORD_ONLY and p.default is p.empty]
+
+
 def accepts(func: Callable[..., object], n: int) -> bool:
     """Whether func can be called with n positional arguments; True where it has no signature."""
+    func = unwrapped(func)
     if isinstance(func, np.ufunc):  # one more argument would be the array to write into
         return n == func.nin
     try:
@@ -144,6 +156,8 @@ def is_output_with_cache(
     if fields := getattr(result, "_fields", ()):
         return bool(fields[1].lower().startswith(CACHE_NAMES))
     second = parameters(grad)[1:2]
+    if len(args) == 2 and is_called_alike(grad, func):
+        return False
     if second and second[0].kind is second[0].VAR_POSITIONAL:
         return second[0].name.lower().startswith(CACHE_NAMES)
     if len(args) != 1 or (second and second[0].name.lower().startswith(CACHE_NAMES)):
@@ -152,9 +166,21 @@ def is_output_with_cache(
     return not same_names or np.array_equal(result[1], args[0])
 
 
+def is_called_alike(grad: Gradient, func: Function) -> bool:
+    """Whether the parameters of both have the same names, so that none of them is a dout."""
+    return [p.name for p in parameters(grad)] == [p.name for p in parameters(func)]
+
+
 def is_scalar(result: Any) -> bool:
     """Whether func returned one number."""
     return not isinstance(result, (tuple, list, dict)) and np.size(result) == 1
+
+
+def style_not_tried(style: str, result: Any, grad: Gradient, n: int) -> str:
+    """The other style in which grad can be called, where both would do; "" where one does."""
+    if not is_scalar(result) or not (accepts(grad, n) and accepts(grad, n + 1)):
+        return ""
+    return {"loss": "dout", "dout": "loss"}.get(style, "")
 
 
 def other_style(style: str, result: Any, grad: Gradient | None, args: tuple[Any, ...]) -> str:

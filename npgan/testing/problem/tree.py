@@ -122,5 +122,9 @@ def describe(value: object) -> str:
     """A value in a few words, for an error message."""
     if isinstance(value, np.ndarray):
         return f"an array of shape {value.shape}"
-    name = type(value).__name__
+    return an(type(value).__name__)
+
+
+def an(name: str) -> str:
+    """A name with its article."""
     return f"{'an' if name[0].lower() in 'aeiou' else 'a'} {name}"

@@ -6,6 +6,7 @@ import copy
 
 import numpy as np
 
+from ..problem.analytic import as_arrays
 from .points import Point
 
 __tracebackhide__ = True  # pytest shows a failure at the user's line, not at ours
@@ -30,12 +31,25 @@ class JointPoint(Point):
         ]
         self.scratch, self.sizes, self.leaf_sigmas = {}, {}, {}
 
-    def outputs_with(self, leaf: int, value: np.ndarray) -> np.ndarray:
-        """The outputs where the leaves are replaced by the parts of one vector."""
+    def values_with(self, value: np.ndarray) -> list[np.ndarray]:
+        """The values of all leaves, where these ones are replaced by the parts of one vector."""
         values, start = list(self.given.values), 0
         for k in self.leaves:
             part = values[k]
             values[k] = value[start : start + part.size].reshape(part.shape)
             start += part.size
+        return values
+
+    def outputs_with(self, leaf: int, value: np.ndarray) -> np.ndarray:
+        """The outputs where the leaves are replaced by the parts of one vector."""
         with np.errstate(all="ignore"):
-            return self.problem.outputs(values)
+            return self.problem.outputs(self.values_with(value))
+
+    def gradient_with(self, leaf: int, value: np.ndarray) -> np.ndarray:
+        """What backward returns for the leaves there, laid one after the other."""
+        returned = self.problem.gradients(self.values_with(value), self.dout)
+        found = as_arrays(self.problem, returned)[0]
+        parts = [gradient.ravel() for k in self.leaves if (gradient := found[k]) is not None]
+        if len(parts) < len(self.leaves):
+            raise ValueError("backward returned no usable gradient here")
+        return np.concatenate(parts)

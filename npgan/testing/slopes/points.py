@@ -119,6 +119,15 @@ class Point:
         with ignore_float_errors():
             return self.problem.outputs(values)
 
+    def gradient_with(self, leaf: int, value: np.ndarray) -> np.ndarray:
+        """What backward returns for one leaf where this leaf is replaced by another value."""
+        values = list(self.values)
+        values[leaf] = value
+        gradient = as_arrays(self.problem, self.problem.gradients(values, self.dout))[0][leaf]
+        if gradient is None:
+            raise ValueError("backward returned no usable gradient here")
+        return gradient
+
 
 class Points:
     """One problem with the points at which it is checked, each made when it is first used.

@@ -30,6 +30,8 @@ STEPS = {
 }
 # A kink is looked at once more at this step: a function may be smooth, but sharper than the others.
 PROBE = 2.0**-38
+# In units of the slope that the gradient predicts: where all slopes are smaller, digits are lost.
+MOST_HIDDEN = 1e-6
 
 
 class Estimate(NamedTuple):
@@ -43,6 +45,7 @@ class Estimate(NamedTuple):
     entry: Entry = (0, 0)  # of the Richardson table
     method: str = "differences"
     step: float = 0.0  # the smallest one that was used
+    reach: float = 0.0  # the largest one
 
 
 def measure_slope(
@@ -72,7 +75,12 @@ def measure_slope(
         return Estimate(np.nan, np.inf, np.nan)
     quotients = [quotient for _, quotient in found]
     h = np.array([quotient.step for quotient in quotients])
-    gaps = np.array([quotient.slope - quotient.predicted for quotient in quotients])
+    slopes = np.array([quotient.slope for quotient in quotients])
+    predicted = np.array([quotient.predicted for quotient in quotients])
+    # The difference of both, unless the prediction is so large that it hides how slopes change.
+    is_hidden = np.max(np.abs(slopes)) < MOST_HIDDEN * np.max(np.abs(predicted))
+    offset = float(predicted[-1]) if is_hidden else 0.0
+    gaps = slopes if is_hidden else slopes - predicted
     noise = np.array([quotient.noise for quotient in quotients])
     if entry is None:
         gap, error, (order, last) = best_entry(h, gaps, noise)
@@ -86,7 +94,9 @@ def measure_slope(
                 kinks, size, error = 0, 0.0, np.inf
         entry = order, found[last][0]
     else:
-        gap, error, last = last_entry(h, gaps, noise), float(noise[-1]) * 1.2, -1
-        kinks, size = 0, 0.0
+        gap, error, last = last_entry(h, gaps, noise), float(noise[-1]) * 1.2, len(found) - 1
+        order, kinks, size = last, 0, 0.0
+    gap -= offset
     slope = gap + quotients[-1].predicted
-    return Estimate(gap, error, slope, kinks, size, entry, step=quotients[last].step)
+    step, reach = quotients[last].step, quotients[last - order].step
+    return Estimate(gap, error, slope, kinks, size, entry, step=step, reach=reach)

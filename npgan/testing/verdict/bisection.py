@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -11,7 +12,9 @@ from ..problem.errors import BudgetError
 from ..slopes.directions import restrict
 from ..slopes.points import Point
 from ..slopes.slope import measure_slope
+from .dense_kinks import among_dense_kinks
 from .projections import ProjectionComparison
+from .tolerance import RESOLUTION
 
 __tracebackhide__ = True  # pytest shows a failure at the user's line, not at ours
 
@@ -72,6 +75,12 @@ def confirm(
         if own and not np.isfinite(estimate.error):  # its steps may lead out of the domain
             estimate = measure_slope(point, leaf, i, gradient, own, steps)
         bound = projections.limit(point, unit, estimate)
+        if not abs(estimate.gap) > bound:
+            return None
+    limit_of = partial(projections.limit, point, unit)
+    wanted = RESOLUTION * abs(estimate.slope)
+    if found := among_dense_kinks(point, leaf, i, scale, estimate.reach, limit_of, wanted):
+        estimate, bound = found
         if not abs(estimate.gap) > bound:
             return None
     analytic = float(gradient.flat[i])

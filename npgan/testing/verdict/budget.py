@@ -47,8 +47,8 @@ class Budget:
         limit = self.problem.limit
         behind = keep + sum(self.reserve(other) for other in self.waiting)
         left = limit - self.problem.evals
-        # Where there is not enough for all: equal parts.
-        part = max(left - behind, left // (1 + len(self.waiting)))
+        # Where there is not enough for all: equal parts, of which this leaf keeps some, too.
+        part = max(left - behind, left // (1 + len(self.waiting)) - keep, 0)
         self.problem.limit = self.problem.evals + part
         try:
             yield

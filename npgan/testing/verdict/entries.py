@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from functools import partial
 
 import numpy as np
 
@@ -13,7 +14,8 @@ from ..slopes.hidden_kinks import has_hidden_kink
 from ..slopes.points import Point, Points
 from ..slopes.slope import Estimate, measure_slope
 from .comparison import Comparison
-from .nearby import at_kink, is_on_kink
+from .dense_kinks import among_dense_kinks
+from .nearby import at_kink, is_on_kink, special_entries
 from .progress import with_progress
 from .tolerance import (
     COMPLEX_STEP_GAIN,
@@ -32,6 +34,8 @@ MOST_HIDDEN_KINKS = 12
 # Where so many entries are wrong by more steps, too, others are wrong by the usual steps alone, if
 # their gap is so many times its tolerance.
 CONFIRMED, CLEARLY = 12, 100.0
+# Where so many entries are wrong among dense kinks, the others are not asked about these.
+MOST_REFUTED = 3
 
 
 def compare_entries(points: Points, leaf: int) -> Comparison:
@@ -50,6 +54,9 @@ class EntryComparison:
         self.bound, self.known = np.full(n, np.inf), np.zeros(n, bool)
         self.estimates: dict[int, Estimate] = {}  # those that are used
         self.with_kinks: set[int] = set()
+        self.given: dict[int, tuple[Estimate, float]] = {}  # with tolerances, at the user's point
+        self.attempts: dict[int, int] = {}  # at which attempt's point
+        self.refuted = 0  # entries that are wrong among dense kinks, too
         self.confirmed = 0  # wrong entries that were measured with more steps
         self.method = "differences"
         self.sharp_scale = 0.0  # the unit of the steps at entries of 0 where F is sharp there
@@ -66,6 +73,7 @@ class EntryComparison:
                     if not left:
                         break
                     left = self.compare_at(attempt, left)
+            self.return_to_special_entries()
         shape = self.points.at(0).values[self.leaf].shape
         return Comparison(
             self.analytic.reshape(shape),
@@ -105,6 +113,14 @@ class EntryComparison:
         if self.is_doubtful(point, *first) and not self.is_clearly_wrong(point, *first):
             estimate, limit = self.remeasure(point, i, scale, first)
             self.confirmed += int(abs(estimate.gap) > limit and not estimate.kinks)
+        if abs(estimate.gap) > limit and not estimate.kinks and self.refuted < MOST_REFUTED:
+            limit_of = partial(self.limit, point, i)
+            wanted = RESOLUTION * self.size
+            reach = estimate.reach
+            if found := among_dense_kinks(point, self.leaf, i, scale, reach, limit_of, wanted):
+                estimate, limit = found
+                self.with_kinks.add(i)
+            self.refuted += int(abs(estimate.gap) > limit)
         on_kink = is_on_kink(estimate, limit)
         if on_kink:
             self.with_kinks.add(i)
@@ -112,19 +128,22 @@ class EntryComparison:
             is_outside = attempt == 0 and abs(estimate.gap) > limit
             if self.points.settings.kinks == "jitter" and not is_outside:
                 return False
+        if attempt == 0:
+            self.given[i] = estimate, limit
         if limit < self.bound[i]:
-            self.keep(point, i, estimate, limit)
+            self.keep(attempt, i, estimate, limit)
         # An estimate may be too poor because of a kink nearby. If it refutes the gradient all the
         # same, as of a wrong rule for x == 0 where F is sharp, no point nearby excuses that.
         is_refuted = attempt == 0 and abs(estimate.gap) > ERROR_BAR_MARGIN * limit
         return bool(limit <= RESOLUTION * self.size) or on_kink or is_refuted
 
-    def keep(self, point: Point, i: int, estimate: Estimate, limit: float) -> None:
+    def keep(self, attempt: int, i: int, estimate: Estimate, limit: float) -> None:
         """Use this estimate of one entry."""
-        a = float(point.gradient(self.leaf).flat[i])
+        a = float(self.points.at(attempt).gradient(self.leaf).flat[i])
         self.analytic[i], self.numeric[i], self.bound[i] = a, a + estimate.gap, limit
         self.known[i] = True
         self.estimates[i] = estimate
+        self.attempts[i] = attempt
 
     def hidden_kinks(self) -> list[int]:
         """Entries that seem wrong at the user's point and lie on a kink that is not seen by itself.
@@ -150,11 +169,31 @@ class EntryComparison:
             self.known[i], self.bound[i], self.numeric[i] = False, np.inf, np.nan
         return found
 
+    def return_to_special_entries(self) -> None:
+        """Measure special entries at the user's point alone, however poor the slopes are there.
+
+        That the gradient is right nearby says nothing of a special case (x == 0) where there is no
+        kink, but F is too sharp, or its domain ends.
+        """
+        right = np.abs(self.numeric - self.analytic) <= self.bound
+        moved = {i for i, n in self.attempts.items() if n and right[i]} - self.with_kinks
+        if not moved or self.points.problem.grad is None:
+            return
+        jumps, zeros = special_entries(self.points, self.leaf)
+        for i in sorted(moved & {*jumps, *zeros}):
+            estimate, limit = self.given[i]
+            if not self.is_fine(estimate.gap, limit, estimate.slope):
+                self.keep(0, i, estimate, limit)
+                self.known[i] = bool(np.isfinite(limit))
+
     def is_judged(self, i: int) -> bool:
         """Whether the entry lies on a kink, or an error as large as half of it would have shown."""
-        bound, slope = float(self.bound[i]), abs(float(self.numeric[i]))
-        gap = abs(float(self.numeric[i] - self.analytic[i]))
-        return i in self.with_kinks or gap <= bound <= max(RESOLUTION * self.size, 0.5 * slope)
+        gap, slope = float(self.numeric[i] - self.analytic[i]), float(self.numeric[i])
+        return i in self.with_kinks or self.is_fine(gap, float(self.bound[i]), slope)
+
+    def is_fine(self, gap: float, limit: float, slope: float) -> bool:
+        """Whether an entry is right, and an error as large as half of it would have shown."""
+        return abs(gap) <= limit <= max(RESOLUTION * self.size, 0.5 * abs(slope))
 
     def wrong_at_point(self, i: int) -> tuple[float, float] | None:
         """(slope, tolerance) of one entry at the user's point if it is wrong there, else None."""

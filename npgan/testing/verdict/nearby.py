@@ -80,7 +80,20 @@ def at_kink(points: Points, leaf: int, i: int, estimate: Estimate, limit: float)
     return gap * (1 + SAME) if is_inside else limit
 
 
-def special_entries(gradient: np.ndarray, around: np.ndarray) -> list[int]:
+def special_entries(points: Points, leaf: int) -> tuple[list[int], list[int]]:
+    """Entries of which points nearby say nothing: (those where the gradient jumps, other zeros).
+
+    The gradient jumps where it is out of the range of the gradients around; the furthest come
+    first. Where F is sharp at 0, a wrong rule for x == 0 may return just what is right nearby.
+    """
+    x, gradient = points.at(0).values[leaf], points.at(0).gradient(leaf)
+    jumps = jumping_entries(gradient, gradients_nearby(points, leaf, pairs=2))
+    known = set(jumps)
+    zeros = [] if points.at(0).is_coarse else [int(i) for i in np.flatnonzero(x == 0)]
+    return jumps, [i for i in zeros if i not in known]
+
+
+def jumping_entries(gradient: np.ndarray, around: np.ndarray) -> list[int]:
     """The entries out of the range of the gradients around, the furthest first."""
     if not len(around):
         return []

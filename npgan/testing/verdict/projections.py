@@ -9,6 +9,7 @@ would hide an error in the smallest one.
 from __future__ import annotations
 
 from contextlib import suppress
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -23,6 +24,7 @@ from ..slopes.points import Point, Points
 from ..slopes.richardson import Entry
 from ..slopes.slope import Estimate, measure_slope
 from .comparison import Comparison
+from .dense_kinks import among_dense_kinks
 from .progress import with_progress
 from .tolerance import (
     COMPLEX_STEP_GAIN,
@@ -83,6 +85,8 @@ class ProjectionComparison:
                 doubtful = {d: self.found.pop(d) for d in self.wrong_directions()}
                 self.compare_at(1, list(doubtful))
                 self.found = {**doubtful, **self.found}
+            if jitter:
+                self.pass_dense_kinks()
             self.use_complex_step()
         slope, gap, bound = (np.full(self.n, fill) for fill in (np.nan, np.nan, np.inf))
         for d, (_, estimate, limit) in self.found.items():
@@ -130,6 +134,25 @@ class ProjectionComparison:
         estimate, v = self.found[wrong[0]].estimate, self.directions[wrong[0]]
         point, seed = self.points.at(0), self.points.seed
         return has_hidden_kink(point, self.leaf, v, self.scale, estimate.step, estimate.gap, seed)
+
+    def pass_dense_kinks(self) -> None:
+        """Where the kinks may be denser than the steps: compare along paths across them."""
+        point = self.points.at(0)
+        wanted = RESOLUTION * norm(point.gradient(self.leaf))
+        poor = [d for d in range(self.n) if d not in self.found or self.found[d].limit > wanted]
+        for d in [*self.wrong_directions(), *(poor if self.kinks else [])]:
+            v = self.directions[d]
+            limit_of = partial(self.limit, point, v)
+            reach = self.found[d].estimate.reach if d in self.found else 0.0
+            found = among_dense_kinks(point, self.leaf, v, self.scale, reach, limit_of, wanted)
+            if found is None:
+                continue
+            if d in self.found and not self.found[d].is_wrong and found[1] > self.found[d].limit:
+                continue
+            self.found[d] = Projection(0, *found)
+            self.kinks, self.has_moved = max(self.kinks, 1), True
+            if self.found[d].is_wrong:
+                break
 
     def measure(
         self, point: Point, v: np.ndarray, steps: str, entry: Entry | None

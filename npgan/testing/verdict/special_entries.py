@@ -12,11 +12,12 @@ import math
 from ..report import FAIL, INCONCLUSIVE, PASS, ArgumentReport
 from ..slopes.points import Points
 from .entries import EntryComparison
-from .nearby import gradients_nearby, special_entries
+from .nearby import special_entries
 from .rows import MOST_UNJUDGED, index_of, unjudged_reason
 
 __tracebackhide__ = True  # pytest shows a failure at the user's line, not at ours
 MOST = 6  # entries that are compared
+MOST_ZEROS = 3  # of those that are 0, where F is sharp
 
 
 def check_special_entries(points: Points, leaf: int, row: ArgumentReport) -> None:
@@ -26,8 +27,9 @@ def check_special_entries(points: Points, leaf: int, row: ArgumentReport) -> Non
     """
     gradient = points.at(0).gradient(leaf)
     comparison, unknown = EntryComparison(points, leaf), 0
-    special = special_entries(gradient, gradients_nearby(points, leaf, pairs=2))
-    for i in special[:MOST]:
+    jumps, zeros = special_entries(points, leaf)
+    tried = [*jumps[:MOST], *zeros[:MOST_ZEROS]]
+    for i in tried:
         if (found := comparison.wrong_at_point(i)) is None:
             unknown += int(not comparison.is_judged(i))
             continue
@@ -40,7 +42,7 @@ def check_special_entries(points: Points, leaf: int, row: ArgumentReport) -> Non
             f"{row.numeric:.6g} ± {row.error_bound:.2g}"
         )
         return
-    row.unjudged = len(special) if unknown == MOST else unknown
+    row.unjudged = len(jumps) + len(zeros) if tried and unknown == len(tried) else unknown
     if row.verdict == PASS and row.unjudged > MOST_UNJUDGED * gradient.size:
         row.verdict = INCONCLUSIVE
         row.reason = unjudged_reason(row.unjudged, gradient.size)

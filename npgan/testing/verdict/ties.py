@@ -17,6 +17,7 @@ from ..report import FAIL, INCONCLUSIVE, PASS, ArgumentReport
 from ..slopes.joint_point import JointPoint
 from ..slopes.points import Point, Points
 from ..slopes.slope import Estimate, measure_slope
+from .dense_kinks import among_dense_kinks
 from .tolerance import RESOLUTION, best_estimate, tolerance
 
 __tracebackhide__ = True  # pytest shows a failure at the user's line, not at ours
@@ -85,22 +86,30 @@ def wrong_direction(
     points: Points, point: Point, leaf: int, gradient: np.ndarray, size: float, most: int | None
 ) -> tuple[tuple[Estimate, float] | None, bool]:
     """(the estimate of a wrong slope with its tolerance, whether any slope could be compared)."""
+    noise = point.gradient_noise[leaf]
     is_checked = False
     for v, scale in list(tied_directions(point.values[leaf], points.seed))[:most]:
+        rounding = (0.0 if noise is None else norm(noise * v)) + 4e-16 * norm(gradient * v)
+
+        def limit_of(estimate: Estimate, rounding: float = rounding) -> float:
+            """The tolerance along this direction."""
+            slope, analytic = estimate.slope, estimate.slope - estimate.gap
+            limit = tolerance(points.settings, estimate.error, slope, analytic, rounding)
+            return limit + SMALLEST_ERROR * max(size, abs(slope) * RESOLUTION)
+
         found: list[tuple[Estimate, float]] = []
         for steps in ("usual", "wide"):
             estimate = measure_slope(point, leaf, v, gradient, scale, steps)
-            analytic = estimate.slope - estimate.gap
-            noise = point.gradient_noise[leaf]
-            rounding = 0.0 if noise is None else norm(noise * v)
-            rounding += 4e-16 * norm(gradient * v)
-            limit = tolerance(points.settings, estimate.error, estimate.slope, analytic, rounding)
-            limit += SMALLEST_ERROR * max(size, abs(estimate.slope) * RESOLUTION)
+            limit = limit_of(estimate)
             found.append((estimate, limit))
             if estimate.kinks or not abs(estimate.gap) > limit:
                 break
         else:
             best = best_estimate(found)
+            if abs(best[0].gap) > best[1]:
+                wanted = RESOLUTION * abs(best[0].slope)
+                reach = best[0].reach
+                best = among_dense_kinks(point, leaf, v, scale, reach, limit_of, wanted) or best
             if abs(best[0].gap) > best[1]:
                 return best, True
         estimate, limit = found[-1]
