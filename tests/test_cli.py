@@ -18,6 +18,7 @@ from npgan.cli.arguments import given_settings, make_parser
 from npgan.datasets.idx import header
 from npgan.files import checkpoint
 from npgan.losses import LOSSES
+from npgan.training.guidance import chosen
 from npgan.training.penalty import PENALTIES
 from npgan.training.pictures import interpolate
 
@@ -159,6 +160,11 @@ WRONG = [
     (["sample", "run", "--seed", "-1"], 2, "--seed"),
     (["sample", "run", "--interpolate", "--npy", "a.npy"], 2, "--npy"),
     (["sample", "digits", "--interpolate", "--digit", "4"], 2, "--digit"),
+    (["sample", "digits", "--interpolate", "--refine", "4"], 2, "--refine"),
+    (["sample", "digits", "--interpolate", "--keep", "0.5"], 2, "--keep"),
+    (["sample", "digits", "--refine", "-1"], 2, "expected a whole number of 0 or more, got '-1'"),
+    (["sample", "digits", "--keep", "0"], 2, "expected a number of 0.1 or more and at most 1"),
+    (["sample", "digits", "--keep", "nan"], 2, "at most 1, got 'nan'"),
     (["sample", "digits", "--digit", "four"], 2, "four"),
     (["noise", "-n", "0"], 2, "-n"),
     (["noise", "-n", "many"], 2, "'many'"),
@@ -684,7 +690,9 @@ def test_sample_draws_a_grid_and_keeps_the_array(zoo, tmp_path, capsys):
     found = run_json(
         capsys, "sample", zoo / "run", "-n", 9, "--seed", 3, "--out", picture, "--npy", npy
     )
-    assert found == {"run": str(zoo / "run"), "epoch": 2, "npy": str(npy), "picture": str(picture)}
+    help_ = chosen(GAN.load(zoo / "run"))._asdict()
+    files = {"npy": str(npy), "picture": str(picture)}
+    assert found == {"run": str(zoo / "run"), "epoch": 2, **help_, **files}
     images = np.load(npy)
     assert (images.shape, images.dtype) == ((9, 3, 4), np.uint8)
     assert np.array_equal(images, GAN.load(zoo / "run").sample(9, 3))
@@ -698,6 +706,38 @@ def test_sample_takes_the_checkpoint_itself_and_the_same_seed_gives_the_same(zoo
     run_json(capsys, "sample", zoo / "run", "--npy", c, "--seed", 2)
     assert a.read_bytes() == b.read_bytes() != c.read_bytes()
     assert sorted(tmp_path.iterdir()) == [a, b, c]
+
+
+def with_critic(zoo, path, real):
+    """The checkpoint of a run in which D's mean logits are `real` and 0."""
+    gan = GAN.load(zoo / "run")
+    gan.critic_ = {"real": real, "generated": 0.0, "variance": 0.5}
+    gan.save(path)
+    return gan
+
+
+def test_sample_says_whether_D_has_helped(zoo, tmp_path, capsys):
+    run, npy = tmp_path / "good.npz", tmp_path / "a.npy"
+    gan = with_critic(zoo, run, 1.0)
+    for options, refine, keep in (
+        ((), 10, 0.95),
+        (("--refine", 3), 3, 0.95),
+        (("--refine", 0, "--keep", 1), 0, 1.0),
+        (("--refine", 2, "--keep", 0.5), 2, 0.5),
+    ):
+        found = run_json(capsys, "sample", run, "--npy", npy, "--seed", 1, "-n", 9, *options)
+        assert (found["refine"], found["keep"]) == (refine, keep)
+        assert np.array_equal(np.load(npy), gan.sample(9, 1, refine=refine, keep=keep))
+    with_critic(zoo, run, -1.0)
+    assert main(["sample", str(run), "--npy", str(npy), "--json"]) == 0
+    out, err = capsys.readouterr()
+    assert json.loads(out)["refine"] == 0
+    assert err.count("\n") == 1
+    assert "these are samples of G alone, as its mean logit is -1 for real images" in err
+    assert main(["sample", str(run), "--npy", str(npy), "--refine", "0"]) == 0
+    assert not capsys.readouterr().err
+    assert main(["sample", str(run), "--npy", str(npy), "--keep", "0.5"]) == 1
+    assert "use refine=0 and keep=1" in capsys.readouterr().err
 
 
 def test_sample_has_a_place_of_its_own(zoo, tmp_path, monkeypatch, capsys):

@@ -140,7 +140,7 @@ gan.start((28, 28))
 for step in range(int(sys.argv[2])):
     gan.step(rng.uniform(-1, 1, (32, 784)).astype(np.float32))
     if step + 1 in (12, 200):
-        for net in (gan.generator_, gan.discriminator_, gan.average_):
+        for net in (gan.generator_, gan.discriminator_, gan.average_, gan.average_D_):
             digest.update(net.theta.tobytes())
         print(digest.hexdigest())
 """

@@ -545,7 +545,7 @@ def test_an_epoch_without_a_lazy_penalty_has_its_row(no_pictures, tmp_path):
 def test_every_option_moves_both_nets_and_stays_finite(options):
     gan = small(**options)
     gan.start((3, 4))
-    nets = (gan.generator_, gan.discriminator_, gan.average_)
+    nets = (gan.generator_, gan.discriminator_, gan.average_, gan.average_D_)
     before = [net.theta.copy() for net in nets]
     fit(gan, 2)
     for net, theta in zip(nets, before, strict=True):

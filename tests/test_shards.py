@@ -23,7 +23,7 @@ def small(**changes):
 
 
 def state(gan):
-    nets = gan.generator_, gan.discriminator_, gan.average_
+    nets = gan.generator_, gan.discriminator_, gan.average_, gan.average_D_
     moments = [a for adam in (gan.adam_G, gan.adam_D) for a in adam.state().values()]
     return [net.theta.copy() for net in nets] + moments
 

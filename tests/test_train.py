@@ -23,7 +23,8 @@ from npgan.datasets import Images
 from npgan.files import checkpoint
 from npgan.gan import check_finite
 from npgan.optim import Adam
-from npgan.training import loop
+from npgan.training import loop, run_directory
+from npgan.training.guidance import chosen
 from npgan.training.run_directory import RunDirectory, result_files
 from npgan.training.streams import Stream
 
@@ -302,9 +303,9 @@ def test_the_same_seed_gives_the_same_files(tmp_path, done):
 def test_the_numbers_of_the_streams_never_change():
     """They are part of the bits of every run."""
     names = ["WEIGHTS", "ORDER_OF_IMAGES", "LATENT", "FIXED_LATENT", "INSTANCE_NOISE", "PENALTY"]
-    names += ["DROPOUT_IN_STEP_OF_D", "DROPOUT_IN_STEP_OF_G", "HEALTH"]
+    names += ["DROPOUT_IN_STEP_OF_D", "DROPOUT_IN_STEP_OF_G", "HEALTH", "CRITIC"]
     assert {stream.name: stream.value for stream in Stream} == dict(
-        zip(names, range(9), strict=True)
+        zip(names, range(10), strict=True)
     )
 
 
@@ -494,6 +495,7 @@ SPOILT = {
     "Adam's v of D": lambda gan: gan.adam_D.slots["v"].put(1, np.inf),
     "Adam's m of G": lambda gan: gan.adam_G.slots["m"].put(1, np.nan),
     "averaged weights": lambda gan: gan.average_.theta.put(1, np.nan),
+    "averaged weights of D": lambda gan: gan.average_D_.theta.put(1, np.nan),
     "the sum of loss D": lambda gan: gan.sums_.update(loss_D=np.inf),
 }
 
@@ -582,18 +584,38 @@ def pixels(path):
 def test_every_epoch_is_drawn_from_the_same_z(done):
     gan, out = done
     last, summary = pixels(out / "samples" / "epoch_0003.png"), pixels(out / "samples.png")
-    assert np.array_equal(last[-len(summary) :], summary)
-    cells = (
-        summary[::3, ::3, 0][2:, 2:].reshape(8, 5, 8, 6).swapaxes(1, 2)
-    )  # 3 x 4 images, gutters of 2
     z = gan.stream(Stream.FIXED_LATENT).standard_normal((64, 3), dtype=np.float32)
-    assert np.array_equal(cells[:, :, :3, :4].reshape(64, 3, 4), gan.generate(z))
+    # With D's help if it can give some; `sample` draws the same z.
+    helped = gan.sample(64, gan.stream(Stream.FIXED_LATENT))
+    for picture, images in ((last, gan.generate(z)), (summary, helped)):
+        cells = picture[-8 * 5 * 3 - 6 :: 3, ::3, 0][2:, 2:]  # 3 x 4 images, gutters of 2, 3 times
+        cells = cells.reshape(8, 5, 8, 6).swapaxes(1, 2)
+        assert np.array_equal(cells[:, :, :3, :4].reshape(64, 3, 4), images)
+    assert np.any(helped != gan.generate(z)) == (chosen(gan) != (0, 1))
+
+
+def test_the_last_picture_has_D_s_help_and_says_so(done, tmp_path, monkeypatch):
+    gan, _ = done
+    monkeypatch.setattr(gan, "critic_", {"real": 2.0, "generated": 0.0, "variance": 1.0})
+    drawn = []
+    monkeypatch.setattr(
+        run_directory, "save_samples", lambda gan, x, path, title, *_: drawn.append((x, title))
+    )
+    files = RunDirectory(tmp_path / "run", gan, None, None)
+    files.draw_samples(tmp_path / "a.png")
+    files.draw_epoch(tmp_path / "b.png", 3)
+    files.close()
+    (helped, title), (plain, epoch) = drawn
+    assert np.array_equal(helped, gan.sample(64, gan.stream(Stream.FIXED_LATENT)))
+    assert np.any(helped != plain)
+    assert (title, epoch) == ("refined in 10 steps, the best 95% kept", "epoch 3")
 
 
 def test_config_says_how_to_do_it_again(done):
     gan, out = done
     config = json.loads((out / "config.json").read_text())
     assert (config["epochs"], config["shape"], config["gan"]) == (3, [3, 4], gan.config)
+    assert config["samples"] == {"refine": 10, "keep": 0.95}
     assert GAN(**config["gan"]).config == gan.config
 
 

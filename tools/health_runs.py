@@ -107,7 +107,7 @@ def run(
         reports.extend((state.epoch, line) for line in remarks(state))
         if verbose and state.epoch % max(1, state.epochs // 10) == 0:
             real = draw_reference(data, gan.stream(Stream.HEALTH))
-            samples = gan.sample(health.N_SAMPLES, gan.stream(Stream.HEALTH))
+            samples = gan.sample(health.N_SAMPLES, gan.stream(Stream.HEALTH), refine=0, keep=1)
             print_row(state, measure(samples, real))
 
     gan.fit(data, epochs=epochs or recipe.epochs, callbacks=[after_epoch], progress=False)

@@ -13,8 +13,10 @@ from ..files.messages import printable
 from ..training.settings import (
     COUNT,
     EPOCHS,
+    KEEP,
     NETWORKS,
     OPTIMISER,
+    REFINE,
     REGULARISATION,
     RUN,
     SETTINGS,
@@ -103,6 +105,19 @@ def sample(sub: argparse.ArgumentParser) -> None:
         type=int,
         metavar="N",
         help="images of this class alone, from a run with --conditional",
+    )
+    sub.add_argument(
+        "--refine",
+        type=number(REFINE),
+        metavar="N",
+        help="Langevin steps by which D improves each image (default: 10, for points 0)",
+    )
+    sub.add_argument(
+        "--keep",
+        type=number(KEEP),
+        metavar="SHARE",
+        help="share of the images that D keeps; others are drawn again (default: 0.95, for "
+        "points 1)",
     )
     sub.add_argument(
         "--interpolate",

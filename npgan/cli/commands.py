@@ -15,6 +15,7 @@ import numpy as np
 from .. import __version__, kernels, plot
 from ..bench import peers
 from ..files.atomic import atomic_write
+from ..training.guidance import chosen, default, why_not
 from ..training.model import GAN
 from ..training.pictures import MAX_COLUMNS, interpolate, save_samples
 from .output import CommandError, UsageError, as_table, check_target, print_message, print_result
@@ -29,7 +30,10 @@ def sample(args: argparse.Namespace) -> dict[str, Any]:
         picture = args.out or Path("interpolation.png")
         plot.save(plot.interpolation(interpolate(gan, rng=args.seed)), picture)
         return {**results, "picture": str(picture)}
-    images = gan.sample(args.n, args.seed, args.digit)
+    images = gan.sample(args.n, args.seed, args.digit, args.refine, args.keep)
+    results |= chosen(gan, args.refine, args.keep)._asdict()
+    if chosen(gan) != default(gan) and gan.epoch_ and args.refine is None and args.keep is None:
+        print_message(f"note: these are samples of G alone, as {why_not(gan)}")
     if args.npy:
         with atomic_write(args.npy) as file:  # np.save alone would add .npy to another name
             np.save(file, images)
@@ -50,6 +54,8 @@ def check_sample(args: argparse.Namespace, gan: GAN) -> None:
         raise UsageError("--interpolate draws a picture; it does not go with --npy")
     if args.interpolate and args.digit is not None:
         raise UsageError("--interpolate draws every class; it does not go with --digit")
+    if args.interpolate and (args.refine or args.keep not in (None, 1)):
+        raise UsageError("--interpolate draws given z; it does not go with --refine or --keep")
     if args.digit is not None and not gan.classes_:
         raise CommandError(
             f"{args.run} was trained without labels; npgan train --conditional learns them"

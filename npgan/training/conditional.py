@@ -98,10 +98,18 @@ def pull_through_join(pull: Pull, x: npt.NDArray[Any], y: npt.NDArray[Any] | Non
     """The pullback through `join_labels(x, y)`, by concatenate's rule, followed by `pull`."""
     if y is None:
         return pull
-    rule = ops.concatenate.rule(0)
 
     def through(g: npt.NDArray[Any], wrt: str = "both") -> Any:
-        dx = rule(g, g, x, y, axis=1)  # the rule looks at shapes alone
-        return pull(np.ascontiguousarray(dx), wrt)
+        return pull(without_labels(g, x, y), wrt)
 
     return through
+
+
+def without_labels(
+    g: npt.NDArray[Any], x: npt.NDArray[Any], y: npt.NDArray[Any] | None
+) -> npt.NDArray[Any]:
+    """The gradient by x, from that by `join_labels(x, y)`: y is a constant."""
+    if y is None:
+        return g
+    # concatenate's rule looks at shapes alone.
+    return np.ascontiguousarray(ops.concatenate.rule(0)(g, g, x, y, axis=1))

@@ -17,6 +17,7 @@ from ..parallel.processes import Processes
 from ..parallel.shared import SharedGroup
 from . import health, notebook
 from .data import check_data, check_epochs
+from .guidance import measure_critic
 from .loop import Interrupted, State, interruptible, training_loop
 from .protocol import GANLike
 from .run_directory import RunDirectory
@@ -140,6 +141,10 @@ def train(
     """The training loop, with the schedules of a run that ends after these epochs."""
     group, processes = gan.group, gan.group.processes
     labels = data.labels if gan.classes_ else None
+
+    def measure() -> None:
+        gan.critic_ = measure_critic(gan, data)
+
     remarks = health.monitor(data, lambda: gan.stream(Stream.HEALTH))
     if progress is True and data.note:  # which scale and shape were taken
         progress = data.note
@@ -152,7 +157,9 @@ def train(
     part = group.rows(gan.config["batch"], gan.config["d_steps"])
     gan.schedule_for(gan.epoch_ + epochs, len(data.images) // gan.images_per_step)
     try:
-        training_loop(gan, data.images, epochs, callbacks, progress, labels, remarks, group, part)
+        training_loop(
+            gan, data.images, epochs, callbacks, progress, labels, remarks, measure, group, part
+        )
     finally:
         gan.schedule_for(None)
 

@@ -263,7 +263,8 @@ def monitor(
         steps = int(gan.adam_G.t)
         if steps - measured_at >= STEPS_BETWEEN:
             real = draw_reference(data, rng()) if real is None else real
-            samples, measured_at = measure(gan.sample(N_SAMPLES, rng()), real), steps
+            of_G = gan.sample(N_SAMPLES, rng(), refine=0, keep=1)
+            samples, measured_at = measure(of_G, real), steps
         found = diagnose(gan.history_, gan.config, steps, samples)
         lines = [finding.text for finding in found if finding.name not in explained]
         repeated = [f.name for f in found if f.name in explained - {"equilibrium"}]

@@ -88,6 +88,7 @@ def training_loop(
     progress: bool | str | None = None,
     labels: npt.NDArray[Any] | None = None,
     remarks: Callable[[State[TrainableModel]], Sequence[str]] | None = None,
+    measure: Callable[[], object] | None = None,
     group: Group | None = None,
     part: slice | Sequence[int] = slice(None),
 ) -> None:
@@ -110,6 +111,8 @@ def training_loop(
         Given to each step, together with the images that they belong to.
     remarks : function or None
         Called after each epoch if progress is shown; returns lines to print below the epoch's line.
+    measure : function or None
+        Called at the end of each epoch, in every process, before all that is reported of it.
     group : Group or None
         The processes that train the model together. The first one alone shows progress and calls
         `callbacks` and `remarks`. None: this process alone.
@@ -143,6 +146,8 @@ def training_loop(
                         raise Interrupted
             images_seen = (model.position_ - position) * model.images_per_step
             row = close_epoch(model)
+            if measure is not None:
+                measure()
             now = time.perf_counter()
             rate = images_seen / (now - epoch_started)
             seconds_per_step = (now - started) / steps_done if steps_done else 0.0

@@ -46,14 +46,14 @@ def samples(gan: GANLike) -> str:
 
 
 def picture(gan: GANLike, title: str | None = None) -> bytes | None:
-    """A PNG of 16 images, or of 500 points of the plane; the same of the same weights."""
+    """A PNG of 16 images of G alone, or of 500 points; the same of the same weights."""
     from .. import plot
     from ..plot.figures import png
 
     if gan.pixels_:
-        return png(plot.grid(with_height(gan.sample(16, 0)), 8, title, scale=2))
+        return png(plot.grid(with_height(gan.sample(16, 0, refine=0, keep=1)), 8, title, scale=2))
     if gan.shape_ == (2,):
-        return png(plot.points(gan.sample(500, 0), title=title))
+        return png(plot.points(gan.sample(500, 0, refine=0, keep=1), title=title))
     return None
 
 

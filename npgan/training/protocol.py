@@ -25,6 +25,8 @@ class GANLike(Protocol):
     generator_: Network
     discriminator_: Network
     average_: Network
+    average_D_: Network  # noqa: N815
+    critic_: dict[str, float]
     adam_G: Adam  # noqa: N815
     adam_D: Adam  # noqa: N815
     z_rng: np.random.Generator
@@ -58,7 +60,12 @@ class GANLike(Protocol):
     ) -> npt.NDArray[Any]: ...
 
     def sample(
-        self, n: int = 64, rng: int | np.random.Generator | None = None
+        self,
+        n: int = 64,
+        rng: int | np.random.Generator | None = None,
+        label: npt.ArrayLike | None = None,
+        refine: int | None = None,
+        keep: float | None = None,
     ) -> npt.NDArray[Any]: ...
 
     def save(self, path: str | os.PathLike[str]) -> None: ...

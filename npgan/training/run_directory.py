@@ -30,6 +30,7 @@ from ..files import checkpoint
 from ..files.atomic import exists, remove_temporary_files, write_text
 from ..files.lock import DirectoryLock
 from ..losses import LOSSES
+from .guidance import NONE, Guidance, chosen, default, guided, seed_of
 from .loop import State
 from .pictures import displayed_classes, interpolate, save_samples
 from .protocol import GANLike
@@ -83,7 +84,7 @@ class RunDirectory:
             if data is not None and epochs is not None:
                 settings = dict(
                     npgan=__version__, epochs=epochs, data=gan.data_, shape=list(data.shape),
-                    gan=gan.config,
+                    gan=gan.config, samples=default(gan)._asdict(),
                 )  # fmt: skip
                 write_text(self.path / "config.json", json.dumps(settings, indent=2) + "\n")
         except BaseException:
@@ -212,17 +213,18 @@ class RunDirectory:
             return False
         return True
 
-    def samples(self) -> npt.NDArray[Any]:
-        """The samples of a picture: 64 images, or 1000 points.
+    def samples(self, guidance: Guidance = NONE) -> npt.NDArray[Any]:
+        """The samples of a picture: 64 images, or 1000 points, as G makes them or with D's help.
 
         Of a conditional GAN: a column for each class, in order, and each of the 8 rows made from
         one z.
         """
         n, classes = 64 if self.gan.pixels_ else POINTS, displayed_classes(self.gan)
+        z, labels = self.fixed_latents(n), None
         if classes and self.gan.pixels_:
-            z = np.repeat(self.fixed_latents(8), len(classes), axis=0)
-            return self.gan.generate(z, np.tile(classes, 8))
-        return self.gan.generate(self.fixed_latents(n))
+            z, labels = np.repeat(z[:8], len(classes), axis=0), np.tile(classes, 8)
+        seed = seed_of(self.gan.stream(Stream.FIXED_LATENT))
+        return guided(self.gan, z, labels, seed, guidance)
 
     def draw(
         self, path: Path, title: str | None = None, samples: npt.NDArray[Any] | None = None
@@ -242,12 +244,20 @@ class RunDirectory:
         """Write the pictures of the whole run."""
         self.draw_epochs()
         self.complete_pictures()
-        self.attempt(self.draw, self.path / "samples.png")
+        self.attempt(self.draw_samples, self.path / "samples.png")
         self.attempt(self.draw_losses, self.path / "losses.png")
         self.attempt(self.animate, self.path / "training.gif")
         if self.gan.pixels_:
             self.attempt(self.draw_interpolation, self.path / "interpolation.png")
         self.lock.check()
+
+    def draw_samples(self, path: Path) -> None:
+        """Write the samples of the run, with D's help as `GAN.sample` has it by default."""
+        guidance = chosen(self.gan)
+        title = None
+        if guidance != NONE:
+            title = f"refined in {guidance.refine} steps, the best {guidance.keep:.0%} kept"
+        self.draw(path, title, self.samples(guidance))
 
     def draw_losses(self, path: Path) -> None:
         """Write the chart of the history."""

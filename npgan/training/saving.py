@@ -18,12 +18,16 @@ BEFORE_TRAINING = ("config", "shape_", "pixels_", "classes_")
 COUNTERS = ("data_", "epoch_", "position_", "sums_", "history_")
 
 PARTS = {"theta_D": "weights of D", "theta_G": "weights of G", "theta_average": "averaged weights"}
+PARTS["theta_average_D"] = "averaged weights of D"
 PARTS |= {f"adam_{net}_{slot}": f"Adam's {slot} of {net}" for net in "DG" for slot in "mv"}
 
 
 def networks(gan: GANLike) -> dict[str, Network]:
     """The networks by their names in a checkpoint."""
-    return {"G": gan.generator_, "D": gan.discriminator_, "average": gan.average_}
+    return {
+        "G": gan.generator_, "D": gan.discriminator_,
+        "average": gan.average_, "average_D": gan.average_D_,
+    }  # fmt: skip
 
 
 def optimisers(gan: GANLike) -> dict[str, Adam]:
@@ -56,7 +60,7 @@ def get_state(gan: GANLike) -> tuple[dict[str, npt.NDArray[Any]], dict[str, Any]
     numbers = {n: np.array(value) for n, value in gan.config.items()}
     check_finite(**{f"the setting {n}": x for n, x in numbers.items() if x.dtype.kind == "f"})
     meta = {name: getattr(gan, name) for name in (*BEFORE_TRAINING, *COUNTERS)}
-    return arrays, {**meta, "noise": gan.z_rng.bit_generator.state}
+    return arrays, {**meta, "critic_": gan.critic_, "noise": gan.z_rng.bit_generator.state}
 
 
 def set_state(gan: GANLike, arrays: dict[str, npt.NDArray[Any]], meta: dict[str, Any]) -> None:
@@ -64,6 +68,9 @@ def set_state(gan: GANLike, arrays: dict[str, npt.NDArray[Any]], meta: dict[str,
 
     `validation.check_state` has checked all parts before.
     """
+    # Older checkpoints have neither the average of D's weights nor what its logits are.
+    arrays = {"theta_average_D": arrays["theta_D"], **arrays}
+    gan.critic_ = meta.get("critic_", {})
     for name, net in networks(gan).items():
         net.theta[:] = arrays[f"theta_{name}"]
     for name, adam in optimisers(gan).items():

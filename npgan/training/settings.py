@@ -100,6 +100,8 @@ class Number(Constraint):
 
 COUNT = Number(int, 1)
 POSITIVE = Number(float, 0, ends="()")
+REFINE = Number(int, 0)  # of GAN.sample, which is no setting of a run
+KEEP = Number(float, 0.1, 1, "[]")
 
 
 @dataclass(frozen=True)

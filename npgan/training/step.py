@@ -1,4 +1,4 @@
-"""One training step: the updates of D, one update of G, and one of the average of G's weights.
+"""One training step: the updates of D, one update of G, and those of the averages of weights.
 
 The two gradients are functions of npgan.gan. This module adds what the settings ask for: falling
 learning rates, smoothed labels, instance noise, dropout, penalties, and the labels of a conditional
@@ -55,7 +55,7 @@ def training_step(gan: GANLike, real: Array, labels: Array | None) -> dict[str, 
         loss_G = update_generator(gan, last_batches)
     values = mean_values(gan, [values for _, values in updates], loss_G)
     check_finite(**values)  # the penalty, too, which only its gradient has been checked for
-    update_average(gan)
+    update_averages(gan)
     return values
 
 
@@ -97,12 +97,19 @@ def update_generator(gan: GANLike, batches: Mapping[int, Batch]) -> ByShard:
     return values
 
 
-def update_average(gan: GANLike) -> None:
-    """Update the average of G's weights, with a smaller decay in the first steps."""
+def update_averages(gan: GANLike) -> None:
+    """Update the averages of G's and D's weights, with a smaller decay in the first steps."""
     average, t = gan.config["average"], gan.adam_G.t
     decay = min(average, (1 + t) / (10 + t)) if average else 0.0
     if not kernels.ema_update(gan.average_.theta, gan.generator_.theta, decay):
         check_finite(averaged_weights=gan.average_.theta)
+    # D's average is not used in a step. Every 8th step with decay⁸ forgets as fast as every step
+    # with decay, in an eighth of the time: less than 1 % of that of the steps.
+    every = 8 if average else 1
+    if t % every == 0 and not kernels.ema_update(
+        gan.average_D_.theta, gan.discriminator_.theta, decay**every
+    ):
+        check_finite(averaged_weights_of_D=gan.average_D_.theta)
 
 
 def make_batch(gan: GANLike, real: Array, y: Array | None, shard: int) -> Batch:

@@ -22,7 +22,7 @@ MAX_STEPS = 2**53  # a larger number of steps is damage
 MAX_DIMENSIONS = 8  # of an image
 MAX_CRC32 = 2**32 - 1
 LOSSES = ("loss_D", "D_real", "D_fake", "loss_G")
-ENTRIES = {*BEFORE_TRAINING, *COUNTERS, "noise", "format"}
+ENTRIES = {*BEFORE_TRAINING, *COUNTERS, "critic_", "noise", "format"}
 
 
 def check_state(
@@ -44,6 +44,7 @@ def check_state(
     sizes = parameter_counts(config, meta["shape_"], meta.get("classes_", []))
     check_arrays(arrays, sizes)
     check_counters(config, arrays, meta)
+    check_critic(meta.get("critic_", {}))
     check_noise(meta["noise"])
 
 
@@ -110,6 +111,8 @@ def check_arrays(arrays: Mapping[str, npt.NDArray[Any]], sizes: Mapping[str, int
     for name in (*expected, *sorted(steps)):
         if name not in arrays:
             raise KeyError(name)
+    if "theta_average_D" in arrays:  # not in a checkpoint from before there was this average
+        expected["theta_average_D"] = sizes["D"]
     for name in arrays:
         if name not in expected and name not in steps:
             raise ValueError(f"{name} is no array of a GAN")
@@ -159,6 +162,17 @@ def check_counters(
         and (not epoch or {"epoch", *names} <= history.keys())
         and (not epoch or history["epoch"] == list(range(1, epoch + 1))),
         "history_", history, f"finite means of {epoch} epochs",
+    )  # fmt: skip
+
+
+def check_critic(critic: Any) -> None:
+    """Check the mean logits at real and at generated images, and their variance."""
+    require(
+        isinstance(critic, dict)
+        and (not critic or critic.keys() == {"real", "generated", "variance"})
+        and all(type(value) is float and math.isfinite(value) for value in critic.values())
+        and critic.get("variance", 0.0) >= 0,
+        "critic_", critic, "two finite means and a variance of logits",
     )  # fmt: skip
 
 

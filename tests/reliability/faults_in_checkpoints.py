@@ -19,7 +19,16 @@ from npgan import GAN
 from npgan.files.checkpoint import digest
 from npgan.training.saving import get_state
 
-SLOTS = ("theta_G", "theta_D", "theta_average", "adam_G_m", "adam_G_v", "adam_D_m", "adam_D_v")
+SLOTS = (
+    "theta_G",
+    "theta_D",
+    "theta_average",
+    "theta_average_D",
+    "adam_G_m",
+    "adam_G_v",
+    "adam_D_m",
+    "adam_D_v",
+)
 STEPS = ("adam_G_t", "adam_D_t")
 
 
