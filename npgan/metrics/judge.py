@@ -273,7 +273,9 @@ def check_bounds(bounds: dict[str, Any], classes: int) -> None:
         if not isinstance(scores, dict):
             raise ValueError(f"the scores of {name} are none")
         optional = [scores.get(key, 0.0) for key in ("kernel_distance", "kernel_distance_error")]
-        values = np.asarray([*(scores[key] for key in NUMBERS), *optional, *scores["histogram"]])
+        values = np.asarray(
+            [*(scores[key] for key in NUMBERS), *optional, *list(scores["histogram"])]
+        )
         if values.dtype.kind not in "iuf":
             raise ValueError(f"the scores of {name} are not all numbers")
 

@@ -27,7 +27,7 @@ ROWS = (  # key of the score, its name in the table, format of its number
     ("too_near", "nearer than 99 in 100 unseen real images", SHARE),
 )
 SECOND_ROWS = (  # of the convolutional judge
-    ("agreement", "convolutional judge: the class asked for", SHARE),
+    ("agreement", "convolutional judge: agreement", SHARE),
     ("kernel_distance", "convolutional judge: kernel distance", NUMBER),
     ("kernel_distance_error", "convolutional judge: standard error", NUMBER),
     ("confident", f"convolutional judge: over {CONFIDENT} confidence", SHARE),
