@@ -48,7 +48,7 @@ def npgan_with(**settings: Any) -> Entry:
         class Timed(GAN):
             def step(self, *batch: Any) -> dict[str, float]:
                 values = super().step(*batch)
-                clock.tick(lambda n: self.sample(n, rng=seed).reshape(n, -1))
+                clock.tick(lambda n: self.sample(n, rng=seed, refine=0, keep=1).reshape(n, -1))
                 return values
 
             def fraction_done(self) -> float:

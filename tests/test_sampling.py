@@ -209,6 +209,14 @@ def test_help_changes_samples_and_neither_their_number_nor_their_seed(kind, how,
 
 
 @pytest.mark.usefixtures("helpful")
+def test_the_same_z_twice_gives_two_images_in_one_block_and_in_two(digits):
+    z = np.ones((guidance.CHUNK + 1, 5), np.float32)
+    x = guidance.guided(digits, z, None, 3, guidance.Guidance(2, 1.0))
+    assert np.any(x[0] != x[1])
+    assert np.any(x[0] != x[guidance.CHUNK])
+
+
+@pytest.mark.usefixtures("helpful")
 def test_the_bits_do_not_depend_on_threads_and_the_kernels_agree(digits, conditional):
     before = kernels.active
     for gan in (digits, conditional):
