@@ -53,7 +53,7 @@ def complaints(done: Done, codes: tuple[int, ...] = (0, 1)) -> list[str]:
     """What is wrong with how a command ended: its code, a traceback, a line that is none of npgan's."""
     found = [] if done.code in codes else [f"exit code {done.code}: {done.err}"]
     for line in done.err.splitlines():
-        clear = line.startswith(("npgan", "stopped", "the run in"))
+        clear = line.startswith(("npgan", "note: ", "stopped", "the run in"))
         if not clear or len(line) > 400 or not line.isprintable():
             found.append(f"stderr: {line}")
     if done.code == 1 and not done.err:

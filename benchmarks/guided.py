@@ -1,0 +1,93 @@
+"""Scores the samples of finished runs with both judges: of G alone, and with the help of D.
+
+    python benchmarks/guided.py RUN ... [--data mnist|PATH] [--n 10000] [--page]
+
+Each RUN is the directory of a run, as `npgan train` and `npgan sweep` make them. The table has the
+median over the runs, with the smallest and the largest. --page writes it into docs/recipes.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import sys
+from pathlib import Path
+from typing import Any
+
+from page import PAGE, machine, put
+
+from npgan import GAN, datasets
+from npgan.metrics.judge import SHIPPED, Judge
+from npgan.metrics.scores import judge_scores, make_reference
+from npgan.training.conditional import labels_for
+
+WAYS = ((0, 1.0), (0, 0.8), (5, 1.0), (10, 1.0), (10, 0.95), (10, 0.9))  # refine, keep
+SCORES = (  # the score, its column, its format
+    ("frechet_distance", "Fréchet", ".1f"),
+    ("confident", "confident", ".1%"),
+    ("precision", "precision", ".2f"),
+    ("recall", "recall", ".2f"),
+    ("smallest_share", "smallest share", ".1%"),
+)
+
+
+def main() -> None:
+    raw = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=raw)
+    parser.add_argument("runs", type=Path, nargs="+", metavar="RUN")
+    parser.add_argument("--data", default="mnist", help="what they were trained on")
+    parser.add_argument("--n", type=int, default=10_000)
+    parser.add_argument("--page", action="store_true", help="write docs/recipes.md")
+    args = parser.parse_args()
+    gans = [GAN.load(run) for run in args.runs]
+    splits = [datasets.load(args.data, split) for split in ("train", "test")]
+    lines = [
+        f"Medians (with the smallest and the largest) of {len(gans)} runs:",
+        "",
+        f"| judge | refine, keep | {' | '.join(column for _, column, _ in SCORES)} |",
+        "|---|---|" + "---|" * len(SCORES),
+    ]
+    judges = judges_of(gans[0])
+    found: dict[str, list[str]] = {judge.sha256: [] for judge in judges}
+    for refine, keep in WAYS:
+        images = [samples(gan, refine, keep, args.n) for gan in gans]
+        for judge in judges:
+            reference = make_reference(judge, *splits)
+            rows = [judge_scores(judge, reference, judge.predict(x)) for x in images]
+            kind = "conv." if judge.convolutional else "dense"
+            line = f"| {kind} | {refine}, {keep} | {' | '.join(cells(rows))} |"
+            print(line, file=sys.stderr)
+            found[judge.sha256].append(line)
+    lines += [line for judge in judges for line in found[judge.sha256]]
+    print("\n".join(lines))
+    if args.page:
+        put("help", "\n".join([*lines, "", machine()]), PAGE.with_name("recipes.md"))
+
+
+def judges_of(gan: GAN) -> list[Judge]:
+    """The judges in the package that know the images of this run."""
+    judges = [Judge.load(name) for name in SHIPPED]
+    found = [judge for judge in judges if judge.crc32["train"] == gan.data_.get("crc32")]
+    if not found:
+        raise SystemExit("no judge in the package knows the images of these runs")
+    return found
+
+
+def samples(gan: GAN, refine: int, keep: float, n: int) -> Any:
+    """The samples of a run, one in each row; of a conditional run of every class in turn."""
+    labels = labels_for(n, None, gan.classes_)
+    return gan.sample(n, gan.config["rng"], labels, refine, keep).reshape(n, -1)
+
+
+def cells(found: list[dict[str, Any]]) -> list[str]:
+    """The median of each score, with the smallest and the largest if there are several runs."""
+    texts = []
+    for name, _, form in SCORES:
+        values = sorted(row[name] for row in found)
+        spread = f" ({values[0]:{form}} to {values[-1]:{form}})" if len(values) > 1 else ""
+        texts.append(f"{statistics.median(values):{form}}{spread}")
+    return texts
+
+
+if __name__ == "__main__":
+    main()
