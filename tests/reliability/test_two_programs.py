@@ -183,7 +183,8 @@ def test_a_picture_that_is_being_written_is_no_litter(world, middle, n, injected
     injected("F7")
     copy(middle, world.run)
     picture = world.run / "mine.png"
-    sample = ("sample", world.run, "--out", picture, "-n", 4, "--seed", 0)
+    alone = ("--refine", 0, "--keep", 1)  # without a note that D is of no use
+    sample = ("sample", world.run, "--out", picture, "-n", 4, "--seed", 0, *alone)
     done = world.warm.run(*sample, cwd=world.folder, moment=Moment(below=str(world.run)))
     kept = picture.read_bytes()
     picture.unlink()
