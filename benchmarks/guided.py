@@ -21,7 +21,7 @@ from npgan.metrics.judge import SHIPPED, Judge
 from npgan.metrics.scores import judge_scores, make_reference
 from npgan.training.conditional import labels_for
 
-WAYS = ((0, 1.0), (0, 0.8), (5, 1.0), (10, 1.0), (10, 0.95), (10, 0.9))  # refine, keep
+WAYS = ((0, 1.0), (0, 0.8), (5, 1.0), (10, 1.0), (10, 0.95))  # refine, keep
 SCORES = (  # the score, its column, its format
     ("frechet_distance", "Fréchet", ".1f"),
     ("confident", "confident", ".1%"),
