@@ -9,12 +9,11 @@ median over the runs, with the smallest and the largest. --page writes it into d
 from __future__ import annotations
 
 import argparse
-import statistics
 import sys
 from pathlib import Path
 from typing import Any
 
-from page import PAGE, machine, put
+from page import PAGE, machine, median_cells, put
 
 from npgan import GAN, datasets
 from npgan.metrics.judge import SHIPPED, Judge
@@ -22,13 +21,14 @@ from npgan.metrics.scores import judge_scores, make_reference
 from npgan.training.conditional import labels_for
 
 WAYS = ((0, 1.0), (0, 0.8), (5, 1.0), (10, 1.0), (10, 0.95))  # refine, keep
-SCORES = (  # the score, its column, its format
-    ("frechet_distance", "Fréchet", ".1f"),
-    ("confident", "confident", ".1%"),
-    ("precision", "precision", ".2f"),
-    ("recall", "recall", ".2f"),
-    ("smallest_share", "smallest share", ".1%"),
-)
+COLUMNS = "Fréchet | confident | precision | recall | smallest share"
+FORMS = {
+    "frechet_distance": ".1f",
+    "confident": ".1%",
+    "precision": ".2f",
+    "recall": ".2f",
+    "smallest_share": ".1%",
+}
 
 
 def main() -> None:
@@ -44,8 +44,8 @@ def main() -> None:
     lines = [
         f"Medians (with the smallest and the largest) of {len(gans)} runs:",
         "",
-        f"| judge | refine, keep | {' | '.join(column for _, column, _ in SCORES)} |",
-        "|---|---|" + "---|" * len(SCORES),
+        f"| judge | refine, keep | {COLUMNS} |",
+        "|---|---|" + "---|" * len(FORMS),
     ]
     judges = judges_of(gans[0])
     found: dict[str, list[str]] = {judge.sha256: [] for judge in judges}
@@ -55,7 +55,7 @@ def main() -> None:
             reference = make_reference(judge, *splits)
             rows = [judge_scores(judge, reference, judge.predict(x)) for x in images]
             kind = "conv." if judge.convolutional else "dense"
-            line = f"| {kind} | {refine}, {keep} | {' | '.join(cells(rows))} |"
+            line = f"| {kind} | {refine}, {keep} | {' | '.join(median_cells(rows, FORMS))} |"
             print(line, file=sys.stderr)
             found[judge.sha256].append(line)
     lines += [line for judge in judges for line in found[judge.sha256]]
@@ -77,16 +77,6 @@ def samples(gan: GAN, refine: int, keep: float, n: int) -> Any:
     """The samples of a run, one in each row; of a conditional run of every class in turn."""
     labels = labels_for(n, None, gan.classes_)
     return gan.sample(n, gan.config["rng"], labels, refine, keep).reshape(n, -1)
-
-
-def cells(found: list[dict[str, Any]]) -> list[str]:
-    """The median of each score, with the smallest and the largest if there are several runs."""
-    texts = []
-    for name, _, form in SCORES:
-        values = sorted(row[name] for row in found)
-        spread = f" ({values[0]:{form}} to {values[-1]:{form}})" if len(values) > 1 else ""
-        texts.append(f"{statistics.median(values):{form}}{spread}")
-    return texts
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Writes measured results into docs/benchmarks.md, between two marks for each part."""
+"""Writes measured results into a page of docs/, between two marks for each part."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ import importlib.metadata
 import os
 import platform
 import re
+import statistics
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "benchmarks.md"
@@ -22,6 +24,16 @@ def put(part: str, text: str, page: Path = PAGE) -> None:
             f"{page} has {found} parts {part}; it needs one <!-- {part}: begin --> ... end"
         )
     page.write_text(new, encoding="utf-8")
+
+
+def median_cells(scores: Sequence[Mapping[str, float]], forms: Mapping[str, str]) -> list[str]:
+    """The median of each score in its format; of several also the smallest and the largest."""
+    cells = []
+    for key, form in forms.items():
+        values = sorted(score[key] for score in scores)
+        spread = f" ({values[0]:{form}} to {values[-1]:{form}})" if len(values) > 1 else ""
+        cells.append(f"{statistics.median(values):{form}}{spread}")
+    return cells
 
 
 def machine(*packages: str) -> str:

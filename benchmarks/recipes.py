@@ -31,7 +31,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from page import PAGE, machine, put
+from page import PAGE, machine, median_cells, put
 from quality import curves, narrate, publish, read, run_one, runs, score, table, train_one
 from quality_programs import npgan_with
 
@@ -135,6 +135,8 @@ for k in (4, 16):
     BATCHES[f"{64 * k}, all else as for 64"] = dict(batch=64 * k)
     for words, by in (("4e-4", 0.5), ("8e-4", 1.0), ("8e-4 √k", k**0.5), ("8e-4 k", float(k))):
         BATCHES[f"{64 * k}, lr {words}"] = dict(same, lr=8e-4 * by)
+# The scores of BATCHES, and how they are written.
+FORMS = {"frechet_distance": ".1f", "confident": ".0%", "precision": ".2f", "recall": ".2f"}
 ALL = RECIPES | SCREENED
 PROGRAMS = {name: npgan_with(**settings) for name, settings in ALL.items()}
 WARM, TURN = 20, 60  # steps of a turn that are not timed, and that are
@@ -228,7 +230,7 @@ def batches(args: argparse.Namespace) -> None:
     for name in BATCHES:
         scores = [scores_of(out, args.epochs) for out in run_directories(args.out, name)]
         if scores := [score for score in scores if score]:
-            lines.append(f"| {name} | {len(scores)} | {' | '.join(medians(scores))} |")
+            lines.append(f"| {name} | {len(scores)} | {' | '.join(median_cells(scores, FORMS))} |")
     print("\n".join(lines))
     if args.page:
         put("batches", "\n".join([*lines, "", machine()]), PAGE.with_name("recipes.md"))
@@ -243,8 +245,7 @@ def scores_of(out: Path, epochs: int) -> dict[str, float]:
     """The scores of 10,000 samples of a run, kept in its directory; none if it is not complete."""
     from npgan.metrics import evaluate
 
-    gan = GAN.load(out)
-    if gan.epoch_ < epochs:
+    if not (out / "checkpoint.npz").exists() or (gan := GAN.load(out)).epoch_ < epochs:
         return {}
     kept = out / "scores.json"
     if not kept.exists():
@@ -252,19 +253,6 @@ def scores_of(out: Path, epochs: int) -> dict[str, float]:
         kept.write_text(json.dumps(evaluate(images), default=float) + "\n")
     found: dict[str, float] = json.loads(kept.read_text())
     return found
-
-
-def medians(scores: list[dict[str, float]]) -> list[str]:
-    """The median of each score, with the smallest and the largest."""
-    cells = []
-    for key, form in (
-        ("frechet_distance", ".1f"), ("confident", ".0%"), ("precision", ".2f"), ("recall", ".2f")
-    ):  # fmt: skip
-        values = sorted(score[key] for score in scores)
-        middle = statistics.median(values)
-        spread = f" ({values[0]:{form}} to {values[-1]:{form}})" if len(values) > 1 else ""
-        cells.append(f"{middle:{form}}{spread}")
-    return cells
 
 
 def added(scores: Path, page: Path) -> Path:

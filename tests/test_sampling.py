@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from npgan import GAN, datasets, kernels, testing
+from npgan.cli import main
 from npgan.files import checkpoint
 from npgan.files.checkpoint import CheckpointError
 from npgan.layers import Dense, LeakyReLU, Network, Tanh
@@ -419,3 +420,15 @@ def test_a_critic_that_cannot_be_meant_is_refused(tmp_path, digits, critic):
     checkpoint.save(tmp_path / "a.npz", arrays, {**meta, "critic_": critic})
     with pytest.raises(CheckpointError, match="critic_ is not two finite means"):
         GAN.load(tmp_path / "a.npz")
+
+
+def test_help_and_docstring_say_the_defaults(capsys):
+    refine, keep = guidance.OF_IMAGES
+    with pytest.raises(SystemExit):
+        main(["sample", "--help"])
+    words = " ".join(capsys.readouterr().out.split())
+    assert f"(default: {refine}, for points {guidance.NONE.refine})" in words
+    assert f"(default: {keep}, for points {guidance.NONE.keep:g})" in words
+    words = " ".join(GAN.sample.__doc__.split())
+    assert f"Default: {refine}, for points {guidance.NONE.refine}." in words
+    assert f"Default: {keep}, for points {guidance.NONE.keep:g}." in words
