@@ -24,7 +24,7 @@ from numpy.typing import ArrayLike, DTypeLike
 
 from . import ops
 from .autograd import Primitive, Tensor
-from .kernels import fused, memory, state
+from .kernels import memory, passes, state
 
 Seed = int | Sequence[int] | np.random.Generator | None
 Initialiser = Callable[[np.random.Generator, int, int], np.ndarray]
@@ -209,24 +209,6 @@ def Tanh() -> Layer:  # noqa: N802
 
 # ---- layers in a row ----
 
-rules_only = False  # see use_rules
-
-
-def use_rules(only: bool = True) -> None:
-    """Choose how networks compute: by the rules in npgan/ops.py alone, or also by fused kernels.
-
-    By default a network computes Dense with the LeakyReLU after or before it in one pass: the same
-    bits, sooner. These kernels skip the rules of `affine` and `leaky_relu` (penalties, on the tape,
-    use them always). After use_rules() all of training follows an edit of these rules in ops.py.
-
-    Parameters
-    ----------
-    only : bool, default True
-        True: the rules alone. False: fused kernels where there are some.
-    """
-    global rules_only
-    rules_only = bool(only)
-
 
 class Network:
     """Layers in a row, whose parameters are views into one flat vector `theta`.
@@ -291,10 +273,11 @@ class Network:
         RuntimeError if the weights have changed since: the gradient would mix two sets of weights.
         Then call forward again. It may be called after x or y were written to: it has copies.
         """
-        x = memory.copy(self.cast(x), self.theta.dtype)
-        if not rules_only:
-            return fused.forward(self, x)
-        y, pulls, before = x, [], state.state_of(self.layers, self.theta, self.updates[0])
+        x = self.cast(x)
+        if not passes.rules_only:
+            return passes.forward(self, x)
+        y, pulls = memory.copy(x, x.dtype), []
+        before = state.state_of(self.layers, self.theta, self.updates[0])
         for layer in self.layers:
             y, pull_layer = layer.forward(y)
             pulls.append(pull_layer)
@@ -328,14 +311,6 @@ class Network:
         for i, layer in enumerate(self.layers):
             for name, p in layer.params.items():
                 yield f"{i}.{name}", p
-
-    def name_at(self, index: int) -> str:
-        """Say which parameter theta[index] belongs to, with its position: "2.W[17, 4]"."""
-        for name, p in self.named_parameters():
-            if index < p.size:
-                return f"{name}{[int(n) for n in np.unravel_index(index, p.shape)]}"
-            index -= p.size
-        raise IndexError("beyond the end of theta")
 
     def tensors(self) -> list[Tensor]:
         """Return the parameters as leaves for the tape, in the order of theta; see `apply`."""

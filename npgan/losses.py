@@ -1,14 +1,14 @@
 """GAN losses on logits: compositions of primitives, with no derivative of their own.
 
 A GAN loss is a pair of functions of the discriminator's logits at real and at generated images,
-each (B, 1). Cross-entropies are in nats per image. `value_and_grad` computes the value of a
+each (B, 1). Cross-entropies are in nats per image. `value_and_gradients` computes the value of a
 loss and its gradients by the logits; from there the pullbacks of the networks go on.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike
 
 from . import ops
 from .autograd import value_and_grad
+from .kernels import logits, passes
 
 
 class Loss(NamedTuple):
@@ -114,3 +115,22 @@ relativistic = Loss(
 # LOSS_NAMES in training/settings.py lists the same names in the same order.
 ALL = (nonsaturating, minimax, least_squares, hinge, wasserstein, relativistic)
 LOSSES = {loss.name: loss for loss in ALL}
+
+
+# What computes a value and its gradients without the tape: the same bits, sooner.
+DIRECT = {
+    nonsaturating.discriminator: logits.of_each,
+    nonsaturating.generator: logits.of_difference,
+    relativistic.discriminator: logits.of_pairs,
+    relativistic.generator: logits.of_difference,
+}
+
+
+def value_and_gradients(function: Any, real: Any, fake: np.ndarray) -> tuple[float, Sequence[Any]]:
+    """(value, gradients by real and fake) of a `Loss`'s function; real may be None for G's."""
+    if function in DIRECT and not passes.rules_only:
+        return DIRECT[function](real, fake)
+    if real is not None:
+        return value_and_grad(function, real, fake)
+    value, (dfake,) = value_and_grad(lambda z: function(None, z), fake)
+    return value, (None, dfake)

@@ -125,6 +125,21 @@ def thread_count() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+class NotAJobError(Exception):
+    """What was recorded cannot be computed by a list of jobs."""
+
+
+def job_list() -> Any:
+    """The class JobList of the compiled kernels; None where the reference kernels are in use."""
+    if active is None:
+        choose()
+    if active != "compiled":
+        return None
+    from .compiled.job_list import JobList
+
+    return JobList
+
+
 def take_kernels(
     name: Literal["auto", "compiled", "reference"],
 ) -> Literal["compiled", "reference"]:

@@ -14,10 +14,19 @@ import numpy as np
 
 from .. import memory
 from ..cores import available_cores
-from .job import CALLER_CORE, GENERATION, QUIT, SHARED_DTYPE, WORKSPACES, new_job
+from .job import (
+    CALLER_CORE,
+    GENERATION,
+    NO_ROWS,
+    NO_SETTINGS,
+    QUIT,
+    SHARED_DTYPE,
+    WORKSPACES,
+    new_job,
+)
 from .panel import PANEL_START
 from .tile import PANEL_ROW_BYTES
-from .worker import on_callers_core, run_job
+from .worker import on_callers_core, run_jobs
 
 log = logging.getLogger("npgan")
 
@@ -47,6 +56,7 @@ class ThreadWorkspaces(threading.local):
 
     def __init__(self):
         self.free = [Workspace()]
+        self.recorded_list = None  # the JobList to which `dispatch` adds its jobs
 
 
 class Team:
@@ -69,7 +79,8 @@ class Team:
         """What a helper's thread runs: compute, and sleep while there is nothing to do."""
         seen, moved_for = 0, None
         while not self.job[QUIT]:
-            seen = run_job(self.job, self.scalars[SHARED_DTYPE], 0, helper, seen)
+            own = self.job, self.scalars[SHARED_DTYPE]  # not used by a helper
+            seen = run_jobs(NO_ROWS, NO_SETTINGS[SHARED_DTYPE], *own, *own, 0, helper, seen)
             newest = int(self.job[GENERATION])
             # Once per job, for the system may move this thread back.
             if newest != moved_for and on_callers_core(self.job):
@@ -161,12 +172,28 @@ atexit.register(lambda: current_team.stop())
 
 
 def dispatch(share, dtype, rows, write_job, *args):
-    """Compute the job that write_job(job, scalars, *args) writes.
+    """Compute the job that write_job(job, scalars, *args) writes, or add it to a list of jobs.
 
     With `share` the team computes it if no other caller has it, in the shared dtype. Panels have
     so many rows. Returns in how many parts an update was not finite, or None where write_job
     refuses.
     """
+    if workspaces.recorded_list is not None:
+        return workspaces.recorded_list.add(share, rows, write_job, args)
+    return with_jobs(share, dtype, rows, write_and_run, rows, dtype, write_job, *args)
+
+
+def write_and_run(workspace, computes, rows, dtype, write_job, *args):
+    """Compute one job, as the one who `computes` it: the team, or the workspace's thread alone."""
+    job, scalars = computes.job, computes.scalars[dtype]
+    if not write_job(job, scalars, *args):
+        return None
+    no_rows = NO_ROWS, NO_SETTINGS[dtype]
+    return run_jobs(*no_rows, job, scalars, job, scalars, workspace.reserve(rows), -1, 0)
+
+
+def with_jobs(share, dtype, rows, compute, *args):
+    """compute(workspace, team or workspace, *args), for panels of so many rows; see `dispatch`."""
     team, claim, free = current_team, None, workspaces.free
     workspace = free.pop() if free else Workspace()
     try:
@@ -178,10 +205,7 @@ def dispatch(share, dtype, rows, write_job, *args):
             if team.claim.setdefault("caller", claim) is claim:
                 team.prepare(rows)
                 computes = team
-        job, scalars = computes.job, computes.scalars[dtype]
-        if not write_job(job, scalars, *args):
-            return None
-        return run_job(job, scalars, workspace.reserve(rows), -1, 0)
+        return compute(workspace, computes, *args)
     finally:
         free.append(workspace)
         if claim is not None and team.claim.get("caller") is claim:

@@ -1,0 +1,409 @@
+"""Passes that are prepared once and computed again: the bits of the rules, and memory of their own."""
+
+import copy
+import gc
+import pickle
+import threading
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import npgan
+from npgan import Dense, Discriminator, Generator, LeakyReLU, Network, Sigmoid, Tanh, kernels, ops
+from npgan.kernels import logits, passes
+from npgan.losses import DIRECT, LOSSES, value_and_gradients
+
+
+@pytest.fixture(autouse=True)
+def compiled():
+    npgan.use_kernels("compiled")
+    yield
+    npgan.use_kernels("auto")
+    npgan.set_threads(None)
+
+
+def normal(*shape, seed=0, dtype=np.float32):
+    return np.random.default_rng(seed).standard_normal(shape).astype(dtype)
+
+
+def network(hidden=(9, 17), out=5, tanh=True):
+    return Generator(7, hidden, out, "tanh" if tanh else "linear", rng=0)
+
+
+def by_rules(net, x, g, wrt="both"):
+    """(y, pull(g)) by the rules alone."""
+    npgan.use_rules()
+    try:
+        y, pull = net.forward(x)
+        return y, pull(g, wrt)
+    finally:
+        npgan.use_rules(False)
+
+
+def assert_same(results, expected):
+    for result, wanted in zip(flat(results), flat(expected), strict=True):
+        assert result.dtype == wanted.dtype
+        np.testing.assert_array_equal(result, wanted)
+
+
+def flat(results):
+    for one in results:
+        yield from one if isinstance(one, tuple) else [one]
+
+
+def kept(net):
+    return passes.passes_of.get(net, [])
+
+
+@given(
+    st.lists(st.integers(1, 40), max_size=3),
+    st.integers(1, 40),
+    st.integers(1, 40),
+    st.booleans(),
+    st.sampled_from([np.float32, np.float64]),
+    st.sampled_from(["input", "params", "both"]),
+    st.integers(1, 3),
+)
+def test_the_bits_are_those_of_the_rules(hidden, out, batch, tanh, dtype, wrt, threads):
+    npgan.set_threads(threads)
+    net = network(hidden, out, tanh).astype(dtype)
+    for seed in range(3):  # the first pass is prepared, the others use its memory
+        x, g = normal(batch, 7, seed=seed, dtype=dtype), normal(batch, out, seed=9, dtype=dtype)
+        y, pull = net.forward(x)
+        assert_same((y, pull(g, wrt)), by_rules(net, x, g, wrt))
+        del pull
+    assert len(kept(net)) == 1
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3])
+def test_products_that_threads_share_have_the_bits_of_the_rules(threads):
+    npgan.set_threads(threads)
+    for net, inputs in ((Generator(rng=0), 100), (Discriminator(rng=0), 784)):
+        x, g = normal(48, inputs), normal(48, 784 if inputs == 100 else 1, seed=1)
+        for _ in range(2):
+            y, pull = net.forward(x)
+            assert_same((y, pull(g)), by_rules(net, x, g))
+
+
+def test_forward_passes_do_not_disturb_each_other():
+    net, g = network(), normal(4, 5, seed=9)
+    xs = [normal(4, 7, seed=seed) for seed in range(12)]
+    first = [by_rules(net, x, g) for x in xs]
+    for _ in range(2):
+        found = [net.forward(x) for x in xs]
+        assert_same([(y, *pull(g)) for y, pull in found], [(y, *d) for y, d in first])
+        assert_same([(y, *pull(g)) for y, pull in found], [(y, *d) for y, d in first])
+        del found
+        assert len(kept(net)) == passes.KEPT
+
+
+def test_the_caller_may_write_to_all_that_it_gives_and_gets():
+    net, x, g = network(), normal(4, 7), normal(4, 5, seed=9)
+    expected = by_rules(net, x, g)
+    for _ in range(2):
+        mine, my_g = x.copy(), g.copy()
+        y, pull = net.forward(mine)
+        assert_same([y], [expected[0]])
+        mine[:], y[:] = np.nan, np.nan
+        for _ in range(2):
+            dx, dtheta = pull(my_g)
+            assert_same([dx, dtheta], [*expected[1]])
+            dx[:], dtheta[:] = np.nan, np.nan
+        my_g[:] = np.nan
+        del pull
+
+
+def test_gradients_are_in_memory_of_their_own():
+    net, g = network(), normal(4, 5)
+    _, pull = net.forward(normal(4, 7))
+    one, two = pull(g), pull(g)
+    arrays = [*one, *two, pull(g, "input"), pull(g, "params")]
+    for i, a in enumerate(arrays):
+        assert not any(np.may_share_memory(a, b) for b in arrays[:i])
+        assert not any(np.shares_memory(a, value) for p in kept(net) for value in p.values.values())
+
+
+@pytest.mark.parametrize("layout", [np.asfortranarray, lambda a: np.repeat(a, 2, 1)[:, ::2]])
+def test_any_layout_of_x_and_g(layout):
+    net, x, g = network(), normal(6, 7), normal(6, 5, seed=9)
+    for _ in range(2):
+        y, pull = net.forward(layout(x))
+        assert_same((y, pull(layout(g))), by_rules(net, x, g))
+
+
+def test_a_read_only_gradient():
+    net, x, g = network(), normal(6, 7), normal(6, 5, seed=9)
+    g.flags.writeable = False
+    y, pull = net.forward(x)
+    assert_same((y, pull(g)), by_rules(net, x, g))
+
+
+def test_memory_is_used_again_and_little_is_kept():
+    net = network()
+    _, pull = net.forward(normal(4, 7))
+    assert kept(net) == []
+    memory = pull.__closure__ and net
+    del pull, memory
+    (first,) = kept(net)
+    for seed in range(3):
+        net.forward(normal(4, 7, seed=seed))
+        assert kept(net) == [first]
+    for batch in range(1, 3 * passes.KEPT):
+        net.forward(normal(batch, 7))
+    assert len(kept(net)) == passes.KEPT
+    large = passes.LARGEST // (4 * 7) + 1
+    net.forward(np.zeros((large, 7), np.float32))
+    assert all(one.x.shape[0] < large for one in kept(net))
+
+
+def test_the_memory_is_freed_with_the_network():
+    before = len(passes.passes_of)
+    net = network()
+    net.forward(normal(4, 7))
+    assert len(passes.passes_of) == before + 1
+    del net
+    gc.collect()
+    assert len(passes.passes_of) == before
+
+
+def changed_rule(monkeypatch, net):
+    monkeypatch.setattr(ops.tanh, "rules", (lambda g, y, x: 3.0 * ops.tanh_gate(g, y),))
+
+
+def changed_rule_in_numpy(monkeypatch, net):
+    monkeypatch.setattr(ops.tanh, "rules", (lambda g, y, x: g * (1 - y * y) * 3,))
+
+
+def changed_function(monkeypatch, net):
+    monkeypatch.setattr(ops.tanh, "function", lambda x: kernels.tanh(x) * np.float32(0.5))
+
+
+def changed_weights(monkeypatch, net):
+    net.theta *= 2
+
+
+def another_array_of_weights(monkeypatch, net):
+    net.layers[0].params["W"] = 2 * net.layers[0].params["W"]
+
+
+def another_slope(monkeypatch, net):
+    net.layers[1].options["slope"] = 0.7
+
+
+def another_activation(monkeypatch, net):
+    net.layers[-1] = Sigmoid()
+    net.bind(net.theta)
+
+
+@pytest.mark.parametrize("prepared", [False, True])
+@pytest.mark.parametrize(
+    "change",
+    [
+        changed_rule, changed_rule_in_numpy, changed_function, changed_weights,
+        another_array_of_weights, another_slope, another_activation,
+    ],
+)  # fmt: skip
+def test_a_changed_network_is_computed_as_it_is(change, prepared, monkeypatch):
+    net, x, g = network(), normal(4, 7), normal(4, 5, seed=9)
+    before = by_rules(net, x, g)
+    if prepared:
+        net.forward(x)[1](g)
+    change(monkeypatch, net)
+    expected = by_rules(net, x, g)
+    assert not np.array_equal(before[1][0], expected[1][0])
+    for _ in range(2):
+        y, pull = net.forward(x)
+        assert_same((y, pull(g)), expected)
+        del pull
+
+
+@pytest.mark.parametrize(
+    "layers",
+    [
+        lambda: [LeakyReLU(), Dense(7, 5, rng=0)],
+        lambda: [Dense(7, 6, rng=0), Dense(6, 5, rng=1)],
+        lambda: [Dense(7, 5, rng=0), LeakyReLU()],
+        lambda: [Dense(7, 6, rng=0), Tanh(), Dense(6, 5, rng=1)],
+        lambda: [Dense(7, 5, rng=0), Sigmoid()],
+        lambda: [Tanh()],
+    ],
+)
+def test_other_networks_are_computed_kernel_by_kernel(layers):
+    net, x = Network(layers()), normal(4, 7)
+    g = normal(*net(x).shape, seed=9)
+    for _ in range(2):
+        y, pull = net.forward(x)
+        assert_same((y, pull(g)), by_rules(net, x, g))
+    assert not kept(net)
+
+
+@pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy, Network.copy, None])
+def test_copies_have_passes_of_their_own(copied):
+    net, x, g = network(), normal(4, 7), normal(4, 5, seed=9)
+    net.forward(x)[1](g)
+    other = pickle.loads(pickle.dumps(net)) if copied is None else copied(net)
+    assert not kept(other)
+    if copied is not copy.copy:
+        other.theta *= 2
+    y, pull = other.forward(x)
+    assert_same((y, pull(g)), by_rules(other, x, g))
+    assert_same([net.forward(x)[0]], [by_rules(net, x, g)[0]])
+
+
+def test_networks_on_one_theta():
+    net, x, g = network(), normal(4, 7), normal(4, 5, seed=9)
+    other = net.with_theta(net.theta)
+    for factor in (1, 2):
+        net.theta *= factor
+        for one in (net, other):
+            y, pull = one.forward(x)
+            assert_same((y, pull(g)), by_rules(net, x, g))
+            del pull
+
+
+def test_the_kernels_may_be_changed_between_passes():
+    net, x, g = network(), normal(4, 7), normal(4, 5, seed=9)
+    for name in ("compiled", "reference", "compiled"):
+        npgan.use_kernels(name)
+        y, pull = net.forward(x)
+        assert_same((y, pull(g)), by_rules(net, x, g))
+
+
+def test_a_pullback_after_a_change_of_kernels():
+    net, x, g = network(), normal(4, 7), normal(4, 5, seed=9)
+    _, pull = net.forward(x)
+    npgan.use_kernels("reference")
+    dx, dtheta = pull(g)
+    expected = by_rules(net, x, g)[1]
+    np.testing.assert_allclose(dx, expected[0], rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(dtheta, expected[1], rtol=1e-5, atol=1e-6)
+
+
+def test_threads_that_use_one_network_and_one_pullback():
+    net = Generator(20, (64, 64), 300, rng=0)
+    x, g = normal(64, 20), normal(64, 300, seed=9)
+    expected, wrong = by_rules(net, x, g), []
+    _, shared = net.forward(x)
+
+    def work():
+        for _ in range(60):
+            y, pull = net.forward(x)
+            for result in (shared(g), pull(g)):
+                try:
+                    assert_same((y, result), expected)
+                except AssertionError as error:
+                    wrong.append(error)
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not wrong
+
+
+def test_an_error_while_a_pass_is_prepared_leaves_the_kernels_as_they_were():
+    net = network()
+    with pytest.raises(ValueError, match="must be"):
+        net.forward(normal(4, 8))
+    a = normal(3, 3)
+    np.testing.assert_allclose(kernels.gemm(a, a), a @ a, rtol=1e-5)
+    assert kernels.job_list() is not None
+
+
+# ---- lists of jobs ----
+
+
+def new_list(*given):
+    return kernels.job_list()(*given)
+
+
+def test_a_list_reads_only_what_is_given_or_written_by_it():
+    a, b = normal(4, 4), normal(4, 4, seed=1)
+    jobs = new_list(a, b)
+    with jobs.recorded():
+        c = kernels.gemm(a, b)
+        kernels.gemm(c, a)  # written before: allowed
+        with pytest.raises(kernels.NotAJobError):
+            kernels.gemm(a, np.array(b))
+        with pytest.raises(kernels.NotAJobError):
+            kernels.gemm(a.T, b)  # of which the kernel makes a copy
+
+
+def test_a_list_computes_with_other_arrays():
+    a, b = normal(4, 6), normal(6, 5, seed=1)
+    jobs = new_list(a, b)
+    with jobs.recorded():
+        c = kernels.gemm(a, b)
+        d = kernels.gemm(c, b, tb=True)
+    jobs.finish(a, d)
+    for seed in range(3):
+        x, out = normal(4, 6, seed=seed), np.empty((4, 6), np.float32)
+        jobs.compute(x, out)
+        expected = kernels.gemm(kernels.gemm(x, b), b, tb=True)
+        np.testing.assert_array_equal(out, expected)
+
+
+def test_nothing_is_computed_while_a_list_is_recorded():
+    a = normal(4, 4)
+    out = np.zeros((4, 4), np.float32)
+    jobs = new_list(a, out)
+    with jobs.recorded():
+        kernels.gemm(a, a, out=out)
+    assert not out.any()
+    jobs.finish()
+    jobs.compute()
+    np.testing.assert_array_equal(out, kernels.gemm(a, a))
+
+
+# ---- losses without the tape ----
+
+
+def test_which_losses_need_no_tape():
+    assert {name for name, loss in LOSSES.items() if loss.discriminator in DIRECT} == {
+        "nonsaturating", "minimax", "relativistic",
+    }  # fmt: skip
+
+
+@given(
+    st.sampled_from(["nonsaturating", "minimax", "relativistic", "hinge"]),
+    st.integers(1, 70),
+    st.sampled_from([1e-3, 1.0, 30.0, 1e5]),
+    st.sampled_from([np.float32, np.float64]),
+    st.sampled_from(["compiled", "reference"]),
+)
+def test_losses_have_the_bits_of_the_tape(name, n, scale, dtype, set_of_kernels):
+    npgan.use_kernels(set_of_kernels)
+    loss = LOSSES[name]
+    real, fake = (dtype(scale) * normal(n, 1, seed=seed, dtype=dtype) for seed in (0, 1))
+    for function, first in (
+        (loss.discriminator, real),
+        (loss.generator, real if loss.needs_real else None),
+    ):
+        value, gradients = value_and_gradients(function, first, fake)
+        npgan.use_rules()
+        try:
+            expected = value_and_gradients(function, first, fake)
+        finally:
+            npgan.use_rules(False)
+        assert (value, type(value)) == (expected[0], float)
+        for found, wanted in zip(gradients, expected[1], strict=True):
+            assert (found is None) == (wanted is None)
+            if found is not None:
+                assert found.dtype == wanted.dtype
+                np.testing.assert_array_equal(found, wanted)
+
+
+def test_another_function_of_a_loss_is_on_the_tape(monkeypatch):
+    def forbidden(*args):
+        raise AssertionError("computed without the tape")
+
+    for name in ("of_each", "of_pairs", "of_difference"):
+        monkeypatch.setattr(logits, name, forbidden)
+    loss = LOSSES["relativistic"]._replace(discriminator=lambda real, fake: ops.mean(real * fake))
+    real, fake = normal(4, 1), normal(4, 1, seed=1)
+    value, (dreal, _) = value_and_gradients(loss.discriminator, real, fake)
+    assert value == pytest.approx(float((real * fake).mean()))
+    np.testing.assert_allclose(dreal, fake / 4, rtol=1e-6)
