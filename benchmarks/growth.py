@@ -13,18 +13,15 @@ from __future__ import annotations
 import argparse
 import sys
 import tempfile
-import time
-from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
 from page import machine, put
 
 from npgan.bench.child import Child
-from npgan.bench.problem import BATCHES, flops, problem, weights_of
+from npgan.bench.problem import flops
 from npgan.bench.step import Machine
 
 # What grows -> the cases, each (width, depth, batch).
@@ -56,38 +53,24 @@ def megabytes(width: int, depth: int) -> float:
     return 4e-6 * ((2 + 2 + 6) * of_G + (4 + 2 + 6) * of_D)
 
 
-class Worker:
-    """For `child`: times the steps of a case."""
-
-    def __init__(self, build: Callable[..., Any]):
-        self.build = build
-
-    def time(self, case: Case, seconds: float) -> dict[str, Any]:
-        """The seconds of steps, of at least five."""
-        width, depth, batch = case
-        arrays = problem(batch, *sizes(width, depth))
-        step = self.build(weights_of(arrays, "G"), weights_of(arrays, "D"))
-        times: list[float] = []
-        while len(times) < 8 or sum(times) < seconds:
-            at = len(times) % BATCHES
-            began = time.perf_counter()
-            step(arrays["real"][at], arrays["z"][at])
-            times.append(time.perf_counter() - began)
-        return {"times": times[3:]}
-
-
-def measure(threads: int | None, rounds: int, seconds: float) -> tuple[dict[Case, float], Machine]:
+def measure(threads: int | None, rounds: int) -> tuple[dict[Case, float], Machine]:
     """Median seconds of a step by case, and the machine with its peak."""
     times: dict[Case, list[float]] = {case: [] for cases in CASES.values() for case in cases}
     with tempfile.TemporaryDirectory() as folder:
         peak = Machine(threads, Path(folder))
-        child = Child("growth:Worker", "npgan.bench.in_npgan:step", peak.threads, Path(folder))
+        worker = "npgan.bench.jobs:Worker", "npgan.bench.jobs:STEPS"
+        child = Child(*worker, peak.threads, Path(folder))
         try:
             for done in range(rounds):
                 peak.measure()
                 for case, found in times.items():
+                    width, depth, batch = case
                     print(f"round {done + 1}: {case}", file=sys.stderr, flush=True)
-                    found += child.ask("time", case=case, seconds=seconds)["times"]
+                    G_sizes, D_sizes = sizes(width, depth)
+                    child.ask(
+                        "start", step="classic", batch=batch, G_sizes=G_sizes, D_sizes=D_sizes
+                    )
+                    found += child.ask("run")["times"]
         finally:
             child.close()
             peak.close()
@@ -141,13 +124,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=raw)
     parser.add_argument("--threads", type=int)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--seconds", type=float, default=0.3, help="of each case in a round")
     parser.add_argument(
         "--page", action="store_true", help="write the table into docs/benchmarks.md"
     )
     parser.add_argument("--picture", type=Path, help="also draw it to this file")
     args = parser.parse_args()
-    times, peak = measure(args.threads, args.rounds, args.seconds)
+    times, peak = measure(args.threads, args.rounds)
     print(table(times, peak))
     if args.page:
         put("growth", f"{machine()}\n\n{table(times, peak)}")

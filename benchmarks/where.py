@@ -1,6 +1,6 @@
 """Where the time of a training step goes: the jobs of a step, added up by kind, and all else.
 
-    python benchmarks/where.py [--batch 32 64 128] [--threads 2] [--rounds 10] [--page]
+    python benchmarks/where.py [--batch 32 64 128] [--threads 2] [--rounds 20] [--page]
 
 The default step is that of GAN(), with its penalty in every 16th step: the numbers are means over
 16 steps. The classic step is the one that `npgan bench` compares with other libraries. Steps are
@@ -31,18 +31,20 @@ def measure(step: str, batch: int, threads: int, rounds: int, caches: Path) -> d
     child = Child("npgan.bench.jobs:Worker", "npgan.bench.jobs:STEPS", threads, caches)
     try:
         child.ask("start", step=step, batch=batch)
-        plain, groups = [], []
+        steps, jobs = [], []
         for _ in range(rounds):
-            plain.append(1e3 * float(np.mean(child.ask("run")["times"])))
-            total: dict[str, float] = defaultdict(float)
-            for *one, seconds in child.ask("jobs", periods=1)["jobs"]:
-                total[Job(*one).group] += 1e3 * seconds / PERIOD
-                total["flops"] += Job(*one).flops / PERIOD
-            groups.append(total)
+            steps.append(child.ask("run")["times"])
+            jobs.append(child.ask("jobs", periods=1)["jobs"])
     finally:
         child.close()
-    found = {name: float(np.median([total[name] for total in groups])) for name in groups[0]}
-    return {**found, "step": float(np.median(plain))}
+    # The median of every step and of every job in the period; then the means over the period.
+    found: dict[str, float] = defaultdict(float)
+    found["step"] = 1e3 * float(np.mean(np.median(steps, axis=0)))
+    for same in zip(*jobs, strict=True):
+        one = Job(*same[0][:-1])
+        found[one.group] += 1e3 * float(np.median([job[-1] for job in same])) / PERIOD
+        found["flops"] += one.flops / PERIOD
+    return found
 
 
 def table(results: dict[tuple[str, int], dict[str, float]], threads: int, peak: float) -> str:
@@ -71,7 +73,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=raw)
     parser.add_argument("--batch", type=int, nargs="+", default=[32, 64, 128])
     parser.add_argument("--threads", type=int)
-    parser.add_argument("--rounds", type=int, default=10)
+    parser.add_argument("--rounds", type=int, default=20)
     parser.add_argument(
         "--page", action="store_true", help="write the table into docs/benchmarks.md"
     )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
@@ -19,7 +19,7 @@ import npgan
 from .. import kernels
 from ..kernels.compiled import job, job_list, team
 from ..kernels.compiled.product import SHARED_FROM
-from .problem import BATCHES, problem, weights_of
+from .problem import BATCHES, D_SIZES, G_SIZES, problem, weights_of
 
 KINDS = ("product", "adam", "average", "tanh", "tanh_gate")  # in the order of the kernels' numbers
 
@@ -95,11 +95,13 @@ def default_step(batch: int) -> Callable[[], Any]:
     return lambda: gan.step(images[gan.adam_G.t % BATCHES])
 
 
-def classic_step(batch: int) -> Callable[[], Any]:
+def classic_step(
+    batch: int, G_sizes: Sequence[int] = G_SIZES, D_sizes: Sequence[int] = D_SIZES
+) -> Callable[[], Any]:
     """The step that `npgan bench` compares with other libraries."""
     from . import in_npgan  # which sets the number of threads
 
-    arrays = problem(batch)
+    arrays = problem(batch, G_sizes, D_sizes)
     step = in_npgan.step(weights_of(arrays, "G"), weights_of(arrays, "D"))
     numbers = iter(range(10**12))
 
@@ -117,15 +119,15 @@ PERIOD = 16  # steps after which the default step repeats: one of them has the p
 class Worker:
     """For `child`: times a step on as many threads as the process has."""
 
-    def __init__(self, steps: dict[str, Callable[[int], Callable[[], Any]]]):
+    def __init__(self, steps: dict[str, Callable[..., Callable[[], Any]]]):
         self.steps = steps
         kernels.use_kernels("compiled")
         kernels.set_threads(int(os.environ["OMP_NUM_THREADS"]))
 
-    def start(self, step: str, batch: int) -> dict[str, Any]:
+    def start(self, step: str, **arguments: Any) -> dict[str, Any]:
         """Build the step and take it for the first times."""
-        self.step = self.steps[step](batch)
-        self.times(2 * PERIOD)
+        self.step = self.steps[step](**arguments)
+        self.times(PERIOD)
         return {}
 
     def times(self, steps: int) -> list[float]:
@@ -138,8 +140,8 @@ class Worker:
         return seconds
 
     def run(self) -> dict[str, Any]:
-        """The seconds of the steps of one period, after some that are not timed."""
-        self.times(4)
+        """The seconds of the steps of one period, after one that is not timed."""
+        self.times(PERIOD)
         return {"times": self.times(PERIOD)}
 
     def jobs(self, periods: int) -> dict[str, Any]:

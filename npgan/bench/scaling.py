@@ -63,22 +63,24 @@ def scaling(
                     for *one, seconds in children[1].ask("jobs", periods=PERIODS)["jobs"]
                 ]
                 handout = {n: children[n].ask("handout")["seconds"] for n in measured}
-                times: dict[int, list[float]] = {n: [] for n in measured}
+                times: dict[int, list[list[float]]] = {n: [] for n in measured}
                 for _ in range(rounds):
                     for n, child in children.items():
-                        times[n].append(float(np.mean(child.ask("run")["times"])))
+                        times[n].append(child.ask("run")["times"])
             finally:
                 for child in children.values():
                     child.close()
-        results["batch"][str(batch)] = row(jobs, handout, times)
+        # The median of every step of the period, and their mean.
+        means = {n: float(np.mean(np.median(found, axis=0))) for n, found in times.items()}
+        results["batch"][str(batch)] = row(jobs, handout, means)
     return results
 
 
 def row(
-    jobs: Sequence[tuple[Job, float]], handout: dict[int, float], times: dict[int, list[float]]
+    jobs: Sequence[tuple[Job, float]], handout: dict[int, float], times: dict[int, float]
 ) -> dict[str, Any]:
     """The results of one batch size."""
-    alone = float(np.median(times[1]))
+    alone = times[1]
     rest = alone - sum(seconds for _, seconds in jobs) / PERIOD
     found: dict[str, Any] = {}
     for n in sorted({*THREADS, *times}):
@@ -86,8 +88,7 @@ def row(
         predicted = model(jobs, n, cost) / PERIOD + rest
         found[str(n)] = {"model_ms": 1e3 * predicted, "model_speedup": alone / predicted}
         if n in times:
-            median = float(np.median(times[n]))
-            found[str(n)] |= {"median_ms": 1e3 * median, "speedup": alone / median}
+            found[str(n)] |= {"median_ms": 1e3 * times[n], "speedup": alone / times[n]}
             found[str(n)]["handout_us"] = 1e6 * handout[n]
     parts = sorted({one.parts for one, _ in jobs if one.kind == "product" and one.shared})
     return {"parts": parts, "rest_ms": 1e3 * rest, "threads": found}
