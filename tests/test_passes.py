@@ -396,6 +396,19 @@ def test_losses_have_the_bits_of_the_tape(name, n, scale, dtype, set_of_kernels)
                 np.testing.assert_array_equal(found, wanted)
 
 
+@pytest.mark.parametrize("only", [False, True])
+def test_an_edit_of_the_rule_of_a_cross_entropy_counts_after_use_rules(only, monkeypatch):
+    monkeypatch.setattr(ops.bce_with_logits, "rules", (lambda g, y, z, t: g * 0.0 * z, None))
+    npgan.use_rules(only)
+    try:
+        for loss in (LOSSES["relativistic"], LOSSES["nonsaturating"]):
+            real, fake = normal(4, 1), normal(4, 1, seed=1)
+            _, gradients = value_and_gradients(loss.discriminator, real, fake)
+            assert all(bool(np.any(g)) != only for g in gradients)
+    finally:
+        npgan.use_rules(False)
+
+
 def test_another_function_of_a_loss_is_on_the_tape(monkeypatch):
     def forbidden(*args):
         raise AssertionError("computed without the tape")

@@ -167,7 +167,7 @@ def alternates(net: LayersInARow) -> bool:
 
 def parts_of(net: LayersInARow) -> list[Any]:
     """All objects that the jobs of a pass depend on."""
-    parts = [kernels.job_list(), net.theta]
+    parts: list[Any] = [net.theta]
     for layer in net.layers:
         parts += [layer.op, layer.op.function, layer.op.rules]
         parts += [*layer.params.values(), *layer.options.values()]
