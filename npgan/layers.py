@@ -28,6 +28,7 @@ from .kernels import memory, passes, state
 
 Seed = int | Sequence[int] | np.random.Generator | None
 Initialiser = Callable[[np.random.Generator, int, int], np.ndarray]
+passes.ship(ops.affine, ops.leaky_relu, ops.tanh)
 
 
 class Pull(Protocol):
@@ -248,6 +249,7 @@ class Network:
         self.is_leaky = [
             layer.op is ops.leaky_relu and "slope" in layer.options for layer in self.layers
         ]
+        self.is_tanh = [layer.op is ops.tanh for layer in self.layers]
 
     def with_theta(self, theta: np.ndarray, layers: Sequence[Layer] | None = None) -> Network:
         """A copy of this network (or of these layers) whose parameters are views into theta.
@@ -259,6 +261,10 @@ class Network:
         other.updates = self.updates if theta is self.theta else [0]
         other.bind(theta)
         return other
+
+    def __getstate__(self) -> dict[str, Any]:
+        """All but the memory of passes, which have the addresses of this network's weights."""
+        return {name: value for name, value in self.__dict__.items() if name != "passes"}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """After unpickling, and in copy.deepcopy: make the parameters views again."""

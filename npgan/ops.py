@@ -3,8 +3,8 @@
 A rule is called as rule(g, y, *arguments), where g is dL/dy and y is the primitive's result; the
 rule of argument i returns dL/d(argument i). Rules use only primitives and the operators + - * / **,
 so a rule works on arrays (it computes) and on Tensors (it can be differentiated). All of them are
-derived on paper in docs/derivations.md. In training, `affine`, `leaky_relu` and `bce_with_logits`
-are computed by fused kernels with the same bits; after npgan.use_rules() by the rules here.
+derived on paper in docs/derivations.md. In training, networks compute `affine` and `leaky_relu` by
+fused kernels with the same bits; after npgan.use_rules() they call the rules here.
 """
 
 from __future__ import annotations

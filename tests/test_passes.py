@@ -4,6 +4,7 @@ import copy
 import gc
 import pickle
 import threading
+import weakref
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 import npgan
 from npgan import Dense, Discriminator, Generator, LeakyReLU, Network, Sigmoid, Tanh, kernels, ops
 from npgan.kernels import logits, passes
-from npgan.losses import DIRECT, LOSSES, value_and_gradients
+from npgan.losses import LOSSES, value_and_gradients
 
 
 @pytest.fixture(autouse=True)
@@ -54,7 +55,7 @@ def flat(results):
 
 
 def kept(net):
-    return passes.passes_of.get(net, [])
+    return net.__dict__.get("passes", [])
 
 
 @given(
@@ -143,10 +144,10 @@ def test_a_read_only_gradient():
 def test_memory_is_used_again_and_little_is_kept():
     net = network()
     _, pull = net.forward(normal(4, 7))
-    assert kept(net) == []
-    memory = pull.__closure__ and net
-    del pull, memory
     (first,) = kept(net)
+    assert not first.is_free()
+    del pull
+    assert first.is_free()
     for seed in range(3):
         net.forward(normal(4, 7, seed=seed))
         assert kept(net) == [first]
@@ -155,17 +156,38 @@ def test_memory_is_used_again_and_little_is_kept():
     assert len(kept(net)) == passes.KEPT
     large = passes.LARGEST // (4 * 7) + 1
     net.forward(np.zeros((large, 7), np.float32))
-    assert all(one.x.shape[0] < large for one in kept(net))
+    assert kept(net) == []
+    net.forward(normal(4, 7))
+    net.bind(net.theta.copy())
+    for batch in range(passes.KEPT + 1):
+        net.forward(normal(1 + batch, 7))
+    assert all(one.parts[0] is net.theta for one in kept(net))
+    assert sum(one.bytes for one in kept(net)) <= passes.LARGEST
 
 
 def test_the_memory_is_freed_with_the_network():
-    before = len(passes.passes_of)
     net = network()
-    net.forward(normal(4, 7))
-    assert len(passes.passes_of) == before + 1
-    del net
+    _, pull = net.forward(normal(4, 7))
+    (one,) = map(weakref.ref, kept(net))
+    del net, pull
     gc.collect()
-    assert len(passes.passes_of) == before
+    assert one() is None
+
+
+def test_a_pullback_that_a_finaliser_has_kept_is_refused():
+    class Cycle:
+        def __del__(self):
+            found.append(self.pull)
+
+    found, net, g = [], network(), normal(4, 5, seed=9)
+    cycle = Cycle()
+    cycle.itself, cycle.pull = cycle, net.forward(normal(4, 7))[1]
+    del cycle
+    gc.collect()
+    y, pull = net.forward(normal(4, 7, seed=1))
+    with pytest.raises(RuntimeError, match="call forward again"):
+        found[0](g)
+    assert_same((y, pull(g)), by_rules(net, normal(4, 7, seed=1), g))
 
 
 def changed_rule(monkeypatch, net):
@@ -174,6 +196,11 @@ def changed_rule(monkeypatch, net):
 
 def changed_rule_in_numpy(monkeypatch, net):
     monkeypatch.setattr(ops.tanh, "rules", (lambda g, y, x: g * (1 - y * y) * 3,))
+
+
+def changed_rule_in_float64(monkeypatch, net):
+    rule = lambda g, y, x: g * (1 - y * y) * np.sqrt(2.0)
+    monkeypatch.setattr(ops.tanh, "rules", (rule,))
 
 
 def changed_function(monkeypatch, net):
@@ -201,7 +228,8 @@ def another_activation(monkeypatch, net):
 @pytest.mark.parametrize(
     "change",
     [
-        changed_rule, changed_rule_in_numpy, changed_function, changed_weights,
+        changed_rule, changed_rule_in_numpy, changed_rule_in_float64,
+        changed_function, changed_weights,
         another_array_of_weights, another_slope, another_activation,
     ],
 )  # fmt: skip
@@ -217,6 +245,37 @@ def test_a_changed_network_is_computed_as_it_is(change, prepared, monkeypatch):
         y, pull = net.forward(x)
         assert_same((y, pull(g)), expected)
         del pull
+
+
+def test_a_rule_that_returns_another_layout(monkeypatch):
+    rule = lambda g, y, x, W, b: kernels.gemm(W, g, tb=True).T
+    monkeypatch.setattr(ops.affine, "rules", (rule, *ops.affine.rules[1:]))
+    net, x, g = network(), normal(4, 7), normal(4, 5, seed=9)
+    for wrt in ("input", "both"):
+        assert_same([net.forward(x)[1](g, wrt)], [by_rules(net, x, g, wrt)[1]])
+
+
+def test_a_rule_that_changes_between_two_pullbacks(monkeypatch):
+    net, x, g = network(), normal(4, 7), normal(4, 5, seed=9)
+    _, pull = net.forward(x)
+    before = pull(g)
+    changed_rule(monkeypatch, net)
+    expected = by_rules(net, x, g)[1]
+    assert not np.array_equal(before[0], expected[0])
+    assert_same(pull(g), expected)
+
+
+def test_networks_that_no_job_computes():
+    half = Network([Dense(7, 5, rng=0, dtype=np.float16)])
+    assert half(normal(4, 7).astype(np.float16)).dtype == np.float16
+    frozen = network()
+    frozen.theta.flags.writeable = False
+    frozen.bind(frozen.theta)
+    x, g = normal(4, 7), normal(4, 5, seed=9)
+    y, pull = frozen.forward(x)
+    assert_same((y, pull(g)), by_rules(frozen, x, g))
+    assert not kept(half)
+    assert not kept(frozen)
 
 
 @pytest.mark.parametrize(
@@ -316,28 +375,12 @@ def test_an_error_while_a_pass_is_prepared_leaves_the_kernels_as_they_were():
 # ---- lists of jobs ----
 
 
-def new_list(*given):
-    return kernels.job_list()(*given)
-
-
-def test_a_list_reads_only_what_is_given_or_written_by_it():
-    a, b = normal(4, 4), normal(4, 4, seed=1)
-    jobs = new_list(a, b)
-    with jobs.recorded():
-        c = kernels.gemm(a, b)
-        kernels.gemm(c, a)  # written before: allowed
-        with pytest.raises(kernels.NotAJobError):
-            kernels.gemm(a, np.array(b))
-        with pytest.raises(kernels.NotAJobError):
-            kernels.gemm(a.T, b)  # of which the kernel makes a copy
-
-
 def test_a_list_computes_with_other_arrays():
     a, b = normal(4, 6), normal(6, 5, seed=1)
-    jobs = new_list(a, b)
-    with jobs.recorded():
-        c = kernels.gemm(a, b)
-        d = kernels.gemm(c, b, tb=True)
+    d = np.empty((4, 6), np.float32)
+    jobs = kernels.job_list()(a.dtype)
+    c = jobs.product(a, b, False, False)
+    jobs.product(c, b, False, True, out=d)
     jobs.finish(a, d)
     for seed in range(3):
         x, out = normal(4, 6, seed=seed), np.empty((4, 6), np.float32)
@@ -346,24 +389,56 @@ def test_a_list_computes_with_other_arrays():
         np.testing.assert_array_equal(out, expected)
 
 
-def test_nothing_is_computed_while_a_list_is_recorded():
+def test_nothing_is_computed_while_a_list_is_written():
     a = normal(4, 4)
     out = np.zeros((4, 4), np.float32)
-    jobs = new_list(a, out)
-    with jobs.recorded():
-        kernels.gemm(a, a, out=out)
+    jobs = kernels.job_list()(a.dtype)
+    jobs.product(a, a, False, False, out=out)
     assert not out.any()
     jobs.finish()
     jobs.compute()
     np.testing.assert_array_equal(out, kernels.gemm(a, a))
 
 
+def test_a_list_without_jobs_computes_nothing():
+    a = np.ones((3, 3), np.float32)
+    out = np.zeros((3, 3), np.float32)
+    kernels.gemm(a, a, out=out)  # whose job the workspace still has
+    out[:] = -7
+    kernels.job_list()(a.dtype).finish().compute()
+    assert (out == -7).all()
+
+
+def test_a_list_refuses_arrays_of_another_dtype_and_those_that_overlap():
+    a, wide = normal(4, 4), np.ones((4, 4))
+    jobs = kernels.job_list()(a.dtype)
+    with pytest.raises(ValueError, match="one computation"):
+        jobs.product(wide, wide, False, False)
+    with pytest.raises(ValueError, match="one computation"):
+        jobs.product(a, a, False, False, out=a)
+
+
+@pytest.mark.parametrize(
+    "array", [np.ones((4, 4))[:, ::2], np.ones(4, np.float16), np.ones(4, ">f4"), np.ones(4, int)]
+)
+def test_which_arrays_fit(array):
+    assert not kernels.job_list().fits(array)
+    assert kernels.job_list().fits(np.ones((4, 4), np.float32))
+
+
 # ---- losses without the tape ----
 
 
 def test_which_losses_need_no_tape():
-    assert {name for name, loss in LOSSES.items() if loss.discriminator in DIRECT} == {
-        "nonsaturating", "minimax", "relativistic",
+    one = normal(4, 1)
+    found = {
+        name: [
+            logits.direct_of(f, one, one) is not None for f in (loss.discriminator, loss.generator)
+        ]
+        for name, loss in LOSSES.items()
+    }
+    assert {name: both for name, both in found.items() if any(both)} == {
+        "nonsaturating": [True, True], "minimax": [True, False], "relativistic": [True, True],
     }  # fmt: skip
 
 
@@ -396,25 +471,44 @@ def test_losses_have_the_bits_of_the_tape(name, n, scale, dtype, set_of_kernels)
                 np.testing.assert_array_equal(found, wanted)
 
 
-@pytest.mark.parametrize("only", [False, True])
-def test_an_edit_of_the_rule_of_a_cross_entropy_counts_after_use_rules(only, monkeypatch):
+def edited_rule(monkeypatch):
     monkeypatch.setattr(ops.bce_with_logits, "rules", (lambda g, y, z, t: g * 0.0 * z, None))
-    npgan.use_rules(only)
+
+
+def edited_difference(monkeypatch):
+    rules = (lambda g, y, a, b: 0.0 * g, lambda g, y, a, b: 0.0 * g)
+    monkeypatch.setattr(ops.subtract, "rules", rules)
+
+
+def edited_loss(monkeypatch):
+    monkeypatch.setattr("npgan.losses.cross_entropy", lambda z, t: 0.0 * ops.sum(z))
+
+
+@pytest.mark.parametrize("edit", [edited_rule, edited_difference, edited_loss])
+def test_an_edit_of_what_a_loss_is_made_of_counts(edit, monkeypatch):
+    real, fake = normal(4, 1), normal(4, 1, seed=1)
+    function = LOSSES["relativistic"].discriminator
+    assert all(map(np.any, value_and_gradients(function, real, fake)[1]))
+    edit(monkeypatch)
+    assert not any(map(np.any, value_and_gradients(function, real, fake)[1]))
+
+
+def test_after_use_rules_losses_are_on_the_tape(monkeypatch):
+    monkeypatch.setattr(logits, "toward", None)
+    npgan.use_rules()
     try:
-        for loss in (LOSSES["relativistic"], LOSSES["nonsaturating"]):
-            real, fake = normal(4, 1), normal(4, 1, seed=1)
-            _, gradients = value_and_gradients(loss.discriminator, real, fake)
-            assert all(bool(np.any(g)) != only for g in gradients)
+        value_and_gradients(LOSSES["relativistic"].discriminator, normal(4, 1), normal(4, 1))
     finally:
         npgan.use_rules(False)
 
 
-def test_another_function_of_a_loss_is_on_the_tape(monkeypatch):
-    def forbidden(*args):
-        raise AssertionError("computed without the tape")
+def test_logits_of_another_number_of_real_images():
+    function = LOSSES["relativistic"].discriminator
+    _, (dreal, dfake) = value_and_gradients(function, normal(4, 1), normal(1, 1, seed=1))
+    assert (dreal.shape, dfake.shape) == ((4, 1), (1, 1))
 
-    for name in ("of_each", "of_pairs", "of_difference"):
-        monkeypatch.setattr(logits, name, forbidden)
+
+def test_another_function_of_a_loss_is_on_the_tape():
     loss = LOSSES["relativistic"]._replace(discriminator=lambda real, fake: ops.mean(real * fake))
     real, fake = normal(4, 1), normal(4, 1, seed=1)
     value, (dreal, _) = value_and_gradients(loss.discriminator, real, fake)

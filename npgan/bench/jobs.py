@@ -158,9 +158,8 @@ class Worker:
     def handout(self) -> dict[str, Any]:
         """The median seconds of a shared job without parts: to open and to close it."""
         x = np.zeros((1, 1), np.float32)
-        jobs = job_list.JobList(x)
-        with jobs.recorded():
-            kernels.gemm(x, x)
+        jobs = job_list.JobList(x.dtype)
+        jobs.product(x, x, False, False)
         jobs.rows[:, [job.PARTS, job.SHARED]] = 0, 1
         jobs.rows, jobs.settings = np.repeat(jobs.rows, 100, 0), np.repeat(jobs.settings, 100, 0)
         jobs.share, seconds = True, []

@@ -23,6 +23,7 @@ class LayersInARow(Protocol):
     layers: Any
     is_dense: list[bool]  # which layers are Dense
     is_leaky: list[bool]  # which are LeakyReLU, with a slope
+    is_tanh: list[bool]  # which are Tanh
     slices: list[slice]  # where each one's parameters are in theta
     theta: np.ndarray
     updates: list[int]

@@ -12,12 +12,12 @@ from numba import float64
 from .. import reference
 from .elementary import scalar_exp, scalar_softplus
 from .jit import jit
-from .job import ADAM, EMA, EMPTY, KIND, MOMENT_1, MOMENT_2, PARTS, TANH, TANH_GATE, A, C, N
+from .job import ADAM, EMA, EMPTY, TANH, TANH_GATE
 from .job_list import JobList
 from .loops import bce_loop, column_sum_loop, sgd_loop
 from .product import contiguous, multiply
 from .team import dispatch
-from .worker import CHUNK
+from .worker import CHUNK, write_loop
 
 # ---- matrix products ----
 
@@ -161,20 +161,6 @@ def updatable(*arrays):
     return supported(*arrays) and all(a.flags.c_contiguous and a.flags.writeable for a in arrays)
 
 
-@jit
-def write_loop(job, scalars, kind, target, source, m, v, settings):
-    """Write the job of a loop: ADAM or EMA of `target`, in place; TANH of `source`, to `target`.
-
-    TANH_GATE of `source` and m.
-    """
-    job[KIND], job[N], job[PARTS] = kind, target.size, (target.size + CHUNK - 1) // CHUNK
-    job[C], job[A] = target.ctypes.data, source.ctypes.data
-    job[MOMENT_1], job[MOMENT_2] = m.ctypes.data, v.ctypes.data
-    for i in range(settings.size):
-        scalars[i] = settings[i]
-    return True
-
-
 @functools.wraps(reference.sgd)
 @reference.silent  # a rate may be too large for float32
 def sgd(theta, grad, velocity, lr, momentum):
@@ -213,8 +199,7 @@ def try_out():
         activation(x)
     leaky_relu(x, 0.2), leaky_gate(x, x, 0.2), tanh_gate(x, x), sigmoid_gate(x, x)
     affine(x, x, v), gemm_gate(x, x, x, 0.2), bce_with_logits(v, v), column_sum(x)
-    jobs = JobList(x, v)
-    with jobs.recorded():
-        affine(x, x, v)
+    jobs = JobList(x.dtype)
+    jobs.product(x, x, False, False)
     jobs.finish().compute()
     sgd(v, v, v, 0.0, 0.0), adam(v, v, v, v, 0.0, 0.5, 0.5, 1.0, 1), ema_update(v, v, 0.5)

@@ -81,8 +81,10 @@ def contiguous(x):
     return x if x.flags.carray else np.array(x, order="C")
 
 
-def multiply(a, b, ta, tb, out=None, gate=None, bias=None, sums=None, slope=1.0):
+def multiply(a, b, ta, tb, out=None, gate=None, bias=None, sums=None, slope=1.0, compute=dispatch):
     """op(a) op(b) and what follows it; None where the tiles cannot read or write these arrays.
+
+    compute: takes the job as `dispatch` does.
 
     A small product takes as long as this function, so it asks each question once, in the cheapest
     way.
@@ -120,5 +122,5 @@ def multiply(a, b, ta, tb, out=None, gate=None, bias=None, sums=None, slope=1.0)
         a, b, c, ta, tb = b.reshape(1, k), a, c.reshape(1, m), False, not ta
         gate = gate.reshape(1, m) if gate.size else gate
     slope = dtype.type(slope)
-    done = dispatch(share, dtype, k, write_product, a, b, c, ta, tb, gate, bias, sums, slope)
+    done = compute(share, dtype, k, write_product, a, b, c, ta, tb, gate, bias, sums, slope)
     return None if done is None else y

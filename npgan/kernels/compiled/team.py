@@ -46,8 +46,9 @@ class Workspace:
     def reserve(self, rows):
         """The address of memory with room for a panel of so many rows."""
         if rows > self.rows:
-            self.memory, self.rows = allocate_workspace(rows), rows
-            self.address = self.memory.ctypes.data
+            memory = allocate_workspace(rows)
+            # In one statement, as a signal handler may raise an exception between two.
+            self.memory, self.address, self.rows = memory, memory.ctypes.data, rows
         return self.address
 
 
@@ -56,7 +57,6 @@ class ThreadWorkspaces(threading.local):
 
     def __init__(self):
         self.free = [Workspace()]
-        self.recorded_list = None  # the JobList to which `dispatch` adds its jobs
 
 
 class Team:
@@ -172,14 +172,12 @@ atexit.register(lambda: current_team.stop())
 
 
 def dispatch(share, dtype, rows, write_job, *args):
-    """Compute the job that write_job(job, scalars, *args) writes, or add it to a list of jobs.
+    """Compute the job that write_job(job, scalars, *args) writes.
 
     With `share` the team computes it if no other caller has it, in the shared dtype. Panels have
     so many rows. Returns in how many parts an update was not finite, or None where write_job
     refuses.
     """
-    if workspaces.recorded_list is not None:
-        return workspaces.recorded_list.add(share, rows, write_job, args)
     return with_jobs(share, dtype, rows, write_and_run, rows, dtype, write_job, *args)
 
 

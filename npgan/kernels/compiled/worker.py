@@ -127,6 +127,20 @@ def compute_part(q, job, scalars, workspace):
 
 
 @jit
+def write_loop(job, scalars, kind, target, source, m, v, settings):
+    """Write the job of a loop: ADAM or EMA of `target`, in place; TANH of `source`, to `target`.
+
+    TANH_GATE of `source` and m.
+    """
+    job[KIND], job[N], job[PARTS] = kind, target.size, (target.size + CHUNK - 1) // CHUNK
+    job[C], job[A] = target.ctypes.data, source.ctypes.data
+    job[MOMENT_1], job[MOMENT_2] = m.ctypes.data, v.ctypes.data
+    for i in range(settings.size):
+        scalars[i] = settings[i]
+    return True
+
+
+@jit
 def compute_parts(job, scalars, workspace):
     """Take and compute parts until none is left; returns how many this thread computed."""
     words, done = job.ctypes.data, 0
