@@ -11,7 +11,7 @@ __version__ = "0.2.0"
 # Module -> the public names in it. The names alone are the promise; their modules may move.
 HOMES = {
     "autograd": ("Tensor", "grad", "primitive", "value_and_grad"),
-    "layers": ("Dense", "Layer", "LeakyReLU", "Network", "Sigmoid", "Tanh", "flatten", "use_rules"),
+    "layers": ("Dense", "Layer", "LeakyReLU", "Network", "Sigmoid", "Tanh", "flatten"),
     "losses": ("bce_with_logits",),
     "penalties": ("r1", "r2", "wgan_gp"),
     "optim": ("SGD", "Adam"),
@@ -20,6 +20,7 @@ HOMES = {
     "training.sweep": ("sweep",),
     "files.checkpoint": ("CheckpointError",),
     "kernels": ("set_threads", "use_kernels"),
+    "kernels.passes": ("use_rules",),
 }
 MODULES = (
     "convolution",
@@ -64,6 +65,7 @@ if TYPE_CHECKING:  # "as" tells a strict type checker that the name is public
     from .gan import generator_step as generator_step
     from .kernels import set_threads as set_threads
     from .kernels import use_kernels as use_kernels
+    from .kernels.passes import use_rules as use_rules
     from .layers import Dense as Dense
     from .layers import Layer as Layer
     from .layers import LeakyReLU as LeakyReLU
@@ -71,7 +73,6 @@ if TYPE_CHECKING:  # "as" tells a strict type checker that the name is public
     from .layers import Sigmoid as Sigmoid
     from .layers import Tanh as Tanh
     from .layers import flatten as flatten
-    from .layers import use_rules as use_rules
     from .losses import bce_with_logits as bce_with_logits
     from .optim import SGD as SGD
     from .optim import Adam as Adam

@@ -11,10 +11,9 @@ from itertools import pairwise
 
 import numpy as np
 
-from .autograd import value_and_grad
 from .kernels.finite import check_finite as check_finite
 from .layers import Dense, Layer, LeakyReLU, Network, Pull, Seed, Tanh
-from .losses import Loss, nonsaturating
+from .losses import Loss, nonsaturating, value_and_gradients
 from .ops import sigmoid
 from .optim import Optimiser
 from .penalties import Penalty
@@ -82,7 +81,7 @@ def discriminator_gradient(
     """D's flat gradient, and the values that `discriminator_step` returns."""
     logits, pull_D = D.forward(np.concatenate([real, fake]))
     logits_real, logits_fake = logits[: len(real)], logits[len(real) :]
-    value, dlogits = value_and_grad(loss.discriminator, logits_real, logits_fake)
+    value, dlogits = value_and_gradients(loss.discriminator, logits_real, logits_fake)
     check_finite(real_images=real, fake_images=fake, logits_of_D=logits, loss_D=value)
     values, gradient = {"loss_D": value}, pull_D(np.concatenate(dlogits), wrt="params")
     if loss.needs_real:  # this D says which of two images is the real one
@@ -128,7 +127,7 @@ def generator_gradient(
         raise ValueError(f"the {loss.name} loss compares with real images; give real=...")
     logits_real = D(real) if loss.needs_real and real is not None else None
     logits_fake, pull_D = D.forward(fake)
-    value, (dlogits,) = value_and_grad(lambda z: loss.generator(logits_real, z), logits_fake)
+    value, (_, dlogits) = value_and_gradients(loss.generator, logits_real, logits_fake)
     check_finite(logits_of_D=logits_fake, loss_G=value)
     return pull_G(pull_D(dlogits, wrt="input"), wrt="params"), {"loss_G": value}
 

@@ -24,10 +24,11 @@ from numpy.typing import ArrayLike, DTypeLike
 
 from . import ops
 from .autograd import Primitive, Tensor
-from .kernels import fused, memory, state
+from .kernels import memory, passes, state
 
 Seed = int | Sequence[int] | np.random.Generator | None
 Initialiser = Callable[[np.random.Generator, int, int], np.ndarray]
+passes.ship(ops.affine, ops.leaky_relu, ops.tanh)
 
 
 class Pull(Protocol):
@@ -209,24 +210,6 @@ def Tanh() -> Layer:  # noqa: N802
 
 # ---- layers in a row ----
 
-rules_only = False  # see use_rules
-
-
-def use_rules(only: bool = True) -> None:
-    """Choose how networks compute: by the rules in npgan/ops.py alone, or also by fused kernels.
-
-    By default a network computes Dense with the LeakyReLU after or before it in one pass: the same
-    bits, sooner. These kernels skip the rules of `affine` and `leaky_relu` (penalties, on the tape,
-    use them always). After use_rules() all of training follows an edit of these rules in ops.py.
-
-    Parameters
-    ----------
-    only : bool, default True
-        True: the rules alone. False: fused kernels where there are some.
-    """
-    global rules_only
-    rules_only = bool(only)
-
 
 class Network:
     """Layers in a row, whose parameters are views into one flat vector `theta`.
@@ -266,6 +249,7 @@ class Network:
         self.is_leaky = [
             layer.op is ops.leaky_relu and "slope" in layer.options for layer in self.layers
         ]
+        self.is_tanh = [layer.op is ops.tanh for layer in self.layers]
 
     def with_theta(self, theta: np.ndarray, layers: Sequence[Layer] | None = None) -> Network:
         """A copy of this network (or of these layers) whose parameters are views into theta.
@@ -277,6 +261,10 @@ class Network:
         other.updates = self.updates if theta is self.theta else [0]
         other.bind(theta)
         return other
+
+    def __getstate__(self) -> dict[str, Any]:
+        """All but the memory of passes, which have the addresses of this network's weights."""
+        return {name: value for name, value in self.__dict__.items() if name != "passes"}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """After unpickling, and in copy.deepcopy: make the parameters views again."""
@@ -291,10 +279,11 @@ class Network:
         RuntimeError if the weights have changed since: the gradient would mix two sets of weights.
         Then call forward again. It may be called after x or y were written to: it has copies.
         """
-        x = memory.copy(self.cast(x), self.theta.dtype)
-        if not rules_only:
-            return fused.forward(self, x)
-        y, pulls, before = x, [], state.state_of(self.layers, self.theta, self.updates[0])
+        x = self.cast(x)
+        if not passes.rules_only:
+            return passes.forward(self, x)
+        y, pulls = memory.copy(x, x.dtype), []
+        before = state.state_of(self.layers, self.theta, self.updates[0])
         for layer in self.layers:
             y, pull_layer = layer.forward(y)
             pulls.append(pull_layer)
@@ -328,14 +317,6 @@ class Network:
         for i, layer in enumerate(self.layers):
             for name, p in layer.params.items():
                 yield f"{i}.{name}", p
-
-    def name_at(self, index: int) -> str:
-        """Say which parameter theta[index] belongs to, with its position: "2.W[17, 4]"."""
-        for name, p in self.named_parameters():
-            if index < p.size:
-                return f"{name}{[int(n) for n in np.unravel_index(index, p.shape)]}"
-            index -= p.size
-        raise IndexError("beyond the end of theta")
 
     def tensors(self) -> list[Tensor]:
         """Return the parameters as leaves for the tape, in the order of theta; see `apply`."""

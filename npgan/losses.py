@@ -1,14 +1,14 @@
 """GAN losses on logits: compositions of primitives, with no derivative of their own.
 
 A GAN loss is a pair of functions of the discriminator's logits at real and at generated images,
-each (B, 1). Cross-entropies are in nats per image. `value_and_grad` computes the value of a
+each (B, 1). Cross-entropies are in nats per image. `value_and_gradients` computes the value of a
 loss and its gradients by the logits; from there the pullbacks of the networks go on.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike
 
 from . import ops
 from .autograd import value_and_grad
+from .kernels import logits
 
 
 class Loss(NamedTuple):
@@ -36,6 +37,7 @@ class Loss(NamedTuple):
     # The losses of D and G if D cannot tell real from generated images, and their labels in charts.
     equilibrium: tuple[float, float] | None = None
     equilibrium_labels: tuple[str, str] | None = None
+    direct: tuple[Any, Any] = (None, None)  # computes both with their gradients; None: the tape
 
 
 def bce_with_logits(logits: np.ndarray, targets: ArrayLike) -> tuple[float, np.ndarray]:
@@ -64,6 +66,7 @@ nonsaturating = Loss(
     gives_probabilities=True,
     equilibrium=(2 * math.log(2), math.log(2)),
     equilibrium_labels=("2 ln 2", "ln 2"),
+    direct=(logits.of_each, logits.of_difference),
 )
 
 # As first written: G minimises log(1 - D(fake)), whose slope vanishes where D is sure. Ibid.
@@ -72,6 +75,7 @@ minimax = nonsaturating._replace(
     generator=lambda real, fake: -cross_entropy(fake, 0.0),
     equilibrium=(2 * math.log(2), -math.log(2)),
     equilibrium_labels=("2 ln 2", "-ln 2"),
+    direct=(logits.of_each, None),
 )
 
 # Mao et al. 2017, eq. 9: the logits are regressed to 1 and 0. At equilibrium all logits are 1/2.
@@ -109,8 +113,21 @@ relativistic = Loss(
     needs_real=True,
     equilibrium=(math.log(2), math.log(2)),
     equilibrium_labels=("ln 2", "ln 2"),
+    direct=(logits.of_pairs, logits.of_difference),
 )
 
 # LOSS_NAMES in training/settings.py lists the same names in the same order.
 ALL = (nonsaturating, minimax, least_squares, hinge, wasserstein, relativistic)
 LOSSES = {loss.name: loss for loss in ALL}
+logits.register(ALL, ops.add, ops.subtract, ops.negative, ops.sigmoid, ops.bce_with_logits)
+
+
+def value_and_gradients(function: Any, real: Any, fake: np.ndarray) -> tuple[float, Sequence[Any]]:
+    """(value, gradients by real and fake) of a `Loss`'s function; real may be None for G's."""
+    direct = logits.direct_of(function, real, fake)
+    if direct is not None and cross_entropy is ops.bce_with_logits:
+        return direct(real, fake)
+    if real is not None:
+        return value_and_grad(function, real, fake)
+    value, (dfake,) = value_and_grad(lambda z: function(None, z), fake)
+    return value, (None, dfake)

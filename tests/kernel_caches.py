@@ -19,13 +19,13 @@ import hashlib
 import numpy as np
 from npgan import kernels
 x, y = np.random.default_rng(0).standard_normal((2, 9, 17)).astype(np.float32)
-arrays = kernels.column_sum(x), kernels.leaky_gate(x, y, 0.2), kernels.tanh_gate(x, y)
+arrays = kernels.column_sum(x), kernels.leaky_gate(x, y, 0.2), kernels.sigmoid_gate(x, y)
 print(kernels.active, hashlib.sha256(b"".join(a.tobytes() for a in arrays)).hexdigest())
 """
 
 # Every start loads these, and they compile quickly. A test that needs a process to compile something
 # removes or damages their files in a copy of a complete cache.
-QUICK = ("column_sum_loop", "leaky_gate", "tanh_gate")
+QUICK = ("column_sum_loop", "leaky_gate", "sigmoid_gate")
 
 
 def child(folder, code=PROBE, **environment):

@@ -22,6 +22,7 @@ from npgan import (
     primitive,
 )
 from npgan.autograd import PRIMITIVES
+from npgan.kernels.finite import name_at
 from npgan.layers import glorot, he, normal
 
 
@@ -149,8 +150,8 @@ def test_parameters_are_views_into_theta_in_order():
     assert all(np.all(p == 7) for _, p in net.named_parameters())
     dict(net.named_parameters())["2.b"][1] = 3
     assert net.theta[5 * 4 + 4 + 4 * 3 + 1] == 3
-    assert net.name_at(5 * 4 + 4 + 4 * 3 + 1) == "2.b[1]"
-    assert net.name_at(7) == "0.W[1, 3]"
+    assert name_at(net, 5 * 4 + 4 + 4 * 3 + 1) == "2.b[1]"
+    assert name_at(net, 7) == "0.W[1, 3]"
 
 
 def test_astype_and_copy_share_nothing():
@@ -267,7 +268,7 @@ def test_repr_shows_the_architecture():
         (lambda net: net.forward(np.ones((2, 5)))[1](np.ones((2, 2)), wrt="weights"), ValueError, '"input", "params" or "both"'),
         (lambda net: net.astype(int), ValueError, "float32 or float64"),
         (lambda net: net.astype(np.float16), ValueError, "float32 or float64, got float16"),
-        (lambda net: net.name_at(47), IndexError, "beyond"),
+        (lambda net: name_at(net, 47), IndexError, "beyond"),
         (lambda net: Network([]), ValueError, "at least one layer"),
         (lambda net: Dense(0, 3), ValueError, "inputs, 1 or more; got 0"),
         (lambda net: Dense(3, 2.5), ValueError, "outputs, 1 or more; got 2.5"),

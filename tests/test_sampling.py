@@ -1,9 +1,12 @@
 """Samples that D improves: calibration, Langevin steps in z, samples drawn again, and GAN.sample."""
 
+import runpy
+from pathlib import Path
+
 import numpy as np
 import pytest
 
-from npgan import GAN, datasets, kernels, testing
+from npgan import GAN, datasets, kernels, plot, testing
 from npgan.cli import main
 from npgan.files import checkpoint
 from npgan.files.checkpoint import CheckpointError
@@ -432,3 +435,13 @@ def test_help_and_docstring_say_the_defaults(capsys):
     words = " ".join(GAN.sample.__doc__.split())
     assert f"Default: {refine}, for points {guidance.NONE.refine}." in words
     assert f"Default: {keep}, for points {guidance.NONE.keep:g}." in words
+
+
+def test_the_picture_of_what_d_sees(tmp_path, digits):
+    """python tools/what_d_sees.py RUN PICTURE.png, on few images."""
+    file = Path(__file__).parents[1] / "tools" / "what_d_sees.py"
+    if not file.exists():
+        pytest.skip("tools/ is not part of an installed npgan")
+    tool = runpy.run_path(str(file))
+    tool["draw"](digits, IMAGES[0], tmp_path / "seen.png")
+    assert plot.read(tmp_path / "seen.png").std() > 20

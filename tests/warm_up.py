@@ -24,6 +24,9 @@ def compile_for(dtype):
 
     x, v = np.ones((2, 2), dtype), np.ones(2, dtype)
     compiled.affine(x, x, v), compiled.column_sum(x), compiled.bce_with_logits(v, v)
+    jobs = compiled.JobList(x.dtype)
+    jobs.product(x, x, False, False)
+    jobs.finish().compute()
     compiled.tanh(x), compiled.sigmoid(x), compiled.softplus(x), compiled.leaky_relu(x, 0.2)
     compiled.tanh_gate(x, x), compiled.sigmoid_gate(x, x), compiled.leaky_gate(x, x, 0.2)
     compiled.adam(v, v, v.copy(), v.copy(), 0.1, 0.5, 0.5, 1e-8, 1)

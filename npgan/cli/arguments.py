@@ -201,6 +201,11 @@ def bench(sub: argparse.ArgumentParser) -> None:
         help="measurements of each library (default: %(default)s)",
     )
     sub.add_argument(
+        "--scaling",
+        action="store_true",
+        help="npgan alone, on 1, 2, 4, ... threads, beside what a model of the threads predicts",
+    )
+    sub.add_argument(
         "--peers",
         nargs="+",
         choices=tuple(peers.PEERS),

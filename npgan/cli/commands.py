@@ -98,12 +98,22 @@ def gradcheck(args: argparse.Namespace) -> dict[str, Any]:
 
 def bench(args: argparse.Namespace) -> dict[str, Any] | str:
     """Time the training step of npgan and of the other libraries that are installed."""
+    if args.scaling:
+        return bench_scaling(args)
     from ..bench.step import compare, table
 
     others = peers.installed(args.peers, print_message)
     names = ["npgan", *(name for name in others if name != "npgan")]
     print_message(f"{', '.join(names)} at batch {', '.join(map(str, args.batch))}")
     results = compare(names, args.batch, args.threads, args.rounds, print_message)
+    return results if args.json else table(results)
+
+
+def bench_scaling(args: argparse.Namespace) -> dict[str, Any] | str:
+    """How the default training step scales with the threads: measured, and by a model."""
+    from ..bench.scaling import scaling, table
+
+    results = scaling("default", args.batch, args.threads, args.rounds, print_message)
     return results if args.json else table(results)
 
 

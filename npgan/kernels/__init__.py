@@ -22,6 +22,7 @@ NAMES = (
     "bce_with_logits", "sgd", "adam", "ema_update",
 )  # fmt: skip
 active: Literal["compiled", "reference"] | None = None
+lists_of_jobs: Any = None  # the class JobList of these kernels; None where they have no jobs
 threads: int | None = None  # the argument of set_threads; None: one per core
 choosing = threading.RLock()  # held by the thread that chooses a set
 
@@ -125,11 +126,18 @@ def thread_count() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+def job_list() -> Any:
+    """The class JobList; None where the kernels in use have no jobs."""
+    if active is None:
+        choose()
+    return lists_of_jobs
+
+
 def take_kernels(
     name: Literal["auto", "compiled", "reference"],
 ) -> Literal["compiled", "reference"]:
     """Make the kernels of a set attributes of this module; for "auto", of the one that works."""
-    global active
+    global active, lists_of_jobs
     chosen: Literal["compiled", "reference"] = "reference"
     if name != "reference":
         try:
@@ -145,7 +153,7 @@ def take_kernels(
     elif threads is not None:
         chosen_set.set_threads(threads)
     globals().update({kernel: getattr(chosen_set, kernel) for kernel in NAMES})
-    active = chosen
+    active, lists_of_jobs = chosen, getattr(chosen_set, "JobList", None)
     return chosen
 
 

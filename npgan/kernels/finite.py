@@ -26,6 +26,15 @@ def check_finite(**named: np.ndarray | float) -> None:
             raise FloatingPointError(f"{name.replace('_', ' ')} became {bad}")
 
 
+def name_at(net: Any, index: int) -> str:
+    """Which parameter of a network theta[index] belongs to, with its position: "2.W[17, 4]"."""
+    for name, p in net.named_parameters():
+        if index < p.size:
+            return f"{name}{[int(n) for n in np.unravel_index(index, p.shape)]}"
+        index -= p.size
+    raise IndexError("beyond the end of theta")
+
+
 def find_fault(arrays: Mapping[str, np.ndarray], net: Any, start: int) -> Fault:
     """The first array that is not finite, or else the first, and its first NaN or its largest |x|.
 
@@ -39,6 +48,6 @@ def find_fault(arrays: Mapping[str, np.ndarray], net: Any, start: int) -> Fault:
     at = int(np.argmax(np.abs(array)))  # the first NaN if there is one
     number, index = float(array[at]), start + at
     kind = (0.0, 0.0) if np.isnan(number) else (1.0, -abs(number))
-    where = f"[{index}]" if net is None else f"{type(net).__name__} {net.name_at(index)}"
+    where = f"[{index}]" if net is None else f"{type(net).__name__} {name_at(net, index)}"
     words = f"{names[place]} of {where} is {array[at]}"
     return Fault((not any(bad), place, *kind, index), words)

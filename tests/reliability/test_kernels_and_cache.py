@@ -231,7 +231,7 @@ def test_a_cache_of_another_version_is_not_loaded(fault, cached, injected):
 import numpy as np
 from npgan.kernels import compiled
 x = np.ones((2, 3), np.float32)
-assert (compiled.column_sum(x) == 2).all() and (compiled.tanh_gate(x, x) == 0).all()
+assert (compiled.column_sum(x) == 2).all() and (compiled.sigmoid_gate(x, x) == 0).all()
 assert (compiled.leaky_gate(x, x, 0.2) == 1).all()
 """
     environment = {"NUMBA_CACHE_DIR": str(cached / "cache")}
@@ -288,7 +288,7 @@ CacheImpl._locator_classes = CacheImpl._locator_classes[:1]
 import numpy as np
 from npgan.kernels import compiled
 x = np.ones((2, 3), np.float32)
-compiled.try_out = lambda: (compiled.tanh_gate(x, x), compiled.column_sum(x))
+compiled.try_out = lambda: (compiled.sigmoid_gate(x, x), compiled.column_sum(x))
 """
 
 

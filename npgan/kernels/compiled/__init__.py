@@ -15,10 +15,12 @@ drawings.
 9.  `worker`      what one thread does in a job
 10. `team`        the threads, and how a job is given to them
 11. `product`     a matrix product as a job
-12. `kernels`     the kernels themselves
+12. `job_list`    jobs that are written once and computed many times
+13. `kernels`     the kernels themselves
 """
 
 from ..cores import available_cores
+from .job_list import JobList
 from .kernels import (
     adam,
     affine,
@@ -46,6 +48,7 @@ from .vectors import I64, Vectors, int64
 __all__ = [
     "I64",
     "TILE_SHAPE",
+    "JobList",
     "Vectors",
     "adam",
     "affine",

@@ -23,10 +23,12 @@ NONFINITE_PARTS = 32  # in how many parts a gradient was not finite
 # The caller alone writes the other words, while the job is not open.
 GENERATION = 40  # the number of jobs until now; tells a helper that this one is new
 QUIT = 41  # 1: the helpers shall end
-KIND = 42  # PRODUCT, ADAM, EMA or TANH
-PARTS = 43  # into how many parts the job is divided
-THREADS = 44  # how many threads there are, the caller among them
-CALLER_CORE = 45  # the CPU core on which the caller opened the job, or -1
+THREADS = 42  # how many threads there are, the caller among them
+CALLER_CORE = 43  # the CPU core on which the caller opened the job, or -1
+
+# From here to WORKSPACES the words say what is computed.
+KIND = 44  # PRODUCT, ADAM, EMA, TANH or TANH_GATE
+PARTS = 45  # into how many parts the job is divided
 
 # A product C = op(A) op(B), where op() transposes or does nothing. Addresses; steps and sizes as
 # said.
@@ -34,13 +36,16 @@ A, A_ROW_STEP, A_K_STEP = 46, 47, 48  # bytes to the next row and to the next co
 B, B_ROW_STEP, B_TRANSPOSED = 49, 50, 51  # bytes to the next row of B; 1: op(B) = Bᵀ
 C, M, N, K = 52, 53, 54, 55  # C has M rows and N columns, and each sum K terms
 GATE, BIAS, SUMS = 56, 57, 58  # 0 for none; see product.write_product
+BIAS_STEP = 59  # bytes to the next number of the bias; 0 where all columns have the same
 
 # A loop over N numbers: C is the array that it writes, A the other one.
-MOMENT_1, MOMENT_2 = 59, 60  # addresses of Adam's moments
+MOMENT_1, MOMENT_2 = 60, 61  # addresses of Adam's moments; MOMENT_1 is that of y in TANH_GATE
 
+SHARED = 62  # 1 where the threads share the job; read in a list of jobs alone
 WORKSPACES = 64  # from here on: the address of each helper's workspace
 
-PRODUCT, ADAM, EMA, TANH = range(4)  # values of KIND
+ADDRESSES = (A, B, C, GATE, BIAS, SUMS, MOMENT_1, MOMENT_2)
+PRODUCT, ADAM, EMA, TANH, TANH_GATE = range(5)  # values of KIND
 
 # Index into the array of floating-point numbers, `scalars`. Those before it are the settings of a
 # loop.
@@ -50,6 +55,9 @@ SLOPE = 7
 EMPTY = {
     np.dtype(kind): (np.empty(0, kind), np.empty((0, 0), kind)) for kind in (np.float32, np.float64)
 }
+# No jobs in a list: the rows of their words and of their floating-point numbers.
+NO_ROWS = np.empty((0, 0), np.int64)
+NO_SETTINGS = {dtype: no_matrix for dtype, (_, no_matrix) in EMPTY.items()}
 # The dtype that helpers compute in. float64 is for checking gradients, and is computed by the
 # caller.
 SHARED_DTYPE = np.dtype(np.float32)

@@ -10,13 +10,14 @@ import numpy as np
 from numba import float64
 
 from .. import reference
-from .elementary import fma, scalar_exp, scalar_softplus
+from .elementary import scalar_exp, scalar_softplus
 from .jit import jit
-from .job import ADAM, EMA, EMPTY, KIND, MOMENT_1, MOMENT_2, PARTS, SHARED_DTYPE, TANH, A, C, N
-from .loops import bce_loop, column_sum_loop, sgd_loop, tanh_loop
+from .job import ADAM, EMA, EMPTY, TANH, TANH_GATE
+from .job_list import JobList
+from .loops import bce_loop, column_sum_loop, sgd_loop
 from .product import contiguous, multiply
 from .team import dispatch
-from .worker import CHUNK
+from .worker import CHUNK, write_loop
 
 # ---- matrix products ----
 
@@ -47,7 +48,7 @@ def gemm_gate(g, W, y, slope):
 
 @functools.wraps(reference.weight_gradients)
 def weight_gradients(x, g, dW, db):
-    if g.shape[1] == 1 or multiply(x, g, True, False, out=dW, sums=db) is None:
+    if multiply(x, g, True, False, out=dW, sums=db) is None:
         gemm(x, g, ta=True, out=dW)
         db[:] = column_sum(g)
 
@@ -96,20 +97,20 @@ def leaky_gate(g, y, slope, out):
 def tanh(x):
     if not supported(x):
         return reference.tanh(x)
-    out = np.empty(x.shape, x.dtype)
-    x, y = contiguous(x).ravel(), out.ravel()
-    if x.dtype == SHARED_DTYPE and x.size >= 2 * CHUNK:
-        dispatch(True, x.dtype, 0, write_loop, TANH, y, x, x, x, EMPTY[x.dtype][0])
-    else:
-        tanh_loop(x, y)
+    out, x = np.empty(x.shape, x.dtype), contiguous(x).ravel()
+    share = x.size >= 2 * CHUNK
+    dispatch(share, x.dtype, 0, write_loop, TANH, out.ravel(), x, x, x, EMPTY[x.dtype][0])
     return out
 
 
-@elementwise
-def tanh_gate(g, y, out):
-    one = g.dtype.type(1)  # a bare 1 is an integer, with which Numba would compute in float64
-    for i in range(g.size):
-        out[i] = g[i] * fma(-y[i], y[i], one)
+@functools.wraps(reference.tanh_gate)
+def tanh_gate(g, y):
+    if not supported(g, y):
+        return reference.tanh_gate(g, y)
+    out, g, y = np.empty(g.shape, g.dtype), contiguous(g).ravel(), contiguous(y).ravel()
+    share = g.size >= 2 * CHUNK
+    dispatch(share, g.dtype, 0, write_loop, TANH_GATE, out.ravel(), g, y, y, EMPTY[g.dtype][0])
+    return out
 
 
 @elementwise
@@ -160,17 +161,6 @@ def updatable(*arrays):
     return supported(*arrays) and all(a.flags.c_contiguous and a.flags.writeable for a in arrays)
 
 
-@jit
-def write_loop(job, scalars, kind, target, source, m, v, settings):
-    """Write the job of a loop: ADAM or EMA of `target`, in place; TANH of `source`, to `target`."""
-    job[KIND], job[N], job[PARTS] = kind, target.size, (target.size + CHUNK - 1) // CHUNK
-    job[C], job[A] = target.ctypes.data, source.ctypes.data
-    job[MOMENT_1], job[MOMENT_2] = m.ctypes.data, v.ctypes.data
-    for i in range(settings.size):
-        scalars[i] = settings[i]
-    return True
-
-
 @functools.wraps(reference.sgd)
 @reference.silent  # a rate may be too large for float32
 def sgd(theta, grad, velocity, lr, momentum):
@@ -209,4 +199,7 @@ def try_out():
         activation(x)
     leaky_relu(x, 0.2), leaky_gate(x, x, 0.2), tanh_gate(x, x), sigmoid_gate(x, x)
     affine(x, x, v), gemm_gate(x, x, x, 0.2), bce_with_logits(v, v), column_sum(x)
+    jobs = JobList(x.dtype)
+    jobs.product(x, x, False, False)
+    jobs.finish().compute()
     sgd(v, v, v, 0.0, 0.0), adam(v, v, v, v, 0.0, 0.5, 0.5, 1.0, 1), ema_update(v, v, 0.5)

@@ -20,6 +20,13 @@ def tanh_loop(x, out):
 
 
 @jit
+def tanh_gate_loop(g, y, out):
+    one = g.dtype.type(1)  # a bare 1 is an integer, with which Numba would compute in float64
+    for i in range(g.size):
+        out[i] = g[i] * fma(-y[i], y[i], one)
+
+
+@jit
 def bce_loop(z, t):
     total = 0.0
     for i in range(z.size):

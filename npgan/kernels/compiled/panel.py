@@ -22,6 +22,7 @@ from .job import (
     B_ROW_STEP,
     B_TRANSPOSED,
     BIAS,
+    BIAS_STEP,
     GATE,
     SLOPE,
     SUMS,
@@ -163,8 +164,9 @@ def compute_panel(q, job, scalars, workspace):
     if not packing:
         pack_panel(job, j, width, panel, scalars)
     for i in range(full):
-        has_bias = job[BIAS] != 0 and i < width
-        bias = load_number(job[BIAS] + (j + i) * size, slope) if has_bias else slope - slope
+        bias = slope - slope
+        if job[BIAS] != 0 and i < width:
+            bias = load_number(job[BIAS] + (j + i) * job[BIAS_STEP], slope)
         store_number(workspace + BIAS_ROW + i * size, bias)
     # While the first tile is computed, prefetch the columns of B that this thread will probably
     # need next.

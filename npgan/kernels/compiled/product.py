@@ -10,6 +10,7 @@ from .job import (
     B_ROW_STEP,
     B_TRANSPOSED,
     BIAS,
+    BIAS_STEP,
     EMPTY,
     GATE,
     KIND,
@@ -61,6 +62,7 @@ def write_product(job, scalars, a, b, c, ta, tb, gate, bias, sums, slope):
     job[B_ROW_STEP], job[B_TRANSPOSED] = b.shape[1] * size, tb
     job[GATE] = gate.ctypes.data if gate.size else 0
     job[BIAS] = bias.ctypes.data if bias.size else 0
+    job[BIAS_STEP] = 0 if bias.size == 1 else size
     job[SUMS] = sums.ctypes.data if sums.size else 0
     full = PANEL_ROW_BYTES // size
     blocks = max((job[M] + BLOCK_ROWS - 1) // BLOCK_ROWS, 1)
@@ -79,8 +81,10 @@ def contiguous(x):
     return x if x.flags.carray else np.array(x, order="C")
 
 
-def multiply(a, b, ta, tb, out=None, gate=None, bias=None, sums=None, slope=1.0):
+def multiply(a, b, ta, tb, out=None, gate=None, bias=None, sums=None, slope=1.0, compute=dispatch):
     """op(a) op(b) and what follows it; None where the tiles cannot read or write these arrays.
+
+    compute: takes the job as `dispatch` does.
 
     A small product takes as long as this function, so it asks each question once, in the cheapest
     way.
@@ -114,10 +118,9 @@ def multiply(a, b, ta, tb, out=None, gate=None, bias=None, sums=None, slope=1.0)
     share, y = m * n * k >= SHARED_FROM, c
     if n == 1 and m > 1 and sums is no_vector:
         # One column would leave all lanes but one idle: compute it as the row of the transposed
-        # product.
-        bias = np.full(m, bias[0]) if bias.size else bias
+        # product, whose columns all have the same bias.
         a, b, c, ta, tb = b.reshape(1, k), a, c.reshape(1, m), False, not ta
         gate = gate.reshape(1, m) if gate.size else gate
     slope = dtype.type(slope)
-    done = dispatch(share, dtype, k, write_product, a, b, c, ta, tb, gate, bias, sums, slope)
+    done = compute(share, dtype, k, write_product, a, b, c, ta, tb, gate, bias, sums, slope)
     return None if done is None else y

@@ -14,10 +14,19 @@ import numpy as np
 
 from .. import memory
 from ..cores import available_cores
-from .job import CALLER_CORE, GENERATION, QUIT, SHARED_DTYPE, WORKSPACES, new_job
+from .job import (
+    CALLER_CORE,
+    GENERATION,
+    NO_ROWS,
+    NO_SETTINGS,
+    QUIT,
+    SHARED_DTYPE,
+    WORKSPACES,
+    new_job,
+)
 from .panel import PANEL_START
 from .tile import PANEL_ROW_BYTES
-from .worker import on_callers_core, run_job
+from .worker import on_callers_core, run_jobs
 
 log = logging.getLogger("npgan")
 
@@ -37,8 +46,9 @@ class Workspace:
     def reserve(self, rows):
         """The address of memory with room for a panel of so many rows."""
         if rows > self.rows:
-            self.memory, self.rows = allocate_workspace(rows), rows
-            self.address = self.memory.ctypes.data
+            memory = allocate_workspace(rows)
+            # In one statement, as a signal handler may raise an exception between two.
+            self.memory, self.address, self.rows = memory, memory.ctypes.data, rows
         return self.address
 
 
@@ -69,7 +79,8 @@ class Team:
         """What a helper's thread runs: compute, and sleep while there is nothing to do."""
         seen, moved_for = 0, None
         while not self.job[QUIT]:
-            seen = run_job(self.job, self.scalars[SHARED_DTYPE], 0, helper, seen)
+            own = self.job, self.scalars[SHARED_DTYPE]  # not used by a helper
+            seen = run_jobs(NO_ROWS, NO_SETTINGS[SHARED_DTYPE], *own, *own, 0, helper, seen)
             newest = int(self.job[GENERATION])
             # Once per job, for the system may move this thread back.
             if newest != moved_for and on_callers_core(self.job):
@@ -167,6 +178,20 @@ def dispatch(share, dtype, rows, write_job, *args):
     so many rows. Returns in how many parts an update was not finite, or None where write_job
     refuses.
     """
+    return with_jobs(share, dtype, rows, write_and_run, rows, dtype, write_job, *args)
+
+
+def write_and_run(workspace, computes, rows, dtype, write_job, *args):
+    """Compute one job, as the one who `computes` it: the team, or the workspace's thread alone."""
+    job, scalars = computes.job, computes.scalars[dtype]
+    if not write_job(job, scalars, *args):
+        return None
+    no_rows = NO_ROWS, NO_SETTINGS[dtype]
+    return run_jobs(*no_rows, job, scalars, job, scalars, workspace.reserve(rows), -1, 0)
+
+
+def with_jobs(share, dtype, rows, compute, *args):
+    """compute(workspace, team or workspace, *args), for panels of so many rows; see `dispatch`."""
     team, claim, free = current_team, None, workspaces.free
     workspace = free.pop() if free else Workspace()
     try:
@@ -178,10 +203,7 @@ def dispatch(share, dtype, rows, write_job, *args):
             if team.claim.setdefault("caller", claim) is claim:
                 team.prepare(rows)
                 computes = team
-        job, scalars = computes.job, computes.scalars[dtype]
-        if not write_job(job, scalars, *args):
-            return None
-        return run_job(job, scalars, workspace.reserve(rows), -1, 0)
+        return compute(workspace, computes, *args)
     finally:
         free.append(workspace)
         if claim is not None and team.claim.get("caller") is claim:

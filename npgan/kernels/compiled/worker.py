@@ -34,8 +34,10 @@ from .job import (
     PARTS_DONE,
     PRODUCT,
     QUIT,
+    SHARED,
     SLOPE,
     TANH,
+    TANH_GATE,
     THREADS,
     WORKSPACES,
     A,
@@ -45,7 +47,7 @@ from .job import (
     atomic_load,
     atomic_swap,
 )
-from .loops import adam_loop, ema_loop, tanh_loop
+from .loops import adam_loop, ema_loop, tanh_gate_loop, tanh_loop
 from .panel import COPIED_BLOCK, compute_panel
 from .vectors import pointer
 
@@ -117,8 +119,25 @@ def compute_part(q, job, scalars, workspace):
         tanh_loop(source, target)
         return True
     m = numba.carray(pointer(job[MOMENT_1] + start, like), n)
+    if job[KIND] == TANH_GATE:
+        tanh_gate_loop(source, m, target)
+        return True
     v = numba.carray(pointer(job[MOMENT_2] + start, like), n)
     return adam_loop(target, source, m, v, scalars)
+
+
+@jit
+def write_loop(job, scalars, kind, target, source, m, v, settings):
+    """Write the job of a loop: ADAM or EMA of `target`, in place; TANH of `source`, to `target`.
+
+    TANH_GATE of `source` and m.
+    """
+    job[KIND], job[N], job[PARTS] = kind, target.size, (target.size + CHUNK - 1) // CHUNK
+    job[C], job[A] = target.ctypes.data, source.ctypes.data
+    job[MOMENT_1], job[MOMENT_2] = m.ctypes.data, v.ctypes.data
+    for i in range(settings.size):
+        scalars[i] = settings[i]
+    return True
 
 
 @jit
@@ -138,49 +157,26 @@ def compute_parts(job, scalars, workspace):
 
 
 @jit
-def run_job(job, scalars, workspace, helper, seen):
-    """As the caller (helper = -1) run one job; as a helper, take part in jobs for a while.
+def open_job(job):
+    """As the caller, let the helpers take part in the job."""
+    words = job.ctypes.data
+    atomic_swap(words + 8 * NEXT_PART, 0)
+    atomic_swap(words + 8 * PARTS_DONE, 0)
+    atomic_swap(words + 8 * NONFINITE_PARTS, 0)
+    job[CALLER_CORE] = current_core()
+    atomic_add(words + 8 * GENERATION, 1)
+    atomic_swap(words + 8 * OPEN, 1)
 
-    The caller opens the job, computes parts of it, waits for the helpers that are inside, closes
-    it, and returns the number of parts in which a result was not finite. Helper number 0, 1, ...
-    computes parts of every new job, until none has come for a while or until it finds itself on
-    the caller's core. It returns the generation of the last job it saw, which is its argument
-    `seen` in the next call. Both are one function so that what they share is compiled once.
+
+@jit
+def close_job(job, done):
+    """As the caller, who has computed so many parts, wait for the others, and for the helpers.
+
+    Returns the number of parts in which a result was not finite.
     """
     words, idle = job.ctypes.data, 0
-    if helper < 0:
-        atomic_swap(words + 8 * NEXT_PART, 0)
-        atomic_swap(words + 8 * PARTS_DONE, 0)
-        atomic_swap(words + 8 * NONFINITE_PARTS, 0)
-        job[CALLER_CORE] = current_core()
-        atomic_add(words + 8 * GENERATION, 1)
-        atomic_swap(words + 8 * OPEN, 1)
-    while idle < SPIN_ROUNDS and (helper < 0 or job[QUIT] == 0):
-        if helper >= 0:
-            spin(idle)
-            idle += 1
-            if idle % YIELD_INTERVAL == 0 and on_callers_core(job):
-                return seen
-            if atomic_load(words + 8 * OPEN) == 0 or atomic_load(words + 8 * GENERATION) == seen:
-                continue
-            atomic_add(words + 8 * HELPERS_INSIDE, 1)
-            # From here on the caller cannot change the job. It may have closed it just before.
-            if atomic_load(words + 8 * OPEN) == 0:
-                atomic_add(words + 8 * HELPERS_INSIDE, -1)
-                continue
-            seen, idle = atomic_load(words + 8 * GENERATION), 0
-            workspace = job[WORKSPACES + helper]
-        done = compute_parts(job, scalars, workspace)
-        if helper < 0:
-            if (
-                done == job[PARTS] and job[THREADS] > 1
-            ):  # no helper came; one may need this very core
-                sched_yield()
-            break
-        atomic_add(words + 8 * HELPERS_INSIDE, -1)
-    if helper >= 0:
-        return seen
-    idle = 0
+    if done == job[PARTS] and job[THREADS] > 1:  # no helper came; one may need this very core
+        sched_yield()
     while atomic_load(words + 8 * PARTS_DONE) < job[PARTS]:
         spin(idle)
         idle += 1
@@ -189,3 +185,61 @@ def run_job(job, scalars, workspace, helper, seen):
         spin(idle)
         idle += 1
     return job[NONFINITE_PARTS]
+
+
+@jit
+def step_inside(job, seen):
+    """As a helper, wait for a new job and step inside.
+
+    False if none has come for a while, if this is the caller's core, or at the end of the team.
+    """
+    words = job.ctypes.data
+    for idle in range(1, SPIN_ROUNDS):
+        spin(idle)
+        if job[QUIT] != 0 or (idle % YIELD_INTERVAL == 0 and on_callers_core(job)):
+            return False
+        if atomic_load(words + 8 * OPEN) == 0 or atomic_load(words + 8 * GENERATION) == seen:
+            continue
+        atomic_add(words + 8 * HELPERS_INSIDE, 1)
+        # From here on the caller cannot change the job. It may have closed it just before.
+        if atomic_load(words + 8 * OPEN) == 1:
+            return True
+        atomic_add(words + 8 * HELPERS_INSIDE, -1)
+    return False
+
+
+@jit
+def run_jobs(rows, settings, job, scalars, own, own_scalars, workspace, helper, seen):
+    """As the caller (helper = -1) compute jobs; as a helper, take part in them for a while.
+
+    The caller computes the job of each row, after it has written it to `job` if the threads share
+    it, else to `own`; without rows, the one that `job` has already. It returns the number of parts
+    in which a result was not finite. Helper number 0, 1, ... returns the generation of the last job
+    it saw, which is its argument `seen` in the next call. Both are one function so that what they
+    share is compiled once.
+    """
+    i, nonfinite = 0, 0
+    while True:
+        current, numbers = job, scalars
+        if helper >= 0:
+            if not step_inside(job, seen):
+                return seen
+            seen = atomic_load(job.ctypes.data + 8 * GENERATION)
+            workspace = job[WORKSPACES + helper]
+        else:
+            if rows.shape[0] > 0:
+                if rows[i, SHARED] == 0:
+                    current, numbers = own, own_scalars
+                for word in range(KIND, WORKSPACES):
+                    current[word] = rows[i, word]
+                for s in range(numbers.size):
+                    numbers[s] = settings[i, s]
+            open_job(current)
+        done = compute_parts(current, numbers, workspace)
+        if helper >= 0:
+            atomic_add(job.ctypes.data + 8 * HELPERS_INSIDE, -1)
+            continue
+        nonfinite += close_job(current, done)
+        i += 1
+        if i >= rows.shape[0]:
+            return nonfinite

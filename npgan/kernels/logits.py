@@ -1,0 +1,67 @@
+"""Cross-entropies of logits with their gradients, without the tape.
+
+Skip this file at a first reading: npgan/losses.py defines these losses, and a test compares the two
+bit for bit. All arrays are (B, 1).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from .. import kernels
+from . import passes
+
+Direct = Callable[[Any, Any], tuple[float, Sequence[Any]]]
+Gradients = tuple[np.ndarray | None, np.ndarray]  # by the logits of real images and of fakes
+
+
+def toward(target: float, z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The mean cross-entropy of z for a target of 0 or 1, and its gradient (σ(z) - target) / n."""
+    dz = -kernels.sigmoid(-z) if target else kernels.sigmoid(z)
+    return kernels.bce_with_logits(z, target), dz / z.size
+
+
+def of_each(real: np.ndarray, fake: np.ndarray) -> tuple[float, Gradients]:
+    """Of D, non-saturating and minimax: the target is 1 for real images and 0 for fakes."""
+    (value_real, dreal), (value_fake, dfake) = toward(1.0, real), toward(0.0, fake)
+    return float(value_real + value_fake), (dreal, dfake)
+
+
+def of_pairs(real: np.ndarray, fake: np.ndarray) -> tuple[float, Gradients]:
+    """Of D, relativistic: the target is 1 for the logits of real images less those of fakes."""
+    value, dreal = toward(1.0, real - fake)
+    return float(value), (dreal, -dreal)
+
+
+def of_difference(real: np.ndarray | None, fake: np.ndarray) -> tuple[float, Gradients]:
+    """Of G, non-saturating and relativistic: 1 for the logits of fakes, less those of real."""
+    value, dfake = toward(1.0, fake if real is None else fake - real)
+    return float(value), (None if real is None else -dfake, dfake)
+
+
+# By the identity of a function of a Loss: the function, and what computes its gradients directly.
+registered: dict[int, tuple[Any, Direct]] = {}
+primitives: list[Any] = []  # of which these functions are made
+
+
+def register(losses: Sequence[Any], *used: Any) -> None:
+    """Take from each Loss what is direct in it."""
+    passes.ship(*used)
+    primitives[:] = used
+    for loss in losses:
+        functions = (loss.discriminator, loss.generator)
+        for function, direct in zip(functions, loss.direct, strict=True):
+            if direct is not None:
+                registered[id(function)] = function, direct
+
+
+def direct_of(function: Any, real: np.ndarray | None, fake: np.ndarray) -> Direct | None:
+    """What computes this function's gradients directly; None where it is left to the tape."""
+    if passes.rules_only or id(function) not in registered:
+        return None
+    if not all(map(passes.as_shipped, primitives)):
+        return None
+    return registered[id(function)][1] if real is None or real.shape == fake.shape else None

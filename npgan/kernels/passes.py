@@ -1,0 +1,241 @@
+"""Network.forward with fused kernels, in memory that is used again.
+
+Skip this file, too, at a first reading. A *pass* is a forward pass with its arrays, its jobs and
+those of its pullbacks (docs/kernels.md says what a job is). For a network such as Generator or
+Discriminator and the compiled kernels, the jobs are kept as lists: each computes what a function of
+fused.py computes, in one call of compiled code and without new memory.
+
+A pass is lent to one pullback and has its arrays to itself until that pullback is deleted, so two
+forward passes never disturb each other. Then the next forward pass of as many images gets it.
+"""
+
+from __future__ import annotations
+
+import operator
+import weakref
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from .. import kernels
+from . import memory
+from .fused import LayersInARow, gradients, layer_values
+from .state import checked, own, state_of
+
+KEPT = 8  # passes that are kept for a network, the latest ones
+LARGEST = 1 << 25  # bytes of all their arrays
+NO_GRADIENT = np.empty(0)
+
+rules_only = False  # see use_rules
+shipped: dict[int, tuple[Any, Any, Any]] = {}  # see `ship`
+
+
+def use_rules(only: bool = True) -> None:
+    """Choose how networks compute: by the rules in npgan/ops.py alone, or also by fused kernels.
+
+    By default a network computes Dense with the LeakyReLU after or before it in one pass: the same
+    bits, sooner. These kernels skip the rules of `affine` and `leaky_relu` (penalties, on the tape,
+    use them always), and some losses compute their gradients without the tape (`direct` in
+    losses.py). After use_rules() all of training follows an edit of these rules in ops.py and of
+    these losses.
+
+    Parameters
+    ----------
+    only : bool, default True
+        True: the rules alone. False: fused kernels where there are some.
+    """
+    global rules_only
+    rules_only = bool(only)
+
+
+def ship(*primitives: Any) -> None:
+    """Remember the functions and rules of these: a fast path is for them alone, not for an edit."""
+    shipped.update({id(op): (op, op.function, op.rules) for op in primitives})
+
+
+def as_shipped(op: Any) -> bool:
+    """Whether a primitive has its own function and rules."""
+    known = shipped.get(id(op))
+    return known is not None and op.function is known[1] and op.rules is known[2]
+
+
+def forward(net: LayersInARow, x: np.ndarray) -> tuple[np.ndarray, Callable[..., Any]]:
+    """(y, pull), as Network.forward returns them."""
+    before = state_of(net.layers, net.theta, net.updates[0])
+    loan = borrow(net, x) if has_jobs(net) else None
+    values = layer_values(net, memory.copy(x, x.dtype)) if loan is None else loan.lent.values
+    y = values[len(net.layers)]
+
+    def pull(g: np.ndarray, wrt: str = "both") -> Any:
+        given = g = checked(net, g, y, wrt, before)
+        dtheta = NO_GRADIENT
+        if wrt != "input":
+            dtheta = memory.empty(net.theta.shape, net.theta.dtype)
+        if loan is not None:
+            loan.check()
+        if loan is not None and has_jobs(net):
+            dx = loan.lent.pull(net, g, wrt, dtheta)
+        else:
+            dx = gradients(net, values, g, wrt, dtheta)
+            dx = own(dx, given) if wrt != "params" else dx
+        return dx if wrt == "input" else dtheta if wrt == "params" else (dx, dtheta)
+
+    return y.copy(), pull  # the caller may write to it
+
+
+def has_jobs(net: LayersInARow) -> bool:
+    """Whether jobs compute all of this network, as it is now.
+
+    Its layers must be Dense and LeakyReLU in turn, with a Dense, perhaps a Tanh, at the end.
+    """
+    n, lists = denses_and_leakies(net), kernels.job_list()
+    return (
+        lists is not None
+        and n % 2 == 1
+        and all(net.is_dense[:n:2])
+        and all(net.is_leaky[1:n:2])
+        and all(as_shipped(layer.op) for layer in net.layers)
+        and all(lists.fits(p) for layer in net.layers for p in layer.params.values())
+    )
+
+
+def denses_and_leakies(net: LayersInARow) -> int:
+    """How many layers there are without a Tanh at the end."""
+    return len(net.layers) - net.is_tanh[-1]
+
+
+class Pass:
+    """The arrays of a forward pass, the jobs that compute them, and those of its pullbacks."""
+
+    def __init__(self, net: LayersInARow, x: np.ndarray, parts: list[Any]):
+        self.parts = parts
+        self.borrower: weakref.ref[Loan] | None = None
+        self.x = h = memory.empty(x.shape, x.dtype)
+        self.jobs, self.values = kernels.job_list()(x.dtype), {0: h}
+        n = denses_and_leakies(net)
+        for i in range(0, n, 2):
+            net.layers[i].check(h)
+            W, b = net.layers[i].params.values()
+            slope = net.layers[i + 1].options["slope"] if i + 1 < n else 1.0
+            h = self.jobs.product(h, W, False, False, bias=b, slope=slope)
+            self.values[min(i + 2, n)] = h
+        if n < len(net.layers):
+            y = self.values[n + 1] = memory.empty(h.shape, h.dtype)
+            self.jobs.tanh(h, y)
+        self.jobs.finish()
+        # Several of a kind only where two threads call one pullback.
+        self.pullbacks: dict[str, list[Any]] = {"input": [], "params": [], "both": []}
+        self.bytes = sum(value.nbytes for value in self.values.values())
+
+    def fits(self, x: np.ndarray, parts: list[Any]) -> bool:
+        """Whether this pass computes the network with these parts from x."""
+        if self.x.shape != x.shape or self.x.dtype != x.dtype or len(parts) != len(self.parts):
+            return False
+        return all(map(operator.is_, parts, self.parts))
+
+    def is_free(self) -> bool:
+        """Whether no pullback has this pass."""
+        return self.borrower is None or self.borrower() is None
+
+    def compute(self, x: np.ndarray) -> None:
+        """Compute the values from x."""
+        np.copyto(self.x, x)
+        self.jobs.compute()
+
+    def pull(self, net: LayersInARow, g: np.ndarray, wrt: str, dtheta: np.ndarray) -> np.ndarray:
+        """As fused.gradients, into new memory."""
+        try:
+            jobs = self.pullbacks[wrt].pop()
+        except IndexError:
+            jobs = self.new_pullback(net, wrt)
+        dx = NO_GRADIENT if wrt == "params" else memory.empty(self.x.shape, self.x.dtype)
+        g = g if g.flags.carray else np.array(g, order="C")
+        jobs.compute(g, dtheta, dx)
+        self.pullbacks[wrt].append(jobs)
+        return dx
+
+    def new_pullback(self, net: LayersInARow, wrt: str) -> Any:
+        """The jobs of a pullback; they are computed for (g, dtheta, dx)."""
+        n, y = denses_and_leakies(net), self.values[len(net.layers)]
+        g = h = memory.empty(y.shape, y.dtype)
+        dtheta = NO_GRADIENT if wrt == "input" else memory.empty(net.theta.shape, y.dtype)
+        dx = NO_GRADIENT if wrt == "params" else memory.empty(self.x.shape, y.dtype)
+        jobs = kernels.job_list()(y.dtype)
+        if n < len(net.layers):
+            h = memory.empty(y.shape, y.dtype)
+            jobs.tanh_gate(g, y, h)
+        for i in reversed(range(0, n, 2)):
+            x, (W, _) = self.values[i], net.layers[i].params.values()
+            if wrt != "input":
+                part = dtheta[net.slices[i]]
+                dW, db = part[: W.size].reshape(W.shape), part[W.size :]
+                jobs.product(x, h, True, False, out=dW, sums=db)
+            if i > 0:
+                slope = net.layers[i - 1].options["slope"]
+                h = jobs.product(h, W, False, True, gate=x, slope=slope)
+                self.bytes += h.nbytes
+            elif wrt != "params":
+                jobs.product(h, W, False, True, out=dx)
+        return jobs.finish(g, dtheta, dx)
+
+
+class Loan:
+    """What a pullback holds as long as it has a pass. It has no finaliser: see `is_free`."""
+
+    def __init__(self, lent: Pass):
+        self.lent = lent
+
+    def check(self) -> None:
+        """Raise RuntimeError if the pass is lent to another pullback.
+
+        So it is after a finaliser has kept the pullback of an object that was being deleted.
+        """
+        if self.lent.borrower is None or self.lent.borrower() is not self:
+            raise RuntimeError("this pullback was being deleted; call forward again")
+
+
+def borrow(net: LayersInARow, x: np.ndarray) -> Loan:
+    """A pass of net with the values for x."""
+    kept, parts = net.__dict__.setdefault("passes", []), parts_of(net)
+    lent = take(kept, x, parts) or Pass(net, x, parts)
+    loan = Loan(lent)
+    lent.borrower = weakref.ref(loan)
+    kept.append(lent)
+    if len(kept) > KEPT or sum(one.bytes for one in kept) > LARGEST:
+        forget(kept, net.theta)
+    lent.compute(x)
+    return loan
+
+
+def take(kept: list[Pass], x: np.ndarray, parts: list[Any]) -> Pass | None:
+    """Remove a free pass that fits from the list; None where there is none."""
+    for one in kept[::-1]:
+        if one.is_free() and one.fits(x, parts):
+            try:
+                kept.remove(one)
+            except ValueError:  # another thread has it
+                continue
+            if one.is_free():
+                return one
+            kept.append(one)  # another thread had it, and has put it back
+    return None
+
+
+def forget(kept: list[Pass], theta: np.ndarray) -> None:
+    """Keep the latest passes alone, and none of another theta."""
+    total = 0
+    latest: list[Pass] = []
+    for one in kept[::-1]:
+        total += one.bytes
+        if one.parts[0] is theta and len(latest) < KEPT and total <= LARGEST:
+            latest.append(one)
+    kept[:] = latest[::-1]
+
+
+def parts_of(net: LayersInARow) -> list[Any]:
+    """All objects that the jobs of a pass depend on, besides the primitives."""
+    parts: list[Any] = [net.theta]
+    for layer in net.layers:
+        parts += [layer.op, *layer.params.values(), *layer.options.values()]
+    return parts
