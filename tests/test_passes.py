@@ -247,6 +247,16 @@ def test_a_changed_network_is_computed_as_it_is(change, prepared, monkeypatch):
         del pull
 
 
+@pytest.mark.parametrize("name", kernels.IN_JOBS)
+def test_a_replaced_kernel_is_called(name, monkeypatch):
+    calls, kernel, net = [], getattr(kernels, name), network()
+    x, g = normal(4, 7), normal(4, 5, seed=9)
+    net.forward(x)[1](g)
+    monkeypatch.setattr(kernels, name, lambda *a, **o: calls.append(name) or kernel(*a, **o))
+    net.forward(x)[1](g)
+    assert calls
+
+
 def test_a_rule_that_returns_another_layout(monkeypatch):
     rule = lambda g, y, x, W, b: kernels.gemm(W, g, tb=True).T
     monkeypatch.setattr(ops.affine, "rules", (rule, *ops.affine.rules[1:]))
