@@ -154,10 +154,18 @@ def test_memory_is_used_again_and_little_is_kept():
     for batch in range(1, 3 * passes.KEPT):
         net.forward(normal(batch, 7))
     assert len(kept(net)) == passes.KEPT
-    large = passes.LARGEST // (4 * 7) + 1
+    before = list(kept(net))
+    large = passes.LARGEST_PASS // (4 * (7 + 9 + 17 + 5)) + 1
     net.forward(np.zeros((large, 7), np.float32))
-    assert kept(net) == []
-    net.forward(normal(4, 7))
+    assert kept(net) == before
+    net.forward(np.zeros((large - 1, 7), np.float32))
+    assert kept(net)[-1].x.shape[0] == large - 1
+    for _ in range(passes.KEPT):
+        net.forward(np.zeros((large - 1, 7), np.float32))
+        assert sum(one.bytes for one in kept(net)) <= passes.LARGEST
+    pulls = [net.forward(np.zeros((large - 1, 7), np.float32))[1] for _ in range(passes.KEPT)]
+    assert sum(one.bytes for one in kept(net)) <= passes.LARGEST
+    del pulls
     net.bind(net.theta.copy())
     for batch in range(passes.KEPT + 1):
         net.forward(normal(1 + batch, 7))

@@ -132,7 +132,9 @@ def job_list() -> Any:
     """The class JobList; None where the kernels in use have no jobs, or one was replaced."""
     if active is None:
         choose()
-    unchanged = all(globals()[name] is kernel for name, kernel in zip(IN_JOBS, in_jobs, strict=True))
+    unchanged = all(
+        globals()[name] is kernel for name, kernel in zip(IN_JOBS, in_jobs, strict=True)
+    )
     return lists_of_jobs if unchanged else None
 
 
