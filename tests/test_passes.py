@@ -154,10 +154,18 @@ def test_memory_is_used_again_and_little_is_kept():
     for batch in range(1, 3 * passes.KEPT):
         net.forward(normal(batch, 7))
     assert len(kept(net)) == passes.KEPT
-    large = passes.LARGEST // (4 * 7) + 1
+    before = list(kept(net))
+    large = passes.LARGEST_PASS // (4 * (7 + 9 + 17 + 5)) + 1
     net.forward(np.zeros((large, 7), np.float32))
-    assert kept(net) == []
-    net.forward(normal(4, 7))
+    assert kept(net) == before
+    net.forward(np.zeros((large - 1, 7), np.float32))
+    assert kept(net)[-1].x.shape[0] == large - 1
+    for _ in range(passes.KEPT):
+        net.forward(np.zeros((large - 1, 7), np.float32))
+        assert sum(one.bytes for one in kept(net)) <= passes.LARGEST
+    pulls = [net.forward(np.zeros((large - 1, 7), np.float32))[1] for _ in range(passes.KEPT)]
+    assert sum(one.bytes for one in kept(net)) <= passes.LARGEST
+    del pulls
     net.bind(net.theta.copy())
     for batch in range(passes.KEPT + 1):
         net.forward(normal(1 + batch, 7))
@@ -245,6 +253,16 @@ def test_a_changed_network_is_computed_as_it_is(change, prepared, monkeypatch):
         y, pull = net.forward(x)
         assert_same((y, pull(g)), expected)
         del pull
+
+
+@pytest.mark.parametrize("name", kernels.IN_JOBS)
+def test_a_replaced_kernel_is_called(name, monkeypatch):
+    calls, kernel, net = [], getattr(kernels, name), network()
+    x, g = normal(4, 7), normal(4, 5, seed=9)
+    net.forward(x)[1](g)
+    monkeypatch.setattr(kernels, name, lambda *a, **o: calls.append(name) or kernel(*a, **o))
+    net.forward(x)[1](g)
+    assert calls
 
 
 def test_a_rule_that_returns_another_layout(monkeypatch):

@@ -456,13 +456,13 @@ def test_nan_that_arises_within_a_step_ends_that_step(monkeypatch):
 
 
 def test_a_gradient_that_is_not_finite_is_named_with_its_step(monkeypatch):
-    evaluate = npgan.gan.value_and_grad
+    evaluate = npgan.gan.value_and_gradients
 
     def spoilt(*args):
         value, gradients = evaluate(*args)
         return value, [np.full_like(g, np.inf) for g in gradients]
 
-    monkeypatch.setattr(npgan.gan, "value_and_grad", spoilt)
+    monkeypatch.setattr(npgan.gan, "value_and_gradients", spoilt)
     with pytest.raises(FloatingPointError, match=r"^step 1 \(epoch 1\): the gradient of .*0\.W"):
         fit(small(), 1)
 

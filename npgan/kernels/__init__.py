@@ -23,6 +23,8 @@ NAMES = (
 )  # fmt: skip
 active: Literal["compiled", "reference"] | None = None
 lists_of_jobs: Any = None  # the class JobList of these kernels; None where they have no jobs
+IN_JOBS = ("gemm", "affine", "affine_leaky", "gemm_gate", "weight_gradients", "tanh", "tanh_gate")
+in_jobs: list[Any] = []  # those kernels, for which a job stands as long as nobody replaces them
 threads: int | None = None  # the argument of set_threads; None: one per core
 choosing = threading.RLock()  # held by the thread that chooses a set
 
@@ -127,10 +129,13 @@ def thread_count() -> int:
 
 
 def job_list() -> Any:
-    """The class JobList; None where the kernels in use have no jobs."""
+    """The class JobList; None where the kernels in use have no jobs, or one was replaced."""
     if active is None:
         choose()
-    return lists_of_jobs
+    unchanged = all(
+        globals()[name] is kernel for name, kernel in zip(IN_JOBS, in_jobs, strict=True)
+    )
+    return lists_of_jobs if unchanged else None
 
 
 def take_kernels(
@@ -153,6 +158,7 @@ def take_kernels(
     elif threads is not None:
         chosen_set.set_threads(threads)
     globals().update({kernel: getattr(chosen_set, kernel) for kernel in NAMES})
+    in_jobs[:] = [getattr(chosen_set, kernel) for kernel in IN_JOBS]
     active, lists_of_jobs = chosen, getattr(chosen_set, "JobList", None)
     return chosen
 

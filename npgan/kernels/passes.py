@@ -25,6 +25,7 @@ from .state import checked, own, state_of
 
 KEPT = 8  # passes that are kept for a network, the latest ones
 LARGEST = 1 << 25  # bytes of all their arrays
+LARGEST_PASS = 1 << 23  # bytes of a pass's values; large products have no need of lists
 NO_GRADIENT = np.empty(0)
 
 rules_only = False  # see use_rules
@@ -63,7 +64,7 @@ def as_shipped(op: Any) -> bool:
 def forward(net: LayersInARow, x: np.ndarray) -> tuple[np.ndarray, Callable[..., Any]]:
     """(y, pull), as Network.forward returns them."""
     before = state_of(net.layers, net.theta, net.updates[0])
-    loan = borrow(net, x) if has_jobs(net) else None
+    loan = borrow(net, x) if has_jobs(net) and size(net, x) <= LARGEST_PASS else None
     values = layer_values(net, memory.copy(x, x.dtype)) if loan is None else loan.lent.values
     y = values[len(net.layers)]
 
@@ -98,6 +99,12 @@ def has_jobs(net: LayersInARow) -> bool:
         and all(as_shipped(layer.op) for layer in net.layers)
         and all(lists.fits(p) for layer in net.layers for p in layer.params.values())
     )
+
+
+def size(net: LayersInARow, x: np.ndarray) -> int:
+    """The bytes of x and of what the Dense layers compute from it."""
+    widths = sum(len(b) for layer in net.layers for b in layer.params.values() if b.ndim == 1)
+    return x.nbytes + len(x) * widths * x.itemsize
 
 
 def denses_and_leakies(net: LayersInARow) -> int:
