@@ -115,7 +115,7 @@ def draw(times: dict[Case, float], peak: Machine, file: Path) -> None:
         axes.grid(alpha=0.3)
         if place == 0:
             axes.set_ylabel("ms per step")
-            axes.legend()
+            axes.legend(loc="lower right", fontsize=8)
     figure.savefig(file, dpi=150)
 
 
