@@ -265,6 +265,18 @@ def test_a_replaced_kernel_is_called(name, monkeypatch):
     assert calls
 
 
+def test_a_slope_in_an_array_that_is_written_to():
+    net = Network([Dense(7, 6, rng=0), LeakyReLU(np.array(0.2)), Dense(6, 5, rng=1)])
+    x, g = normal(4, 7), normal(4, 5, seed=9)
+    net.forward(x)[1](g)
+    net.layers[1].options["slope"][...] = 0.9
+    y, pull = net.forward(x)
+    other = Network([Dense(7, 6, rng=0), LeakyReLU(0.9), Dense(6, 5, rng=1)])
+    expected, pull_other = other.forward(x)
+    for found, wanted in zip([y, *pull(g)], [expected, *pull_other(g)], strict=True):
+        np.testing.assert_allclose(found, wanted, rtol=1e-5, atol=1e-6)
+
+
 def test_a_rule_that_returns_another_layout(monkeypatch):
     rule = lambda g, y, x, W, b: kernels.gemm(W, g, tb=True).T
     monkeypatch.setattr(ops.affine, "rules", (rule, *ops.affine.rules[1:]))

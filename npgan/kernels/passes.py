@@ -97,6 +97,8 @@ def has_jobs(net: LayersInARow) -> bool:
         and all(net.is_dense[:n:2])
         and all(net.is_leaky[1:n:2])
         and all(as_shipped(layer.op) for layer in net.layers)
+        # A slope in an array could be written to, and a list would keep the old one.
+        and all(isinstance(layer.options["slope"], (int, float)) for layer in net.layers[1:n:2])
         and all(lists.fits(p) for layer in net.layers for p in layer.params.values())
     )
 
