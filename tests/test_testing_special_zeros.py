@@ -182,8 +182,8 @@ def test_a_tip_that_is_rounded_off(eps):
 
 def test_the_noise_of_a_function_whose_domain_ends_at_0():
     """exp and log round a mean of log(1e-10) 23 times as much as a product; x + 1e-10 rounds x."""
-    x = with_zeros(30, 6).reshape(6, 5)
-    x[1] = 0
+    x = np.abs(np.random.default_rng(3).standard_normal((6, 5)))
+    x[1] = x[3, 2] = 0
     func = lambda x: np.exp(np.log(x + 1e-10).mean(axis=1))
     right = lambda dout, x: (dout * func(x))[:, None] / (x + 1e-10) / 5
     assert check_gradients(func, right, (x,), style="dout").verdict == PASS

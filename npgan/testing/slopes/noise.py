@@ -9,6 +9,7 @@ way, arguments or a buffer, do not change along so short a line; a longer one fi
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 
 import numpy as np
 
@@ -59,7 +60,7 @@ def points_on_a_line(
 
     The line starts a little off the given point: points chosen by people lie on kinks, and a kink
     would look like noise. Where an array has entries of very different sizes, each moves in
-    proportion to itself, and so stays on its side of 0. side is the sign of all moves, or 0 for both.
+    proportion to itself, and so stays on its side of 0. side: the sign of all moves, or 0.
     """
     step, offset = STEP[is_coarse]
     moves = [rng.uniform(-1.0, 1.0, v.shape) for v in values]
@@ -96,14 +97,13 @@ def measure_noise(
     """The noise of outputs(values); is_coarse: the function is known to compute in float32."""
     state = rng.bit_generator.state
 
-    side = 0
-
-    def samples_at(positions: Sequence[float]) -> list[np.ndarray]:
+    def samples_on(side: int, positions: Sequence[float]) -> list[np.ndarray]:
         rng.bit_generator.state = state  # the same line
         points = points_on_a_line(values, scales, rng, is_coarse, positions, side)
         return [outputs(v) for v in points]
 
     for side in SIDES:  # the domain may end at entries that are 0
+        samples_at = partial(samples_on, side)
         samples = samples_at(range(SAMPLES))
         if all(np.isfinite(s).all() for s in samples):
             break
