@@ -87,7 +87,7 @@ def measured_noise(point: Point, leaf: int, h: float) -> np.ndarray:
         except Exception:  # outside the domain, whatever is raised
             continue
         with ignore_float_errors():
-            found = np.maximum(*sigma_of_samples(samples))
+            found = np.maximum(*sigma_of_samples(list(samples)))
         size = np.maximum(np.abs(samples[0]), np.abs(point.outputs))
         found = 2 * np.maximum(found, 0.5 * ROUNDINGS * point.eps * size)
         is_seen = np.isfinite(found) & np.all(np.diff(samples, axis=0) != 0, axis=0)
