@@ -1,0 +1,221 @@
+"""The operation of backward that is wrong: the one that, changed, makes it agree with the slopes.
+
+Backward runs on a tape, and again with one of its operations changed as its author may have meant
+it. An explanation must hold at the user's arguments with two douts and at other arguments.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from itertools import islice
+from typing import NamedTuple
+
+import numpy as np
+
+from ..problem.errors import BudgetError
+from .changes import groups
+from .edits import Edit, Quantity, plain_edits, stocked_edits
+from .evidence import Evidence, Hint
+from .traced import Change, Step, Tape, quoted
+from .trial import Trial
+
+# Operations of backward that run: for one argument, for all of a check, for one in any case.
+MOST_STEPS, MOST_STEPS_OF_ALL, LEAST_STEPS = 200_000, 300_000, 10_000
+ENOUGH, MANY = 3, 8  # slopes that must tell a plain edit, and one of many, from what is wrong
+
+
+def repaired(e: Evidence) -> Iterator[Hint]:
+    """The first edit of one operation of backward that explains the error in every trial."""
+    benches: list[Bench] = []
+    try:
+        for trial in e.trials:
+            bench = Bench(trial)
+            if not bench.is_faithful:
+                return
+            benches.append(bench)
+        found = first_edit(e, benches)
+    except BudgetError:
+        raise
+    except Exception:  # whatever backward raises for arrays of another class
+        return
+    if found:
+        yield 4, f"in backward, {found}: so changed, it agrees with the slopes"
+
+
+class Bench:
+    """Backward on a tape at one trial."""
+
+    def __init__(self, trial: Trial):
+        self.trial, self.shared, self.steps_run = trial, trial.shared, 0
+        tape = Tape(is_thorough=True)
+        found = trial.backward_on(tape)
+        self.steps = tape.steps
+        size = float(np.max(np.abs(trial.analytic), initial=0))
+        self.is_faithful = (
+            bool(self.steps)
+            and found is not None
+            and bool(np.all(np.abs(found - trial.analytic) <= 1e-6 * size))
+        )
+
+    def with_changes(self, changes: dict[int, Change]) -> np.ndarray | None:
+        """The gradient with changed operations; None where they do not fit."""
+        self.steps_run += len(self.steps)
+        self.shared.steps_run += len(self.steps)
+        tape = Tape(self.steps, is_thorough=True)
+        tape.changes = changes
+        try:
+            found = self.trial.backward_on(tape)
+        except BudgetError:
+            raise
+        except Exception:  # shapes that do not fit
+            return None
+        return found if found is not None and np.isfinite(found).all() else None
+
+    def is_tired(self) -> bool:
+        """Whether backward has run often enough, for this argument or for all."""
+        own, of_all = self.steps_run, self.shared.steps_run
+        return own > MOST_STEPS or (of_all > MOST_STEPS_OF_ALL and own > LEAST_STEPS)
+
+
+def first_edit(e: Evidence, benches: list[Bench]) -> str:
+    """The sentence of the first edit that explains the error; "" where none does.
+
+    What was found for another argument of this check is tried first.
+    """
+    first = benches[0]
+    for found in first.shared.found:
+        edit = found.at(first)
+        if edit is not None and explains(e, benches, found, edit):
+            return edit.text
+    reaching = [group for group in groups(first.steps)[::-1] if reaches(first, group)]
+    for edits, enough in ((all_plain, ENOUGH), (all_stocked, MANY)):
+        for group in reaching:
+            sources = sources_of(first, group) if edits is all_stocked else []
+            for n, edit in enumerate(edits(first, group, sources)):
+                if first.is_tired():
+                    return ""
+                choice = Choice(edits, group, sources, n, enough)
+                if explains(e, benches, choice, edit):
+                    first.shared.found.append(choice)
+                    return edit.text
+    return ""
+
+
+class Choice(NamedTuple):
+    """The n-th edit of a kind at an operation, at any trial."""
+
+    edits: Callable[..., Iterator[Edit]]
+    group: tuple[int, ...]
+    sources: list[Source]
+    n: int
+    enough: int  # slopes that must tell it from what is wrong
+
+    def at(self, bench: Bench) -> Edit | None:
+        """The edit at a trial; None where backward took another branch."""
+        if self.group[-1] >= len(bench.steps):
+            return None
+        return next(islice(self.edits(bench, self.group, self.sources), self.n, None), None)
+
+
+def explains(e: Evidence, benches: list[Bench], choice: Choice, edit: Edit) -> bool:
+    """Whether an edit explains the error in every trial, shown by enough slopes."""
+    seen = 0
+    for bench in benches:
+        is_first = bench is benches[0]
+        there = edit if is_first else choice.at(bench)
+        corrected = None if there is None else bench.with_changes(there.changes)
+        if corrected is None or not bench.trial.explains(corrected):
+            return False
+        if is_first and not np.isnan(corrected).any() and not e.predicts(corrected):
+            return False
+        seen += bench.trial.evidence(corrected)
+    return seen >= choice.enough
+
+
+def all_plain(bench: Bench, group: tuple[int, ...], sources: list[Source]) -> Iterator[Edit]:
+    """The plain edits of one operation."""
+    return plain_edits(bench.steps, group)
+
+
+def all_stocked(bench: Bench, group: tuple[int, ...], sources: list[Source]) -> Iterator[Edit]:
+    """The edits of one operation with what else backward computes."""
+    return stocked_edits(bench.steps, group, [Quantity(name, of(bench)) for name, of in sources])
+
+
+def reaches(bench: Bench, group: tuple[int, ...]) -> bool:
+    """Whether all entries that are wrong depend on the results of these steps."""
+    if bench.is_tired():
+        return False
+    rng = np.random.default_rng(len(group))
+    if bench.steps[group[0]].result.dtype.kind not in "fc":
+        return True
+
+    def disturbed(step: Step, operands: list) -> np.ndarray:  # type: ignore[type-arg]
+        found = step.call(operands)
+        if step.place[2] == "setitem":
+            operands[0][step.key] += rng.uniform(0.5, 1.5, np.shape(found))
+        return found + rng.uniform(0.5, 1.5, np.shape(found)) * (np.abs(found) + 1)
+
+    found = bench.with_changes(dict.fromkeys(group, disturbed))
+    if found is None:
+        return True
+    changed = np.abs(found - bench.trial.analytic) > bench.trial.allowed
+    return bool(np.all(changed[bench.trial.wrong]))
+
+
+# What an array is called, and its values at any trial, one for each time of an operation.
+Source = tuple[str, Callable[[Bench], list[np.ndarray]]]
+
+
+def sources_of(bench: Bench, group: tuple[int, ...]) -> list[Source]:
+    """The arrays that backward has at an operation: arguments, results, operands; each one once."""
+    kept: dict[bytes, Source] = {}
+    for name, of in all_sources(bench, group):
+        values = of(bench)
+        if any(np.any(v) for v in values):
+            key = b"".join(v.tobytes() + str(v.shape).encode() for v in values)
+            kept.setdefault(key, (name, of))
+    return list(kept.values())
+
+
+def all_sources(bench: Bench, group: tuple[int, ...]) -> Iterator[Source]:
+    """The arrays, some of them under several names."""
+    steps, n = bench.steps, len(group)
+    for i, name in enumerate(bench.trial.where.names):
+        yield f"`{name}`", lambda b, i=i: [np.asarray(b.trial.where.values[i], float)] * n  # type: ignore[misc]
+    for k in range(len(steps[group[0]].operands) if n > 1 else 0):
+        for times, name in (
+            ([group[0], *group[:-1]], "that of the step before"),
+            ([*group[1:], group[-1]], "that of the step after"),
+        ):
+            yield name, results(times, k)
+    for other in groups(steps):
+        step = steps[other[0]]
+        if other == group or step.result.dtype.kind not in "fc":
+            continue
+        for times in aligned(other, group):
+            yield quoted(step.place), results(times, None)
+            for k, operand in enumerate(step.operands):
+                if isinstance(operand, np.ndarray) and operand.dtype.kind in "fc":
+                    yield quoted(step.place, k).split(" in `")[0], results(times, k)
+
+
+def results(times: list[int], operand: int | None) -> Callable[[Bench], list[np.ndarray]]:
+    """The results of some steps, or one of their operands."""
+    return lambda b: [
+        np.asarray(b.steps[j].result if operand is None else b.steps[j].operands[operand])
+        for j in times
+    ]
+
+
+def aligned(other: tuple[int, ...], group: tuple[int, ...]) -> Iterator[list[int]]:
+    """The steps of one place for each time of another: the latest, the same or the mirrored one."""
+    n = len(group)
+    latest = [[j for j in other if j < i][-1:] for i in group]
+    if all(latest):
+        yield [j[0] for j in latest]
+    if n == 1 and len(other) > 1 and other[0] < group[0]:
+        yield [other[0]]
+    for lag in range(len(other) - n + 1) if n > 1 else ():
+        yield list(other[lag : lag + n])
+        yield list(other[::-1][lag : lag + n])
