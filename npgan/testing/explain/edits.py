@@ -7,12 +7,13 @@ come first: a sign, a transpose, an index. Then what multiplies, replaces or is 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from .keys import keys_of, shown
-from .traced import Change, NewKey, Step, expression, quoted
+from .traced import Change, NewKey, Place, Step, expression, quoted
 
 PRODUCTS = ("multiply", "matmul", "dot", "einsum", "outer", "tensordot", "inner", "solve", "kron")
 SUMS = ("add", "subtract")
@@ -27,20 +28,34 @@ UNARY: dict[str, Callable[[Any], Any]] = {
 MOST_NUMBERS = 4000  # of a result that is changed
 
 
+Changes = dict[int, Change]
+
+
 class Edit(NamedTuple):
-    """A sentence about what is wrong, and the changes that put it right."""
+    """A sentence about what is wrong, and the changes that put it right.
+
+    Of two changes each must be needed: none of the halves may be enough.
+    """
 
     text: str
-    changes: dict[int, Change]
+    changes: Changes
+    halves: tuple[Changes, ...] = ()
+    if_decides: str = ""  # the sentence where the operation only decides: what is picked or masked
 
 
 def here(step: Step, operand: int | None = None) -> str:
     """What a hint calls an operation of backward, or an operand of it."""
-    code, at = step.place[:2]
+    return called(step.place, operand)
+
+
+@lru_cache(maxsize=4096)
+def called(place: Place, operand: int | None) -> str:
+    """What the operation at a place is called, with its line where its source is not known."""
+    code, at = place[:2]
     positions = getattr(code, "co_positions", None)
     line = list(positions())[at // 2][0] if positions is not None else None
-    where = f", line {line} of {code.co_name}" if line and expression(step.place) is None else ""
-    return quoted(step.place, operand) + where
+    where = f", line {line} of {code.co_name}" if line and expression(place) is None else ""
+    return quoted(place, operand) + where
 
 
 def plain_edits(steps: list[Step], group: tuple[int, ...]) -> Iterator[Edit]:
@@ -64,14 +79,19 @@ def plain_edits(steps: list[Step], group: tuple[int, ...]) -> Iterator[Edit]:
         yield Edit(f"{here(step)} {shown(step.key)} is assigned, not added", everywhere(added))
     if name in ("setitem", "getitem"):
         for text, new in keys_of(step):
-            change = NewKey(new) if name == "getitem" else assigned_at(new)
-            yield Edit(f"{here(step)} {shown(step.key)}: {text}", everywhere(change))
-    for text, factor in (("has the wrong sign", -1.0), ("is half of what it should be", 2.0),
-                         ("is twice what it should be", 0.5)):  # fmt: skip
+            words = f"{here(step)} {shown(step.key)}: {text}"
+            change: Change = NewKey(new) if name == "getitem" else assigned_at(new)
+            yield Edit(words, everywhere(change))
+    for text, factor in (("has the wrong sign", -1.0), ("is half of what belongs here", 2.0),
+                         ("is twice what belongs here", 0.5)):  # fmt: skip
+        limit = f"the mask or gate that {here(step)} decides on has a wrong limit"
+        picked = f"what {here(step)} decides on is in the wrong order: its sign is reversed"
+        other = picked if factor < 0 else limit
         for k in range(len(step.operands)) if name in SUMS else ():
             if np.any(step.operands[k]):
-                yield Edit(f"{here(step, k)} {text}", everywhere(times(k, factor)))
-        yield Edit(f"{here(step)} {text}", everywhere(times(None, factor)))
+                change = times(k, factor)
+                yield Edit(f"{here(step, k)} {text}", everywhere(change), (), other)
+        yield Edit(f"{here(step)} {text}", everywhere(times(None, factor)), (), other)
     for k, operand in enumerate(step.operands):
         shape = np.shape(operand)
         is_square = len(shape) > 1 and shape[-1] == shape[-2] > 1
@@ -97,6 +117,26 @@ def plain_edits(steps: list[Step], group: tuple[int, ...]) -> Iterator[Edit]:
             rolled = moved(lambda a, axis=axis, by=by: np.roll(a, by, axis))  # type: ignore[misc]
             yield Edit(words, everywhere(rolled))
             yield Edit(words, everywhere(moved(emptied(axis, by))))
+
+
+def paired_edits(
+    steps: list[Step], group: tuple[int, ...], other: tuple[int, ...]
+) -> Iterator[Edit]:
+    """Operands of two operations that are exchanged, or transposed both."""
+    a, b = steps[group[0]], steps[other[0]]
+    if a.place[2] != b.place[2] or len(group) != len(other):
+        return
+    for k, (v, w) in enumerate(zip(a.operands, b.operands, strict=False)):
+        if a.place[2] not in (*PRODUCTS, *SUMS) or not np.ndim(v) or np.shape(v) != np.shape(w):
+            continue
+        pairs = list(zip(group, other, strict=True))
+        there = {i: replaced(k, steps[j].operands[k]) for i, j in pairs}
+        back = {j: replaced(k, steps[i].operands[k]) for i, j in pairs}
+        yield Edit(f"{here(a, k)} and {here(b, k)} are swapped", {**there, **back}, (there, back))
+        if np.ndim(v) > 1 and v.shape[-1] == v.shape[-2] > 1 and a.place[2] in PRODUCTS:
+            one, two = dict.fromkeys(group, turned(k)), dict.fromkeys(other, turned(k))
+            words = f"{here(a, k)} and {here(b, k)} are transposed, both"
+            yield Edit(words, {**one, **two}, (one, two))
 
 
 def of_truths(step: Step, everywhere: Callable[[Change], dict[int, Change]]) -> Iterator[Edit]:
@@ -216,173 +256,8 @@ def instead(function: Callable[[Any], Any]) -> Change:
     return lambda step, operands: function(operands[0])
 
 
-# How a factor may be made of a quantity q: (the words, the factor).
-FACTORS: tuple[tuple[str, Callable[[np.ndarray], np.ndarray]], ...] = (
-    ("lacks the factor {}", lambda q: q),
-    ("has a factor {} too many", lambda q: 1 / q),
-    ("lacks the factor (1 - {})", lambda q: 1 - q),
-    ("has a factor (1 - {}) too many", lambda q: 1 / (1 - q)),
-    ("lacks the factor (1 - {}²)", lambda q: 1 - q**2),
-    ("has a factor (1 - {}²) too many", lambda q: 1 / (1 - q**2)),
-    ("lacks the factor y (1 - y), where y is {}", lambda q: q * (1 - q)),
-    ("has a factor y (1 - y) too many, where y is {}", lambda q: 1 / (q * (1 - q))),
-    ("lacks the factor {}²", lambda q: q**2),
-    ("has a factor {}² too many", lambda q: 1 / q**2),
-    ("lacks the factor ({} > 0)", lambda q: (q > 0) * 1.0),
-    ("lacks the factor sign of {}", np.sign),
-    ("lacks the factor exp({})", np.exp),
-    ("has a factor exp({}) too many", lambda q: np.exp(-q)),
-    (
-        "takes for the local derivative 1 - y² what is y (1 - y), where y is {}",
-        lambda q: (1 + q) / q,
-    ),
-    (
-        "takes for the local derivative y (1 - y) what is 1 - y², where y is {}",
-        lambda q: q / (1 + q),
-    ),
-    ("takes for the local derivative 1 - y what is y, where y is {}", lambda q: (1 - q) / q),
-    ("takes for the local derivative y what is 1 - y, where y is {}", lambda q: q / (1 - q)),
-)
-
-
-class Quantity(NamedTuple):
-    """An array of backward's run, one value for each time that the changed operation runs."""
-
-    name: str
-    values: list[np.ndarray]
-
-
-def stocked_edits(
-    steps: list[Step], group: tuple[int, ...], stock: list[Quantity]
-) -> Iterator[Edit]:
-    """An operand that is replaced, a factor, a term, a path through a sum."""
-    step = steps[group[0]]
-    if step.result.dtype.kind not in "fc" or step.result.size > MOST_NUMBERS:
-        return
-    name = here(step)
-    is_plural = step.place[2] in (
-        *PRODUCTS,
-        *SUMS,
-        "divide",
-        "true_divide",
-        "power",
-        "where",
-        "maximum",
-    )
-    for k, operand in enumerate(step.operands) if is_plural else ():
-        for q in stock:
-            same = all(
-                isinstance(steps[i].operands[k], np.ndarray)
-                and v.shape == steps[i].operands[k].shape
-                for i, v in zip(group, q.values, strict=True)
-            )
-            if not same or not np.ndim(operand):
-                continue
-            words = f"{here(step, k)} is used where {q.name} belongs"
-            if step.place[2] in PRODUCTS and len(step.operands) == 2:
-                words = (
-                    f"what multiplies {here(step, 1 - k)} is {quoted(step.place, k)}, not {q.name}"
-                )
-            yield Edit(words, each(group, q, lambda v, k=k: replaced(k, v)))  # type: ignore[misc]
-    fitting = [
-        q
-        for q in stock
-        if all(fits(v, steps[i].result) for i, v in zip(group, q.values, strict=True))
-    ]
-    for q in fitting:
-        for text, factor in FACTORS:
-            yield Edit(
-                f"{name} {text.format(q.name)}",
-                each(group, q, lambda v, f=factor: multiplied(f(v))),
-            )  # type: ignore[misc]
-    if step.result.ndim:
-        yield from paths(step, group, fitting)
-    for q in fitting:
-        for sign, text in ((1.0, "missing"), (-1.0, "missing, with a minus")):
-            words = f"the term {q.name} is {text}: {name}"
-            yield Edit(words, each(group, q, lambda v, s=sign: plus(s * v, None)))  # type: ignore[misc]
-    for k, operand in enumerate(step.operands):
-        if not isinstance(operand, np.ndarray) or not operand.ndim or step.place[2] in SUMS:
-            continue
-        for q in stock:
-            if all(fits(v, steps[i].operands[k]) for i, v in zip(group, q.values, strict=True)):
-                words = f"the term {q.name} is missing: {here(step, k)}"
-                yield Edit(words, each(group, q, lambda v, k=k: plus(v, k)))  # type: ignore[misc]
-
-
-def paths(step: Step, group: tuple[int, ...], fitting: list[Quantity]) -> Iterator[Edit]:
-    """The path through a mean, or through the sum of a softmax or a norm, that is missing."""
-    words = f"the path through {{}} over axis {{}} is missing: {here(step)}"
-    for axis in range(step.result.ndim):
-        if step.result.shape[axis] < 2:
-            continue
-
-        def centred(step: Step, operands: list[Any], axis: int = axis) -> Any:
-            found = step.call(operands)
-            return found - np.mean(found, axis, keepdims=True)
-
-        yield Edit(words.format("the mean", axis), dict.fromkeys(group, centred))
-        for q in fitting:
-            if q.values[0].shape != step.result.shape:
-                continue
-            for text, subtract in PATHS:
-                yield Edit(
-                    words.format(text.format(q.name), axis),
-                    each(group, q, lambda v, a=axis, f=subtract: less(v, a, f)),  # type: ignore[misc]
-                )
-
-
-# What is subtracted from a gradient d for the path through a sum: of a softmax q, of a norm.
-PATHS: tuple[tuple[str, Callable[[np.ndarray, np.ndarray, int], np.ndarray]], ...] = (
-    ("the sum of the softmax {}", lambda d, q, axis: (d * q).sum(axis, keepdims=True)),
-    ("the sum of the softmax {}", lambda d, q, axis: q * d.sum(axis, keepdims=True)),
-    ("the norm of {}", lambda d, q, axis: q * (d * q).sum(axis, keepdims=True)),
-    ("the variance of {}", lambda d, q, axis: q * (d * q).mean(axis, keepdims=True)),
-)
-
-
-def less(q: np.ndarray, axis: int, of: Callable[..., np.ndarray]) -> Change:
-    """The result without what goes through a sum."""
-
-    def change(step: Step, operands: list[Any]) -> Any:
-        found = step.call(operands)
-        return found - of(found, q, axis)
-
-    return change
-
-
-def each(
-    group: tuple[int, ...], q: Quantity, change: Callable[[np.ndarray], Change]
-) -> dict[int, Change]:
-    """A change each time, with the value of the quantity then."""
-    return {i: change(v) for i, v in zip(group, q.values, strict=True)}
-
-
 def replaced(k: int, value: np.ndarray) -> Change:
     """Another operand."""
     return lambda step, operands: step.call(
         [value if i == k else v for i, v in enumerate(operands)]
     )
-
-
-def multiplied(factor: np.ndarray) -> Change:
-    """The result times an array."""
-    return lambda step, operands: step.call(operands) * factor
-
-
-def plus(term: np.ndarray, k: int | None) -> Change:
-    """The result, or an operand, and a term."""
-
-    def change(step: Step, operands: list[Any]) -> Any:
-        if k is None:
-            return step.call(operands) + term
-        return step.call([v + term if i == k else v for i, v in enumerate(operands)])
-
-    return change
-
-
-def fits(q: np.ndarray, result: Any) -> bool:
-    """Whether a quantity can be broadcast to a result."""
-    if not isinstance(result, np.ndarray) or q.ndim > result.ndim:
-        return False
-    return all(m in (1, n) for m, n in zip(q.shape[::-1], result.shape[::-1], strict=False))

@@ -24,7 +24,7 @@ MADE: WeakKeyDictionary[Points, Points] = WeakKeyDictionary()
 
 
 def finer(points: Points) -> Points:
-    """The points at which explanations are sought: the same ones, in float64 where it is possible."""
+    """The points at which explanations are sought: the same ones, in float64 if possible."""
     if not points.noise.is_coarse:
         return points
     if points not in MADE:

@@ -33,6 +33,7 @@ RULES = (
     order.permuted,
     terms.constant_term,
     paths.ignored_outputs,
+    paths.one_for_all,
     order.moved_dout,
     places.region,
     places.masked,

@@ -41,7 +41,7 @@ def keys_of(step: Step) -> Iterator[tuple[str, NewKeyOf]]:
         for by in (1, -1, 2, -2) if some else ():
             count = {1: "one", 2: "two"}[abs(by)]
             text = f"the slice is off by {count} along axis {some[0]}"
-            yield text, changed(some, lambda r, n, by=by: range(r.start + by, r.stop + by, r.step))  # type: ignore[misc]
+            yield text, changed(some, further(by))
         if some:
             text = "the slice is in the wrong order: it belongs to the other end"
             yield text, changed(some, lambda r, n: range(n - r.stop, n - r.start, r.step))
@@ -51,10 +51,7 @@ def keys_of(step: Step) -> Iterator[tuple[str, NewKeyOf]]:
             yield "the stride of the slice is wrong", changed(some, restrided(stride))
     for some in dict.fromkeys([tuple(ints), *((i,) for i in ints)]):
         for by in (1, -1) if some else ():
-            yield (
-                "the index is off by one",
-                changed(some, lambda r, n, by=by: range(r.start + by, r.stop + by)),
-            )  # type: ignore[misc]
+            yield "the index is off by one", changed(some, further(by))
         if some:
             text = "the index runs in the wrong order"
             yield text, changed(some, lambda r, n: range(n - 1 - r.start, n - r.start))
@@ -66,6 +63,11 @@ def keys_of(step: Step) -> Iterator[tuple[str, NewKeyOf]]:
         for j in slices:
             if i < j and key[i] != key[j]:
                 yield "two slices are swapped, as if transposed", exchanged(i, j)
+
+
+def further(by: int) -> Callable[[range, int], range]:
+    """The same range some indices further."""
+    return lambda r, n: range(r.start + by, r.stop + by, r.step)
 
 
 def restarted(ratio: float) -> Callable[[range, int], range]:

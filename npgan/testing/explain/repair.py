@@ -7,20 +7,22 @@ it. An explanation must hold at the user's arguments with two douts and at other
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import islice
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..problem.errors import BudgetError
 from .changes import groups
-from .edits import Edit, Quantity, plain_edits, stocked_edits
+from .edits import Changes, Edit, paired_edits, plain_edits
 from .evidence import Evidence, Hint
+from .lacks import Quantity, factor_edits, term_edits
 from .traced import Change, Step, Tape, quoted
 from .trial import Trial
 
 # Operations of backward that run: for one argument, for all of a check, for one in any case.
-MOST_STEPS, MOST_STEPS_OF_ALL, LEAST_STEPS = 200_000, 300_000, 10_000
+MOST_STEPS, MOST_STEPS_OF_ALL, LEAST_STEPS = 100_000, 160_000, 5_000
 ENOUGH, MANY = 3, 8  # slopes that must tell a plain edit, and one of many, from what is wrong
 
 
@@ -47,6 +49,7 @@ class Bench:
 
     def __init__(self, trial: Trial):
         self.trial, self.shared, self.steps_run = trial, trial.shared, 0
+        self.now: list[Any] = []  # the results in the run that goes on
         tape = Tape(is_thorough=True)
         found = trial.backward_on(tape)
         self.steps = tape.steps
@@ -62,7 +65,7 @@ class Bench:
         self.steps_run += len(self.steps)
         self.shared.steps_run += len(self.steps)
         tape = Tape(self.steps, is_thorough=True)
-        tape.changes = changes
+        tape.changes, self.now = changes, tape.now
         try:
             found = self.trial.backward_on(tape)
         except BudgetError:
@@ -86,19 +89,32 @@ def first_edit(e: Evidence, benches: list[Bench]) -> str:
     for found in first.shared.found:
         edit = found.at(first)
         if edit is not None and explains(e, benches, found, edit):
-            return edit.text
+            return said(first, found.group, edit)
     reaching = [group for group in groups(first.steps)[::-1] if reaches(first, group)]
-    for edits, enough in ((all_plain, ENOUGH), (all_stocked, MANY)):
+    for edits, enough in ((all_plain, ENOUGH), (with_factors, MANY), (with_terms, MANY)):
         for group in reaching:
-            sources = sources_of(first, group) if edits is all_stocked else []
+            sources = sources_of(first, group) if edits is not all_plain else []
             for n, edit in enumerate(edits(first, group, sources)):
                 if first.is_tired():
                     return ""
                 choice = Choice(edits, group, sources, n, enough)
                 if explains(e, benches, choice, edit):
                     first.shared.found.append(choice)
-                    return edit.text
+                    return said(first, group, edit)
     return ""
+
+
+def said(bench: Bench, group: tuple[int, ...], edit: Edit) -> str:
+    """The sentence of an edit; another one where the gradient only jumps with the operation."""
+    if not edit.if_decides:
+        return edit.text
+
+    def nearly(step: Step, operands: list[Any]) -> Any:
+        return step.call(operands) * (1 + 2.0**-30)
+
+    found = bench.with_changes(dict.fromkeys(group, nearly))
+    decides = found is not None and np.array_equal(found, bench.trial.analytic)
+    return edit.if_decides if decides else edit.text
 
 
 class Choice(NamedTuple):
@@ -129,17 +145,36 @@ def explains(e: Evidence, benches: list[Bench], choice: Choice, edit: Edit) -> b
         if is_first and not np.isnan(corrected).any() and not e.predicts(corrected):
             return False
         seen += bench.trial.evidence(corrected)
-    return seen >= choice.enough
+    return seen >= choice.enough and not any(is_enough(benches[0], half) for half in edit.halves)
+
+
+def is_enough(bench: Bench, changes: Changes) -> bool:
+    """Whether changes explain the error at one trial."""
+    corrected = bench.with_changes(changes)
+    return corrected is not None and bench.trial.explains(corrected)
 
 
 def all_plain(bench: Bench, group: tuple[int, ...], sources: list[Source]) -> Iterator[Edit]:
-    """The plain edits of one operation."""
-    return plain_edits(bench.steps, group)
+    """The plain edits of one operation, and of it with another one."""
+    yield from plain_edits(bench.steps, group)
+    for other in groups(bench.steps):
+        if other[0] > group[0]:
+            yield from paired_edits(bench.steps, group, other)
 
 
-def all_stocked(bench: Bench, group: tuple[int, ...], sources: list[Source]) -> Iterator[Edit]:
-    """The edits of one operation with what else backward computes."""
-    return stocked_edits(bench.steps, group, [Quantity(name, of(bench)) for name, of in sources])
+def with_factors(bench: Bench, group: tuple[int, ...], sources: list[Source]) -> Iterator[Edit]:
+    """Other factors, made of what else backward computes."""
+    return factor_edits(bench.steps, group, stock_of(bench, sources))
+
+
+def with_terms(bench: Bench, group: tuple[int, ...], sources: list[Source]) -> Iterator[Edit]:
+    """Other terms, made of what else backward computes."""
+    return term_edits(bench.steps, group, stock_of(bench, sources))
+
+
+def stock_of(bench: Bench, sources: list[Source]) -> list[Quantity]:
+    """The arrays that backward has, at one trial."""
+    return [Quantity(name, of(bench), live(bench, of)) for name, of in sources]
 
 
 def reaches(bench: Bench, group: tuple[int, ...]) -> bool:
@@ -163,8 +198,37 @@ def reaches(bench: Bench, group: tuple[int, ...]) -> bool:
     return bool(np.all(changed[bench.trial.wrong]))
 
 
+class Values(NamedTuple):
+    """The results of some steps, or one of their operands, or an argument that many times."""
+
+    times: list[int]
+    operand: int | None = None
+    argument: int | None = None
+
+    def __call__(self, bench: Bench) -> list[np.ndarray]:
+        """The values of the run that was recorded."""
+        return [self.recorded(bench, j) for j in self.times]
+
+    def recorded(self, bench: Bench, j: int) -> np.ndarray:
+        """The value at one step."""
+        if self.argument is not None:
+            return np.asarray(bench.trial.where.values[self.argument], float)
+        step = bench.steps[j]
+        return np.asarray(step.result if self.operand is None else step.operands[self.operand])
+
+
+def live(bench: Bench, of: Values) -> list[Callable[[], np.ndarray]]:
+    """The values in the run that goes on: of a result that is there already, what it is now."""
+
+    def value(j: int) -> np.ndarray:
+        is_there = of.argument is None and of.operand is None and j < len(bench.now)
+        return np.asarray(bench.now[j]) if is_there else of.recorded(bench, j)
+
+    return [partial(value, j) for j in of.times]
+
+
 # What an array is called, and its values at any trial, one for each time of an operation.
-Source = tuple[str, Callable[[Bench], list[np.ndarray]]]
+Source = tuple[str, Values]
 
 
 def sources_of(bench: Bench, group: tuple[int, ...]) -> list[Source]:
@@ -182,30 +246,22 @@ def all_sources(bench: Bench, group: tuple[int, ...]) -> Iterator[Source]:
     """The arrays, some of them under several names."""
     steps, n = bench.steps, len(group)
     for i, name in enumerate(bench.trial.where.names):
-        yield f"`{name}`", lambda b, i=i: [np.asarray(b.trial.where.values[i], float)] * n  # type: ignore[misc]
+        yield f"`{name}`", Values([0] * n, argument=i)
     for k in range(len(steps[group[0]].operands) if n > 1 else 0):
         for times, name in (
             ([group[0], *group[:-1]], "that of the step before"),
             ([*group[1:], group[-1]], "that of the step after"),
         ):
-            yield name, results(times, k)
+            yield name, Values(times, k)
     for other in groups(steps):
         step = steps[other[0]]
         if other == group or step.result.dtype.kind not in "fc":
             continue
         for times in aligned(other, group):
-            yield quoted(step.place), results(times, None)
+            yield quoted(step.place), Values(times)
             for k, operand in enumerate(step.operands):
                 if isinstance(operand, np.ndarray) and operand.dtype.kind in "fc":
-                    yield quoted(step.place, k).split(" in `")[0], results(times, k)
-
-
-def results(times: list[int], operand: int | None) -> Callable[[Bench], list[np.ndarray]]:
-    """The results of some steps, or one of their operands."""
-    return lambda b: [
-        np.asarray(b.steps[j].result if operand is None else b.steps[j].operands[operand])
-        for j in times
-    ]
+                    yield quoted(step.place, k).split(" in `")[0], Values(times, k)
 
 
 def aligned(other: tuple[int, ...], group: tuple[int, ...]) -> Iterator[list[int]]:

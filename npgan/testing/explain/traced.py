@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+as_array = np.asarray  # itself, also where it is replaced while a function is on a tape
 LONGEST = 48  # of an expression that a hint quotes
 
 
@@ -43,10 +44,11 @@ class Step(NamedTuple):
 Change = Callable[[Step, list[Any]], Any]
 
 
-class NewKey(NamedTuple):
+class NewKey:
     """The change of x[key] to another key, which x[key] += ... then also assigns to."""
 
-    key: Callable[[Step], Any]
+    def __init__(self, key: Callable[[Step], Any]):
+        self.key = key
 
     def __call__(self, step: Step, operands: list[Any]) -> Any:
         """What the other key picks."""
@@ -68,6 +70,7 @@ class Tape:
         self.changes: dict[int, Change] = {}
         # Results of x[key], by id: the result, x, the key as it was written, the key that was used.
         self.picked: dict[int, tuple[Any, Any, str, Any]] = {}
+        self.now: list[Any] = []  # the results of the recorded steps in this run
         self.count = 0
 
     def run(
@@ -87,7 +90,9 @@ class Tape:
         if self.count < len(self.recorded) and self.recorded[self.count].place == place:
             step, change = self.recorded[self.count], self.changes.get(self.count)
             self.count += 1
-            return self.wrap(call(plain) if change is None else change(step, plain))
+            result = call(plain) if change is None else change(step, plain)
+            self.now.append(result)
+            return self.wrap(result)
         result = call(plain)
         if self.is_recorded(result):
             raise MismatchError
@@ -112,7 +117,7 @@ class Tape:
         return result
 
     def assign(self, array: np.ndarray, key: Any, value: Any) -> None:
-        """x[key] = value on a thorough tape; where value is x[key] += ..., it stands there already."""
+        """x[key] = value on a thorough tape; of x[key] += ... the value stands there already."""
         _, source, written, used = self.picked.get(id(value), (None, None, "", None))
         if source is array and written == repr(key):
             plain_of(array)[used] = plain_of(value)
@@ -130,7 +135,7 @@ class Tape:
             parts = [self.wrap(v) for v in result]
             return type(result)(*parts) if hasattr(result, "_fields") else type(result)(parts)
         if isinstance(result, np.ndarray | np.generic) and result.dtype.kind in "fc":
-            traced = np.asarray(result).view(Traced)
+            traced = as_array(result).view(Traced)
             traced.tape = self
             return traced
         return result
@@ -297,6 +302,7 @@ def first_of(code: CodeType, at: int) -> int:
     return 2 * i
 
 
+@lru_cache(maxsize=4096)
 def expression(place: Place) -> ast.expr | None:
     """The expression at a place, where its source and its columns are known."""
     code, at = place[:2]
@@ -314,6 +320,7 @@ def expression(place: Place) -> ast.expr | None:
     return tree
 
 
+@lru_cache(maxsize=4096)
 def quoted(place: Place, operand: int | None = None) -> str:
     """What a hint calls the result of an operation, or one of its operands."""
     tree = expression(place)
