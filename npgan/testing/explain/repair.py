@@ -41,7 +41,7 @@ def repaired(e: Evidence) -> Iterator[Hint]:
     except Exception:  # whatever backward raises for arrays of another class
         return
     if found:
-        yield 4, f"in backward, {found}: so changed, it agrees with the slopes"
+        yield 4, f"in backward, {found}; with that changed, it agrees with the slopes"
 
 
 class Bench:
