@@ -6,6 +6,7 @@ come first: a sign, a transpose, an index. Then what multiplies, replaces or is 
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Callable, Iterator
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -50,12 +51,18 @@ def here(step: Step, operand: int | None = None) -> str:
 
 @lru_cache(maxsize=4096)
 def called(place: Place, operand: int | None) -> str:
-    """What the operation at a place is called, with its line where its source is not known."""
+    """What the operation at a place is called, with its line."""
     code, at = place[:2]
     positions = getattr(code, "co_positions", None)
     line = list(positions())[at // 2][0] if positions is not None else None
-    where = f", line {line} of {code.co_name}" if line and expression(place) is None else ""
+    where = f" (line {line} of {code.co_name})" if line else ""
     return quoted(place, operand) + where
+
+
+def indexed(step: Step) -> str:
+    """What a hint calls x[key], or an assignment to it."""
+    known = isinstance(expression(step.place), ast.Subscript)
+    return here(step) if known else f"{here(step)}, index {shown(step.key)}"
 
 
 def plain_edits(steps: list[Step], group: tuple[int, ...]) -> Iterator[Edit]:
@@ -76,10 +83,10 @@ def plain_edits(steps: list[Step], group: tuple[int, ...]) -> Iterator[Edit]:
             {group[-1]: lambda step, operands: total},
         )
     if name == "setitem":
-        yield Edit(f"{here(step)} {shown(step.key)} is assigned, not added", everywhere(added))
+        yield Edit(f"{indexed(step)}, is assigned, not added", everywhere(added))
     if name in ("setitem", "getitem"):
         for text, new in keys_of(step):
-            words = f"{here(step)} {shown(step.key)}: {text}"
+            words = f"{indexed(step)}: {text}"
             change: Change = NewKey(new) if name == "getitem" else assigned_at(new)
             yield Edit(words, everywhere(change))
     for text, factor in (("has the wrong sign", -1.0), ("is half of what belongs here", 2.0),
