@@ -74,7 +74,7 @@ def plain_edits(steps: list[Step], group: tuple[int, ...]) -> Iterator[Edit]:
         return dict.fromkeys(group, change)
 
     if result.dtype.kind not in "fc":
-        yield from of_truths(step, everywhere)
+        yield from of_truths(steps, step, everywhere)
         return
     if len(group) > 1 and len({steps[i].result.shape for i in group}) == 1:
         total = sum(steps[i].result for i in group)
@@ -146,12 +146,20 @@ def paired_edits(
             yield Edit(words, {**one, **two}, (one, two))
 
 
-def of_truths(step: Step, everywhere: Callable[[Change], dict[int, Change]]) -> Iterator[Edit]:
+def of_truths(
+    steps: list[Step], step: Step, everywhere: Callable[[Change], dict[int, Change]]
+) -> Iterator[Edit]:
     """A mask the wrong way round, the smallest for the largest."""
     name = step.place[2]
     if step.result.dtype.kind == "b":
+        # np.where(mask, a, b) with the other mask is np.where(mask, b, a).
+        chooses = any(
+            other.place[2] == "where" and np.array_equal(other.operands[0], step.result)
+            for other in steps
+        )
+        or_else = ", or the two that it chooses between are swapped" if chooses else ""
         yield Edit(
-            f"the mask or gate {here(step)} is the wrong way round",
+            f"the mask or gate {here(step)} is the wrong way round{or_else}",
             everywhere(lambda step, operands: np.logical_not(step.call(operands))),
         )
     for other, function in PICKS.items() if name in PICKS else ():

@@ -33,20 +33,35 @@ FACTORS: tuple[tuple[str, Callable[[np.ndarray], np.ndarray]], ...] = (
     ("lacks the factor ({} > 0)", lambda q: (q > 0) * 1.0),
     ("lacks the factor sign of {}", np.sign),
 )
+
+
+def of_activation(
+    factor: Callable[[np.ndarray], np.ndarray],
+) -> Callable[[np.ndarray], np.ndarray]:
+    """A factor for results of a sigmoid or a tanh, which are below 1; NaN for other arrays."""
+    return lambda y: factor(y) if np.all(np.abs(y) < 1) else np.full(y.shape, np.nan)
+
+
 # An exponential; one local derivative in the place of another one, both of a result y.
 RATIOS: tuple[tuple[str, Callable[[np.ndarray], np.ndarray]], ...] = (
     ("lacks the factor exp({})", np.exp),
     ("has a factor exp({}) too many", lambda q: np.exp(-q)),
     (
         "takes for the local derivative 1 - y² what is y (1 - y), where y is {}",
-        lambda q: (1 + q) / q,
+        of_activation(lambda y: (1 + y) / y),
     ),
     (
         "takes for the local derivative y (1 - y) what is 1 - y², where y is {}",
-        lambda q: q / (1 + q),
+        of_activation(lambda y: y / (1 + y)),
     ),
-    ("takes for the local derivative 1 - y what is y, where y is {}", lambda q: (1 - q) / q),
-    ("takes for the local derivative y what is 1 - y, where y is {}", lambda q: q / (1 - q)),
+    (
+        "takes for the local derivative 1 - y what is y, where y is {}",
+        of_activation(lambda y: (1 - y) / y),
+    ),
+    (
+        "takes for the local derivative y what is 1 - y, where y is {}",
+        of_activation(lambda y: y / (1 - y)),
+    ),
 )
 
 
