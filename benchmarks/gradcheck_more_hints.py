@@ -40,7 +40,7 @@ PHRASES = {
     r"what multiplies .* is (`|that of the step|operand |np\.)": "local stale swapped",
     r"is used where .* belongs": "stale swapped",
     r"takes for the local derivative": "local",
-    r"local derivative is taken as": "local",
+    r"makes a wrong local derivative": "local",
     r"summed over the wrong axis": "axis",
     r"picks the wrong entry": "order",
     r"the stride of": "stride",

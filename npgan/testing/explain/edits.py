@@ -110,10 +110,10 @@ def plain_edits(steps: list[Step], group: tuple[int, ...]) -> Iterator[Edit]:
     yield from of_axes(step, everywhere)
     if name in UNARY and len(step.operands) == 1:
         for other, function in UNARY.items():
-            words = f"the local derivative is taken as {here(step)}: np.{other} is right"
+            words = f"{here(step)} makes a wrong local derivative: np.{other} is right"
             if other != name:
                 yield Edit(words, everywhere(instead(function)))
-        words = f"the local derivative is taken as {here(step)}: right without np.{name}"
+        words = f"{here(step)} makes a wrong local derivative: right without np.{name}"
         yield Edit(words, everywhere(instead(np.array)))
     for axis, n in enumerate(result.shape):
         if n > 1:
