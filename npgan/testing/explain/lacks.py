@@ -30,7 +30,7 @@ FACTORS: tuple[tuple[str, Callable[[np.ndarray], np.ndarray]], ...] = (
     ("has a factor y (1 - y) too many, where y is {}", lambda q: 1 / (q * (1 - q))),
     ("lacks the factor {}²", lambda q: q**2),
     ("has a factor {}² too many", lambda q: 1 / q**2),
-    ("lacks the factor ({} > 0)", lambda q: (q > 0) * 1.0),
+    ("lacks the mask or gate ({} > 0)", lambda q: (q > 0) * 1.0),
     ("lacks the factor sign of {}", np.sign),
 )
 
