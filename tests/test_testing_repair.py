@@ -148,6 +148,7 @@ BUGS = [
     ("recurrent", "dW += ", "dW = ", "is assigned, not added"),
     ("recurrent", "W.T @ da", "W @ da", "transpos"),
     ("recurrent", "np.outer(da, states[t])", "np.outer(da, states[t + 1])", "what multiplies operand 1 of np.outer"),
+    ("pooled", "window.argmax()", "np.abs(window).argmax()", "decides on is wrong: right without np.absolute"),
     ("pooled", "argmax", "argmin", "picks the wrong entry: np.argmax is right"),
 ]  # fmt: skip
 

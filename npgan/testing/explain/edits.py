@@ -109,12 +109,12 @@ def plain_edits(steps: list[Step], group: tuple[int, ...]) -> Iterator[Edit]:
         yield Edit(f"{here(step)} is transposed", everywhere(turned(None)))
     yield from of_axes(step, everywhere)
     if name in UNARY and len(step.operands) == 1:
-        for other, function in UNARY.items():
-            words = f"{here(step)} makes a wrong local derivative: np.{other} is right"
-            if other != name:
-                yield Edit(words, everywhere(instead(function)))
-        words = f"{here(step)} makes a wrong local derivative: right without np.{name}"
-        yield Edit(words, everywhere(instead(np.array)))
+        choices = [(f"right without np.{name}", instead(np.array))]
+        choices += [(f"np.{o} is right", instead(f)) for o, f in UNARY.items() if o != name]
+        for right, change in choices:
+            words = f"{here(step)} makes a wrong local derivative: {right}"
+            decides = f"the mask or gate that {here(step)} decides on is wrong: {right}"
+            yield Edit(words, everywhere(change), (), decides)
     for axis, n in enumerate(result.shape):
         if n > 1:
             flipped = moved(lambda a, axis=axis: np.flip(a, axis))  # type: ignore[misc]
