@@ -82,7 +82,7 @@ def plain_edits(steps: list[Step], group: tuple[int, ...]) -> Iterator[Edit]:
             f"what {here(step)} gives is assigned, not added, each of the {len(group)} times",
             {group[-1]: lambda step, operands: total},
         )
-    if name == "setitem":
+    if name == "setitem" and any(np.any(steps[i].operands[1]) for i in group):
         yield Edit(f"{indexed(step)}, is assigned, not added", everywhere(added))
     if name in ("setitem", "getitem"):
         for text, new in keys_of(step):

@@ -109,7 +109,8 @@ def term_edits(steps: list[Step], group: tuple[int, ...], stock: list[Quantity])
         for sign, text in ((1.0, "missing"), (-1.0, "missing, with a minus")):
             words = f"the term {q.name} is {text}: {here(step)}"
             yield Edit(words, {i: plus(v, None, sign) for i, v in zip(group, q.now, strict=True)})
-    for k in range(len(step.operands)) if step.place[2] not in SUMS else ():
+    first = 1 if step.place[2] == "setitem" else 0  # after the array that is assigned to
+    for k in range(first, len(step.operands)) if step.place[2] not in SUMS else ():
         for q in stock:
             if all(fits(v, steps[i].operands[k]) for i, v in zip(group, q.values, strict=True)):
                 words = f"the term {q.name} is missing: {here(step, k)}"

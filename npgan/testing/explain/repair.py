@@ -29,6 +29,8 @@ ENOUGH, MANY = 3, 8  # slopes that must tell a plain edit, and one of many, from
 
 def repaired(e: Evidence) -> Iterator[Hint]:
     """The first edit of one operation of backward that explains the error in every trial."""
+    if e.first.entries.size < e.first.x.size:
+        return  # a large argument, of which backward would run for too long
     # Of a small error e, 1 - e and 1 / (1 + e) are the same within what the slopes can tell.
     if np.max(np.abs(e.first.error), initial=0) < SMALL * e.first.size:
         return
