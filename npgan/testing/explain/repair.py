@@ -116,7 +116,7 @@ def said(bench: Bench, group: tuple[int, ...], edit: Edit) -> str:
         return edit.text
 
     def nearly(step: Step, operands: list[Any]) -> Any:
-        return step.call(operands) * (1 + 2.0**-30)
+        return step.call(operands) * (1 + 0.01 * bench.trial.precision)
 
     found = bench.with_changes(dict.fromkeys(group, nearly))
     decides = found is not None and np.array_equal(found, bench.trial.analytic)
