@@ -52,6 +52,7 @@ PHRASES = {
 SAYS_NOTHING = (
     "no simple pattern",
     "nearly right",
+    "at this one number",  # the ratio of two numbers: a fact, and no cause
     "could be a recursion that is cut off, a wrong stride, or a path that is dropped",
 )
 # A cause that is a case of another one: naming the wider one is right.
