@@ -19,7 +19,7 @@ PHRASES = {
     r"backward returns zeros": "zero",
     r"transposed|dout\.T|instead of its transpose|transpose instead": "transpose order",
     r"flipped|wrong order|must be reversed": "order",
-    r"shifted by|off by one": "order stride",
+    r"shifted by|off by (one|two)": "order stride",
     r"swapped": "swapped order",
     r"the others are right": "place",
     r"only where|only at the (entries|indices)|clipped": "part",
@@ -37,7 +37,13 @@ PHRASES = {
     r"only this triangle": "symmetry part",
     r"is averaged over axis|the same for every index along axis": "axis sum",
     r"not conjugated": "order local",
-    r"what multiplies .* is (`|that of the step)": "local stale swapped",
+    r"what multiplies .* is (`|that of the step|operand |np\.)": "local stale swapped",
+    r"is used where .* belongs": "stale swapped",
+    r"takes for the local derivative": "local",
+    r"makes a wrong local derivative": "local",
+    r"summed over the wrong axis": "axis",
+    r"picks the wrong entry": "order",
+    r"the stride of": "stride",
     r"not only the one that it picks": "local part sum axis",
     r"keeps state|stale|of an earlier call|random": "stale",
     r"epsilon": "eps",
@@ -46,6 +52,7 @@ PHRASES = {
 SAYS_NOTHING = (
     "no simple pattern",
     "nearly right",
+    "at this one number",  # the ratio of two numbers: a fact, and no cause
     "could be a recursion that is cut off, a wrong stride, or a path that is dropped",
 )
 # A cause that is a case of another one: naming the wider one is right.

@@ -61,7 +61,8 @@ def main() -> None:
     lines += [line for judge in judges for line in found[judge.sha256]]
     print("\n".join(lines))
     if args.page:
-        put("help", "\n".join([*lines, "", machine()]), PAGE.with_name("recipes.md"))
+        part = "help" if args.data == "mnist" else "help-other"
+        put(part, "\n".join([*lines, "", machine()]), PAGE.with_name("recipes.md"))
 
 
 def judges_of(gan: GAN) -> list[Judge]:

@@ -9,8 +9,9 @@
 Each program trains in a process of its own, without other processes, with a clean environment and
 all cores. The time starts at the second step, because the first one may compile, and does not count
 the drawing of the 10,000 samples; everything else counts. npgan's learning rate falls towards the
-end of a run, so that each of its times needs a separate run. The programs are in
-quality_programs.py, and the scores are those of `npgan evaluate`.
+end of a run, so that each of its times needs a separate run. Of its runs there are two sets of
+samples: G's alone, as of the other programs, and those that `npgan sample` draws with the help of
+D. The programs are in quality_programs.py, and the scores are those of `npgan evaluate`.
 """
 
 from __future__ import annotations
@@ -27,9 +28,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from quality_programs import PROGRAMS, Entry, Sample
+from quality_programs import HELPED, PROGRAMS, Entry, Sample
 
 Programs = dict[str, Entry]
+Curves = dict[str, dict[float, list[dict[str, Any]]]]  # program -> seconds -> scores of each seed
 SCHEDULE = (5, 20, 60, 120, 180)
 SAMPLES = 10_000
 QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "", "KERAS_BACKEND": "tensorflow"}
@@ -62,8 +64,11 @@ class Clock:
         self.kept: list[dict[str, float]] = json.loads(file.read_text()) if file.exists() else []
         self.kept = [row for row in self.kept if row["mark"] not in schedule]
 
-    def tick(self, sample: Sample) -> None:
-        """Count a step, save samples if it is time to, and raise Done after the last."""
+    def tick(self, sample: Sample, helped: Sample | None = None) -> None:
+        """Count a step, save samples if it is time to, and raise Done after the last.
+
+        What `helped` draws is saved as that of the program PROGRAM, D helps.
+        """
         now = time.perf_counter()
         if self.began == 0.0:
             self.began = now
@@ -73,12 +78,20 @@ class Clock:
         if self.seconds < self.schedule[0]:
             return
         mark = self.schedule.pop(0)
-        np.save(self.folder / f"{mark:g}.npy", sample(SAMPLES).reshape(-1, 28, 28))
         self.kept.append({"mark": mark, "seconds": self.seconds, "steps": self.steps})
-        (self.folder / "clock.json").write_text(json.dumps(self.kept))
+        self.save(self.folder, mark, sample)
+        if helped is not None:
+            program = self.folder.parent
+            self.save(program.with_name(program.name + HELPED) / self.folder.name, mark, helped)
         if not self.schedule:
             raise Done
         self.paused += time.perf_counter() - now
+
+    def save(self, folder: Path, mark: float, sample: Sample) -> None:
+        """Write samples, and the times of the run, into a folder."""
+        folder.mkdir(parents=True, exist_ok=True)
+        np.save(folder / f"{mark:g}.npy", sample(SAMPLES).reshape(-1, 28, 28))
+        (folder / "clock.json").write_text(json.dumps(self.kept))
 
     def done(self) -> float:
         """The share of the seconds that have passed."""
@@ -98,6 +111,8 @@ def run_one(
 
     if len(runs(entry, schedule)) > 1:
         raise SystemExit("its schedule depends on the end of the run; give one time: --seconds 60")
+    if entry.program is None:
+        raise SystemExit("its samples come from the runs of another program; run that one")
     clock = Clock(folder, schedule, rate)
     try:
         entry.program(datasets.mnist().images, seed, clock)
@@ -112,6 +127,8 @@ def train(args: argparse.Namespace, programs: Programs) -> None:
 
     for seed in args.seeds:
         for program in args.programs:
+            if programs[program].program is None:
+                continue
             package = programs[program].package
             if not importlib.util.find_spec(package):
                 narrate(f"{program} is left out: {package} is not installed")
@@ -183,11 +200,11 @@ def read(kept: Path) -> dict[str, Any]:
     return scores
 
 
-def curves(kept: Path, programs: Programs) -> dict[str, dict[float, list[dict[str, Any]]]]:
-    """The scores in a file: program -> seconds -> a list with the scores of each seed."""
+def curves(kept: Path, programs: Programs) -> Curves:
+    """The scores in a file."""
     scores = read(kept)
     common = {key: scores[key] for key in COMMON}
-    found: dict[str, dict[float, list[dict[str, Any]]]] = {name: {} for name in programs}
+    found: Curves = {name: {} for name in programs}
     for name, row in sorted(scores["samples"].items()):
         program, _, seconds = name.rsplit("/", 2)
         if program in found:
@@ -217,7 +234,18 @@ def table(kept: Path, programs: Programs) -> str:
         raise SystemExit(
             "there is no time at which every program has scores; train them for the same seconds"
         )
-    last = common[-1]
+    by_second_judge = {
+        program: {s: [row | row.get("convolutional", {}) for row in rows] for s, rows in at.items()}
+        for program, at in found.items()
+    }
+    parts = [table_of(found, marks, common[-1])]
+    if all("convolutional" in row for at in found.values() for rows in at.values() for row in rows):
+        parts.append(table_of(by_second_judge, marks, common[-1]))
+    return "\n\n".join(parts)
+
+
+def table_of(found: Curves, marks: Sequence[float], last: float) -> str:
+    """The table of one judge's scores."""
     lines = [
         "| program | seeds | steps/s | " + " | ".join(f"{s:g} s" for s in marks)
         + " | confident | digits | smallest share | precision | recall |",

@@ -2,7 +2,7 @@
 
 The images are (n, 784) uint8, in memory. After every step a program calls clock.tick(sample), where
 sample(n) returns n images (n, 784) uint8. `tick` measures the time, takes samples, and ends the
-program with an exception. Each program runs in a process of its own and imports its library itself.
+program with an exception. npgan also gives it a function that samples with the help of D. Each program runs in a process of its own and imports its library itself.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 
 from npgan import GAN, set_threads
+from npgan.datasets import Images
+from npgan.training.guidance import measure_critic
 
 Sample = Callable[[int], np.ndarray]
 
@@ -21,7 +23,7 @@ Sample = Callable[[int], np.ndarray]
 class Clock(Protocol):
     """The methods of quality.Clock that programs call."""
 
-    def tick(self, sample: Sample) -> None: ...
+    def tick(self, sample: Sample, helped: Sample | None = None) -> None: ...
     def done(self) -> float: ...
 
 
@@ -30,14 +32,15 @@ Program = Callable[[np.ndarray, int, Clock], None]
 
 class Entry(NamedTuple):
     package: str  # what the program needs
-    program: Program
+    program: Program | None  # None: its samples come from the runs of another one
     scheduled: bool = False  # it depends on the end of the run, so each time is a separate run
 
 
-def npgan_with(**settings: Any) -> Entry:
+def npgan_with(with_help: bool = False, **settings: Any) -> Entry:
     """GAN(**settings).fit(images), as `npgan train` does, without files.
 
-    A schedule ends with the seconds instead of the epochs.
+    A schedule ends with the seconds instead of the epochs. The samples are G's alone; with_help
+    asks for a second set, drawn as `npgan sample` draws them.
     """
     config = GAN(**settings).config
 
@@ -48,8 +51,14 @@ def npgan_with(**settings: Any) -> Entry:
         class Timed(GAN):
             def step(self, *batch: Any) -> dict[str, float]:
                 values = super().step(*batch)
-                clock.tick(lambda n: self.sample(n, rng=seed, refine=0, keep=1).reshape(n, -1))
+                alone = lambda n: self.sample(n, rng=seed, refine=0, keep=1).reshape(n, -1)
+                clock.tick(alone, self.helped if with_help else None)
                 return values
+
+            def helped(self, n: int) -> np.ndarray:
+                # fit() measures what D says after each epoch; this run ends within one.
+                self.critic_ = measure_critic(self, Images("mnist", images, None, (28, 28)))
+                return self.sample(n, rng=seed).reshape(n, -1)
 
             def fraction_done(self) -> float:
                 return clock.done()  # the share of the seconds instead of the epochs
@@ -198,8 +207,10 @@ def to_uint8(x: np.ndarray) -> np.ndarray:
     return np.clip(np.rint((x + 1) * 127.5), 0, 255).astype(np.uint8)
 
 
+HELPED = ", D helps"
 PROGRAMS = {
-    "npgan": npgan_with(),
+    "npgan": npgan_with(with_help=True),
+    f"npgan{HELPED}": Entry("npgan", None),
     "PyTorch-GAN": Entry("torch", pytorch_gan),
     "Keras-GAN": Entry("keras", keras_gan),
     "HIPS-autograd": Entry("autograd", autograd_gan),

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import quality
 import quality_pictures
+import quality_programs
 import recipes
 from quality_programs import Entry, npgan_with
 
@@ -81,6 +82,17 @@ def test_the_clock_stands_still_before_the_second_step_and_while_a_sample_is_dra
     ]
 
 
+def test_samples_with_help_are_those_of_another_program(tmp_path):
+    clock = quality.Clock(tmp_path / "one" / "seed3", [1.0], rate=1)
+    clock.tick(drawn, drawn)  # the first, which is not counted
+    with pytest.raises(quality.Done):
+        clock.tick(drawn, lambda n: drawn(n) + 7)
+    alone, helped = (tmp_path / name / "seed3" for name in ("one", "one, D helps"))
+    assert kept(alone) == kept(helped) == {1.0: 1}
+    assert not np.load(alone / "1.npy").any()
+    assert (np.load(helped / "1.npy") == 7).all()
+
+
 def test_a_later_run_keeps_the_marks_that_it_does_not_come_by(tmp_path):
     for seconds, steps in (([1.0, 3.0], 30), ([2.0], 20), ([1.0], 10)):
         clock = quality.Clock(tmp_path, seconds, rate=10)
@@ -108,14 +120,24 @@ def test_npgans_schedule_ends_with_the_seconds(tmp_path, monkeypatch):
         "linear_decay",
         lambda done, over: shares.append(done) or linear_decay(done, over),
     )
-    entry = npgan_with(latent=2, hidden=(3,), hidden_D=(3,), batch=4)
+    entry = npgan_with(with_help=True, latent=2, hidden=(3,), hidden_D=(3,), batch=4)
     images = np.random.default_rng(0).integers(0, 256, (40, 784), dtype=np.uint8)
     monkeypatch.setenv("OMP_NUM_THREADS", "")
+    # Such a D tells nothing yet, and then the samples would be the same.
+    measured = lambda gan, data: (
+        {"real": 1.0, "generated": -1.0, "variance": 1.0} if len(data) == 40 else {}
+    )
+    monkeypatch.setattr(quality_programs, "measure_critic", measured)
     with pytest.raises(quality.Done):
-        entry.program(images, 0, quality.Clock(tmp_path, [2.0], rate=10))
+        entry.program(images, 0, quality.Clock(tmp_path / "npgan" / "seed0", [2.0], rate=10))
     by_step = sorted(set(shares))  # of the first step, which is not counted, and of the 20 that are
     np.testing.assert_allclose(by_step, np.arange(20) / 20)
-    assert kept(tmp_path) == {2.0: 20}
+    assert kept(tmp_path / "npgan" / "seed0") == {2.0: 20}
+    alone, helped = (
+        np.load(tmp_path / name / "seed0/2.npy") for name in ("npgan", "npgan, D helps")
+    )
+    assert (alone != helped).any()
+    assert alone.shape == helped.shape == (10_000, 28, 28)
 
 
 # ---- scores and tables ----

@@ -15,6 +15,7 @@ from npgan.testing.explain import (
     order,
     paths,
     places,
+    repair,
     symmetry,
     terms,
 )
@@ -251,6 +252,7 @@ RIGHT = {
     "index twice inside": Case(intermediates.intermediate, lambda x: np.sin(x[TWICE].mean(axis=1)), lambda d, x: assigned(d, x, TWICE), (PAIR,), "is assigned, not added: use np.add.at"),
     "other indices": Case(intermediates.intermediate, edges_of, lambda d, x, s, t: d_edges_of(d, x, s, t, back=t), (PAIR, SOURCE, TARGET), "the indices of `x[source]` and `x[target]` are swapped"),
     "all, not the largest": Case(intermediates.intermediate, highest, lambda d, x, W: d_highest(d, x, W, pick=False), (X, W), "not only the one that it picks"),
+    "the mean of dout": Case(paths.one_for_all, lambda x: np.sin(x), lambda d, x: d.mean(0) * np.cos(x), (X,), "the mean along axis 0 of d is used in the place of every entry"),
     "small": Case(factors.relative_error, layer, spoilt(lambda g, W: g * (1 + 1e-3 * W), 1), (X, W), "the relative error is proportional to W", 1),
 }  # fmt: skip
 
@@ -283,6 +285,7 @@ NEAR = {
     "another power": Case(None, gate, lambda d, x, W: d_gate(d, x, W, power=0.7), (X, SQUARE), "a factor `"),
     "indices of neither": Case(None, edges_of, lambda d, x, s, t: d_edges_of(d, x, s, t, back=(s + 3) % 6), (PAIR, SOURCE, TARGET), "are swapped"),
     "another one than the largest": Case(None, highest, lambda d, x, W: d_highest(np.roll(d, 1), x, W), (X, W), "picks"),
+    "half of each dout and half of the mean": Case(None, lambda x: np.sin(x), lambda d, x: (d + d.mean(0)) / 2 * np.cos(x), (X,), "in the place of every entry"),
     "one number at one point": Case(None, lambda a: a**2, lambda d, a: d * np.cos(a), (np.array(0.7),), "the local derivative"),
 }  # fmt: skip
 
@@ -313,7 +316,7 @@ def test_what_only_looks_like_it_is_not_named(name):
 
 
 def test_every_rule_has_a_case():
-    assert {case.rule for case in RIGHT.values()} == set(hints.RULES)
+    assert {case.rule for case in RIGHT.values()} | {repair.repaired} == set(hints.RULES)
 
 
 HOLES = np.where(draw(8, 5) > 0.6, 0.0, draw(8, 5))

@@ -7,10 +7,12 @@ works.
 """
 
 import logging
+import operator
 import os
 import sys
 import threading
 import warnings
+from collections.abc import Sequence
 from types import FunctionType, ModuleType
 from typing import Any, Literal
 
@@ -23,8 +25,9 @@ NAMES = (
 )  # fmt: skip
 active: Literal["compiled", "reference"] | None = None
 lists_of_jobs: Any = None  # the class JobList of these kernels; None where they have no jobs
+# For these kernels a job stands, as long as nobody replaces them.
 IN_JOBS = ("gemm", "affine", "affine_leaky", "gemm_gate", "weight_gradients", "tanh", "tanh_gate")
-in_jobs: list[Any] = []  # those kernels, for which a job stands as long as nobody replaces them
+of_the_set: dict[str, Any] = {}  # the kernels of the set in use, also where one was replaced
 threads: int | None = None  # the argument of set_threads; None: one per core
 choosing = threading.RLock()  # held by the thread that chooses a set
 
@@ -128,13 +131,14 @@ def thread_count() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def job_list() -> Any:
-    """The class JobList; None where the kernels in use have no jobs, or one was replaced."""
+def job_list(names: Sequence[str] = IN_JOBS) -> Any:
+    """The class JobList; None where the kernels in use have no jobs, or one of these was replaced.
+
+    names: kernels that jobs stand for.
+    """
     if active is None:
         choose()
-    unchanged = all(
-        globals()[name] is kernel for name, kernel in zip(IN_JOBS, in_jobs, strict=True)
-    )
+    unchanged = all(map(operator.is_, map(globals().get, names), map(of_the_set.get, names)))
     return lists_of_jobs if unchanged else None
 
 
@@ -157,8 +161,8 @@ def take_kernels(
         from . import reference as chosen_set
     elif threads is not None:
         chosen_set.set_threads(threads)
-    globals().update({kernel: getattr(chosen_set, kernel) for kernel in NAMES})
-    in_jobs[:] = [getattr(chosen_set, kernel) for kernel in IN_JOBS]
+    of_the_set.update({kernel: getattr(chosen_set, kernel) for kernel in NAMES})
+    globals().update(of_the_set)
     active, lists_of_jobs = chosen, getattr(chosen_set, "JobList", None)
     return chosen
 

@@ -18,7 +18,7 @@ Values = dict[int, np.ndarray]
 
 
 class LayersInARow(Protocol):
-    """What is used of a Network here and in passes.py."""
+    """What is used of a Network here and in passes.py and slopes.py."""
 
     layers: Any
     is_dense: list[bool]  # which layers are Dense
@@ -29,6 +29,7 @@ class LayersInARow(Protocol):
     updates: list[int]
 
     def cast(self, x: Any) -> np.ndarray: ...
+    def apply(self, x: Any, params: Any) -> Any: ...
 
 
 def layer_values(net: LayersInARow, x: np.ndarray) -> Values:

@@ -36,10 +36,9 @@ def use_rules(only: bool = True) -> None:
     """Choose how networks compute: by the rules in npgan/ops.py alone, or also by fused kernels.
 
     By default a network computes Dense with the LeakyReLU after or before it in one pass: the same
-    bits, sooner. These kernels skip the rules of `affine` and `leaky_relu` (penalties, on the tape,
-    use them always), and some losses compute their gradients without the tape (`direct` in
-    losses.py). After use_rules() all of training follows an edit of these rules in ops.py and of
-    these losses.
+    bits, sooner. These kernels skip the rules of `affine` and `leaky_relu`; the penalties and some
+    losses (`direct` in losses.py) compute their gradients without the tape. After use_rules() all
+    of training follows an edit of these rules in ops.py, of these losses and of the penalties.
 
     Parameters
     ----------
@@ -64,7 +63,7 @@ def as_shipped(op: Any) -> bool:
 def forward(net: LayersInARow, x: np.ndarray) -> tuple[np.ndarray, Callable[..., Any]]:
     """(y, pull), as Network.forward returns them."""
     before = state_of(net.layers, net.theta, net.updates[0])
-    loan = borrow(net, x) if has_jobs(net) and size(net, x) <= LARGEST_PASS else None
+    loan = borrow(net, x)
     values = layer_values(net, memory.copy(x, x.dtype)) if loan is None else loan.lent.values
     y = values[len(net.layers)]
 
@@ -75,7 +74,7 @@ def forward(net: LayersInARow, x: np.ndarray) -> tuple[np.ndarray, Callable[...,
             dtheta = memory.empty(net.theta.shape, net.theta.dtype)
         if loan is not None:
             loan.check()
-        if loan is not None and has_jobs(net):
+        if loan is not None and is_unedited(net):
             dx = loan.lent.pull(net, g, wrt, dtheta)
         else:
             dx = gradients(net, values, g, wrt, dtheta)
@@ -85,18 +84,21 @@ def forward(net: LayersInARow, x: np.ndarray) -> tuple[np.ndarray, Callable[...,
     return y.copy(), pull  # the caller may write to it
 
 
-def has_jobs(net: LayersInARow) -> bool:
-    """Whether jobs compute all of this network, as it is now.
+def is_unedited(net: LayersInARow) -> bool:
+    """Whether the kernels have jobs, and nobody edited what these jobs stand for."""
+    return kernels.job_list() is not None and all(map(as_shipped, {one.op for one in net.layers}))
 
-    Its layers must be Dense and LeakyReLU in turn, with a Dense, perhaps a Tanh, at the end.
+
+def has_jobs(net: LayersInARow) -> bool:
+    """Whether jobs compute all layers of this network, if nothing was edited.
+
+    They must be Dense and LeakyReLU in turn, with a Dense, perhaps a Tanh, at the end.
     """
     n, lists = denses_and_leakies(net), kernels.job_list()
     return (
-        lists is not None
-        and n % 2 == 1
+        n % 2 == 1
         and all(net.is_dense[:n:2])
         and all(net.is_leaky[1:n:2])
-        and all(as_shipped(layer.op) for layer in net.layers)
         # A slope in an array could be written to, and a list would keep the old one.
         and all(isinstance(layer.options["slope"], (int, float)) for layer in net.layers[1:n:2])
         and all(lists.fits(p) for layer in net.layers for p in layer.params.values())
@@ -120,6 +122,7 @@ class Pass:
     def __init__(self, net: LayersInARow, x: np.ndarray, parts: list[Any]):
         self.parts = parts
         self.borrower: weakref.ref[Loan] | None = None
+        self.slopes: Any = None  # the jobs of a penalty, once there was one; see slopes.py
         self.x = h = memory.empty(x.shape, x.dtype)
         self.jobs, self.values = kernels.job_list()(x.dtype), {0: h}
         n = denses_and_leakies(net)
@@ -204,10 +207,17 @@ class Loan:
             raise RuntimeError("this pullback was being deleted; call forward again")
 
 
-def borrow(net: LayersInARow, x: np.ndarray) -> Loan:
-    """A pass of net with the values for x."""
+def borrow(net: LayersInARow, x: np.ndarray) -> Loan | None:
+    """A pass of net with the values for x; None where jobs do not compute this network."""
+    if not is_unedited(net):
+        return None
     kept, parts = net.__dict__.setdefault("passes", []), parts_of(net)
-    lent = take(kept, x, parts) or Pass(net, x, parts)
+    lent = take(kept, x, parts)
+    if lent is None:  # a pass has the same parts as before, so this holds of one that is kept
+        net.layers[0].check(x)
+        if not has_jobs(net) or size(net, x) > LARGEST_PASS:
+            return None
+        lent = Pass(net, x, parts)
     loan = Loan(lent)
     lent.borrower = weakref.ref(loan)
     kept.append(lent)

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-COMPARED = 256  # elements of theta, evenly spaced; of a smaller one all
+COMPARED = 64  # elements of theta, evenly spaced; of a smaller one all
 
 
 class State(NamedTuple):

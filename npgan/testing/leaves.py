@@ -165,8 +165,7 @@ def check_by_projections(points: Points, leaf: int, n_directions: int) -> Checke
         if row.verdict == FAIL:
             evidence = partial(evidence_of_projections, points, leaf, projections, row.index)
             return Checked(row, found, evidence)
-        if projections.has_moved:
-            check_special_entries(points, leaf, row)
+        check_special_entries(points, leaf, row, projections.has_moved)
         if row.kinks and row.verdict != FAIL:
             check_ties(points, leaf, row)
         return Checked(row, found)

@@ -30,7 +30,8 @@ class JobList:
         self.dtype, self.arrays = dtype, []
         self.rows, self.settings, self.panel_rows = NO_ROWS, NO_SETTINGS[dtype], 0
         self.share = False  # whether the threads share one of the jobs
-        self.places = []  # for each array of `finish`: the jobs, their words, and offsets in it
+        # For each array of `finish`: which words of all jobs in a row, and the offsets in it.
+        self.places = []
 
     @staticmethod
     def fits(array):
@@ -74,19 +75,20 @@ class JobList:
         for array in arguments:
             start, end = address_of(array), address_of(array) + array.nbytes
             places = [
-                (i, word, job[word] - start)
+                (i * job.size + word, job[word] - start)
                 for i, job in enumerate(self.rows)
                 for word in ADDRESSES
                 if start <= job[word] < end
             ]
-            self.places.append(tuple(np.array(places, np.int64).reshape(-1, 3).T))
+            self.places.append(tuple(np.array(places, np.int64).reshape(-1, 2).T))
             self.arrays = [a for a in self.arrays if not start <= address_of(a) < end]
         return self
 
     def compute(self, *arguments):
         """Compute the jobs, with these arrays in the place of those of `finish`."""
-        for array, (jobs, words, offsets) in zip(arguments, self.places, strict=True):
-            self.rows[jobs, words] = offsets + address_of(array)
+        words = self.rows.reshape(-1)  # a view
+        for array, (places, offsets) in zip(arguments, self.places, strict=True):
+            words[places] = offsets + address_of(array)
         team.with_jobs(self.share, self.dtype, self.panel_rows, self.run)
 
     def run(self, workspace, computes):

@@ -12,6 +12,7 @@ from ..slopes.points import Points
 from ..verdict.comparison import Comparison
 from ..verdict.projections import ProjectionComparison
 from .experiment import PRECISION, make_trials
+from .finer import finer
 from .resized import powers_of_lengths
 from .sizes import Sizes, sizes_of
 from .trial import Trial
@@ -84,8 +85,9 @@ def least_squares(candidate: np.ndarray, numeric: np.ndarray) -> float:
 def evidence_of_entries(points: Points, leaf: int, found: Comparison) -> Evidence:
     """From a comparison entry by entry, to which other points and other douts are added."""
     attempt = 0 if not found.kinks else first_attempt(points, leaf)
-    trials = make_trials(points, leaf, attempt, np.flatnonzero(found.wrong))
-    if trials and attempt == 0:
+    sharp = finer(points)
+    trials = make_trials(sharp, leaf, attempt, np.flatnonzero(found.wrong))
+    if trials and attempt == 0 and sharp is points:
         entries = trials[0].entries
         numeric = np.where(found.known, found.numeric, np.nan)
         trials[0].measure(numeric.flat[entries], found.bound.flat[entries])
@@ -98,7 +100,7 @@ def evidence_of_entries(points: Points, leaf: int, found: Comparison) -> Evidenc
         sizes=sizes_of(points.problem),
         predicts=lambda candidate: True,
         confined=confined,
-        powers=lambda factor: powers_of_lengths(points, leaf, factor),
+        powers=lambda factor: powers_of_lengths(sharp, leaf, factor),
         at_kinks=wrong_at_kinks(points, leaf, found) if found.kinks else "",
     )
 
@@ -143,12 +145,13 @@ def evidence_of_projections(
         return abs(estimate.gap) <= limit
 
     wrong = [] if index is None else [int(np.ravel_multi_index(index, projections.shape))]
+    sharp = finer(points)
     return Evidence(
-        trials=usable(make_trials(points, leaf, attempt, np.array(wrong, int))),
+        trials=usable(make_trials(sharp, leaf, attempt, np.array(wrong, int))),
         sizes=sizes_of(points.problem),
         predicts=predicts,
         confined=confined,
-        powers=lambda factor: powers_of_lengths(points, leaf, factor),
+        powers=lambda factor: powers_of_lengths(sharp, leaf, factor),
     )
 
 

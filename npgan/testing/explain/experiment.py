@@ -8,6 +8,7 @@ at one whose entries are moved.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -18,12 +19,14 @@ from ..problem.problem import Problem
 from ..problem.random_streams import Stream, generator
 from ..problem.tree import named_leaves
 from ..slopes.points import Point, Points
-from .traced import Tape, outputs_on_tape
-from .trial import Trial, Where
+from .on_tape import gradients_on_tape, outputs_on_tape
+from .traced import Tape
+from .trial import Shared, Trial, Where
 
 MOST_ENTRIES, MOST_ENTRIES_ELSEWHERE, MUCH_WORK = 400, 60, 2e7
 STEPS = {False: (2.0**-8, 2.0**-10), True: (2.0**-3, 2.0**-5)}  # is the function coarse?
 PRECISION = {False: 1e-4, True: 5e-3}
+SHARED: WeakKeyDictionary[Points, Shared] = WeakKeyDictionary()  # per check
 
 
 def make_trials(points: Points, leaf: int, attempt: int, wrong: np.ndarray) -> list[Trial]:
@@ -163,6 +166,9 @@ def make(
         with ignore_float_errors():
             return outputs_on_tape(problem, values, leaf, tape)
 
+    def backward_on(tape: Tape) -> np.ndarray | None:
+        return gradients_on_tape(problem, point.values, dout, tape)[leaf]
+
     where = Where(
         values=point.values,
         names=problem.names,
@@ -171,8 +177,9 @@ def make(
     )
     precision = PRECISION[points.noise.is_coarse]
     return Trial(
-        where, leaf, gradients, dout, entries, jacobian, error, backward, traced, precision
-    )
+        where, leaf, gradients, dout, entries, jacobian, error,
+        backward, traced, backward_on, precision, SHARED.setdefault(points, Shared()),
+    )  # fmt: skip
 
 
 def measure_jacobian(

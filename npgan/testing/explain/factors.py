@@ -33,7 +33,8 @@ def factor(e: Evidence) -> Iterator[Hint]:
     if not np.isfinite(c) or not e.holds(lambda t: c * t.analytic, enough):
         return
     if len(e.trials) == 1 and np.count_nonzero(e.first.known) == 1:
-        yield 1, f"numeric = {c:.6g} x analytic, at this one number"
+        if e.first.x.size == 1:  # of one entry of many any factor says nothing
+            yield 1, f"numeric = {c:.6g} x analytic, at this one number"
         return
     yield 1, name_of_factor(c, e)
 

@@ -12,7 +12,7 @@ from contextlib import suppress
 import numpy as np
 
 from ..problem.errors import BudgetError
-from . import factors, intermediates, order, paths, places, symmetry, terms
+from . import factors, intermediates, order, paths, places, repair, symmetry, terms
 from .evidence import Evidence, Hint
 
 RULES = (
@@ -33,6 +33,7 @@ RULES = (
     order.permuted,
     terms.constant_term,
     paths.ignored_outputs,
+    paths.one_for_all,
     order.moved_dout,
     places.region,
     places.masked,
@@ -42,6 +43,7 @@ RULES = (
     terms.added_term,
     paths.dropped_paths,
     intermediates.intermediate,
+    repair.repaired,
     terms.dropped_along_axis,
     factors.one_factor_per_call,
     paths.through_one_number,

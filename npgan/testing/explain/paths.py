@@ -6,7 +6,7 @@ give the right one.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
@@ -91,6 +91,34 @@ def ignored_outputs(e: Evidence) -> Iterator[Hint]:
                 f"right for {text} of dout only: could be a recursion that is cut off, a wrong "
                 "stride, or a path that is dropped",
             )
+
+
+# What may be used in the place of every entry of dout along an axis.
+ONE_FOR_ALL: tuple[tuple[str, Callable[[np.ndarray, int], np.ndarray]], ...] = (
+    ("the mean", lambda d, axis: d.mean(axis, keepdims=True)),
+    ("the sum", lambda d, axis: d.sum(axis, keepdims=True)),
+    ("the first entry", lambda d, axis: np.take(d, [0], axis)),
+    ("the last entry", lambda d, axis: np.take(d, [-1], axis)),
+)
+
+
+def one_for_all(e: Evidence) -> Iterator[Hint]:
+    """Right for a dout that is the same along one axis: its mean, its sum, or one entry of it."""
+    out = e.first.where.out
+    for axis, n in enumerate(out.shape if out is not None else ()):
+        for text, of in ONE_FOR_ALL if n > 1 else ():
+            seen = 0
+            for t in e.trials:
+                assert t.dout is not None
+                other = t.slopes_with_dout(of(t.dout, axis) + 0 * t.dout)
+                if np.any((np.abs(other - t.analytic) > t.allowed)[t.known]):
+                    break
+                seen += int(t.wrong.sum())
+            else:
+                if seen >= MANY:
+                    where = f"along axis {axis} " if out is not None and out.ndim > 1 else ""
+                    yield 3, f"{text} {where}of dout is used in the place of every entry"
+                    return
 
 
 def dropped_paths(e: Evidence) -> Iterator[Hint]:

@@ -11,14 +11,13 @@ import ast
 import linecache
 import sys
 from collections.abc import Callable
+from functools import lru_cache
 from types import CodeType
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..problem.problem import Problem
-from ..problem.tree import named_leaves
-
+as_array = np.asarray  # itself, also where it is replaced while a function is on a tape
 LONGEST = 48  # of an expression that a hint quotes
 
 
@@ -38,41 +37,97 @@ class Step(NamedTuple):
     operands: list[Any]
     moving: list[int]  # the operands that depend on the argument
     result: np.ndarray
+    key: Any = None  # of an array that is indexed, or assigned to
 
 
 # (the step as it was recorded, the operands now) -> the result that is passed on
 Change = Callable[[Step, list[Any]], Any]
 
 
-class Tape:
-    """The operations of one run of func; with changes, of another run."""
+class NewKey:
+    """The change of x[key] to another key, which x[key] += ... then also assigns to."""
 
-    def __init__(self, recorded: list[Step] | None = None):
+    def __init__(self, key: Callable[[Step], Any]):
+        self.key = key
+
+    def __call__(self, step: Step, operands: list[Any]) -> Any:
+        """What the other key picks."""
+        return operands[0][self.key(step)]
+
+
+class Tape:
+    """The operations of one run of func; with changes, of another run.
+
+    A thorough tape, as it is used for backward, also has what picks views, what assigns to parts of
+    arrays, and what returns truths or indices.
+    """
+
+    def __init__(self, recorded: list[Step] | None = None, is_thorough: bool = False):
         self.steps: list[Step] = []
-        self.recorded = recorded
+        self.recorded, self.is_thorough = recorded, is_thorough
+        self.is_wide = False  # whether casts to a narrower float are left out
+        self.kinds = "fcbiu" if is_thorough else "fc"
         self.changes: dict[int, Change] = {}
+        # Results of x[key], by id: the result, x, the key as it was written, the key that was used.
+        self.picked: dict[int, tuple[Any, Any, str, Any]] = {}
+        self.now: list[Any] = []  # the results of the recorded steps in this run
         self.count = 0
 
-    def run(self, name: str, call: Callable[[list[Any]], Any], operands: list[Any]) -> Any:
+    def run(
+        self, name: str, call: Callable[[list[Any]], Any], operands: list[Any], key: Any = None
+    ) -> Any:
         """Do an operation, record it, or change what it returns."""
         moving = [i for i, v in enumerate(operands) if isinstance(v, Traced)]
         plain = [plain_of(v) for v in operands]
         code, at, stack = caller()
         place = (code, at, name, stack)
         if self.recorded is None:
+            kept = [np.array(v) if isinstance(v, np.ndarray) else v for v in plain]
             result = call(plain)
-            if isinstance(result, np.ndarray | np.generic) and result.dtype.kind in "fc":
-                kept = [np.array(v) if isinstance(v, np.ndarray) else v for v in plain]
-                self.steps.append(Step(place, call, kept, moving, np.array(result)))
+            if self.is_recorded(result):
+                self.steps.append(Step(place, call, kept, moving, np.array(result), key))
             return self.wrap(result)
         if self.count < len(self.recorded) and self.recorded[self.count].place == place:
             step, change = self.recorded[self.count], self.changes.get(self.count)
             self.count += 1
-            return self.wrap(call(plain) if change is None else change(step, plain))
+            result = call(plain) if change is None else change(step, plain)
+            self.now.append(result)
+            return self.wrap(result)
         result = call(plain)
-        if isinstance(result, np.ndarray | np.generic) and result.dtype.kind in "fc":
+        if self.is_recorded(result):
             raise MismatchError
         return self.wrap(result)
+
+    def is_recorded(self, result: Any) -> bool:
+        """Whether an operation with this result is a step."""
+        return isinstance(result, np.ndarray | np.generic) and result.dtype.kind in self.kinds
+
+    def pick(self, array: np.ndarray, key: Any) -> Any:
+        """x[key] on a thorough tape; the key that a change puts in its place is kept."""
+        used = [key]
+
+        def call(operands: list[Any]) -> Any:
+            return operands[0][used[0]]
+
+        changes = self.changes.get(self.count) if self.recorded is not None else None
+        if isinstance(changes, NewKey):
+            used[0] = changes.key(self.recorded[self.count])  # type: ignore[index]
+        result = self.run("getitem", call, [array], key)
+        self.picked[id(result)] = result, array, repr(key), used[0]
+        return result
+
+    def assign(self, array: np.ndarray, key: Any, value: Any) -> None:
+        """x[key] = value on a thorough tape; of x[key] += ... the value stands there already."""
+        _, source, written, used = self.picked.get(id(value), (None, None, "", None))
+        if source is array and written == repr(key):
+            plain_of(array)[used] = plain_of(value)
+            return
+
+        def call(operands: list[Any]) -> Any:
+            operands[0][key] = operands[1]
+            return np.array(operands[1], operands[0].dtype)
+
+        self.run("setitem", call, [array, value], key)
 
     def wrap(self, result: Any) -> Any:
         """Results that report what is done with them, where they are numbers."""
@@ -80,7 +135,7 @@ class Tape:
             parts = [self.wrap(v) for v in result]
             return type(result)(*parts) if hasattr(result, "_fields") else type(result)(parts)
         if isinstance(result, np.ndarray | np.generic) and result.dtype.kind in "fc":
-            traced = np.asarray(result).view(Traced)
+            traced = as_array(result).view(Traced)
             traced.tape = self
             return traced
         return result
@@ -126,7 +181,7 @@ class Traced(np.ndarray):
             return v
 
         lifted = [lift(v) for v in args]
-        options = {k: lift(v) for k, v in kwargs.items()}
+        options = {k: lift(v) for k, v in kwargs.items() if not self.is_narrowed(v)}
 
         def call(found: list[Any]) -> Any:
             return func(
@@ -138,12 +193,38 @@ class Traced(np.ndarray):
             return call([plain_of(v) for v in operands])
         return tape.run(func.__name__, call, operands)
 
+    def is_narrowed(self, dtype: Any) -> bool:
+        """Whether this is the dtype of a cast that is left out."""
+        is_dtype = isinstance(dtype, np.dtype | type)
+        return self.tape is not None and self.tape.is_wide and is_dtype and is_float_dtype(dtype)
+
+    def astype(self, dtype: Any, *args: Any, **kwargs: Any) -> Any:
+        """A cast; on a wide tape, none to another float."""
+        return self.copy() if self.is_narrowed(dtype) else super().astype(dtype, *args, **kwargs)
+
     def __getitem__(self, key: Any) -> Any:
         """A view, or what an array of indices picks."""
+        if self.tape is not None and self.tape.is_thorough:
+            return self.tape.pick(self, key)
         parts = key if isinstance(key, tuple) else (key,)
         if self.tape is None or not any(isinstance(p, list | np.ndarray) for p in parts):
             return super().__getitem__(key)
         return self.tape.run("getitem", lambda operands: operands[0][key], [self])
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        """Assignment to a part."""
+        if self.tape is not None and self.tape.is_thorough:
+            self.tape.assign(self, key, value)
+        else:
+            super().__setitem__(key, plain_of(value))
+
+    def argmax(self, *args: Any, **kwargs: Any) -> Any:
+        """As a function of NumPy, which is one operation."""
+        return np.argmax(self, *args, **kwargs)
+
+    def argmin(self, *args: Any, **kwargs: Any) -> Any:
+        """As a function of NumPy, which is one operation."""
+        return np.argmin(self, *args, **kwargs)
 
     def sum(self, *args: Any, **kwargs: Any) -> Any:
         """As a function of NumPy, which is one operation."""
@@ -160,6 +241,14 @@ class Traced(np.ndarray):
     def std(self, *args: Any, **kwargs: Any) -> Any:
         """As a function of NumPy, which is one operation."""
         return np.std(self, *args, **kwargs)
+
+
+def is_float_dtype(dtype: Any) -> bool:
+    """Whether this stands for a dtype of real floats."""
+    try:
+        return np.dtype(dtype).kind == "f"
+    except TypeError:
+        return False
 
 
 class Operand(int):
@@ -192,16 +281,33 @@ def caller() -> tuple[CodeType, int, tuple[int, ...]]:
         frame = frame.f_back
     outer, stack = frame.f_back, []
     while outer is not None and not outer.f_globals.get("__name__", "").startswith("npgan.testing"):
-        stack.append(outer.f_lasti)
+        stack.append(first_of(outer.f_code, outer.f_lasti))
         outer = outer.f_back
-    return frame.f_code, frame.f_lasti, tuple(stack)
+    return frame.f_code, first_of(frame.f_code, frame.f_lasti), tuple(stack)
 
 
+@lru_cache(maxsize=4096)
+def first_of(code: CodeType, at: int) -> int:
+    """The first instruction of the expression at a place.
+
+    Which of them a frame is at depends on how often Python has run the code before.
+    """
+    positions = getattr(code, "co_positions", None)
+    if positions is None:
+        return at
+    found = list(positions())
+    i = at // 2
+    while i and found[i - 1] == found[i]:
+        i -= 1
+    return 2 * i
+
+
+@lru_cache(maxsize=4096)
 def expression(place: Place) -> ast.expr | None:
     """The expression at a place, where its source and its columns are known."""
     code, at = place[:2]
     positions = getattr(code, "co_positions", None)
-    if positions is None or code is outputs_on_tape.__code__:
+    if positions is None or "npgan/testing" in code.co_filename.replace("\\", "/"):
         return None
     first, last, start, end = list(positions())[at // 2]
     if first is None or first != last or start is None or end is None:
@@ -214,6 +320,7 @@ def expression(place: Place) -> ast.expr | None:
     return tree
 
 
+@lru_cache(maxsize=4096)
 def quoted(place: Place, operand: int | None = None) -> str:
     """What a hint calls the result of an operation, or one of its operands."""
     tree = expression(place)
@@ -247,22 +354,3 @@ def short(tree: ast.expr) -> str:
     """The source of an expression, at most so many characters of it."""
     text = ast.unparse(tree)
     return f"`{text if len(text) <= LONGEST else text[: LONGEST - 4] + ' ...'}`"
-
-
-def outputs_on_tape(
-    problem: Problem, values: list[np.ndarray], leaf: int, tape: Tape | None
-) -> np.ndarray:
-    """All outputs, where the operations on one leaf are told to a tape."""
-    if tape is None:
-        return problem.outputs(values)
-    slot = int(np.searchsorted(np.cumsum(problem.counts), leaf, side="right"))
-    args = problem.call_args(values)
-    leaves = [
-        v
-        for name, arg in zip(problem.argnames, args, strict=True)
-        for _, v in named_leaves(arg, name)
-    ]
-    leaves[problem.slots[slot]] = tape.wrap(np.asarray(leaves[problem.slots[slot]]))
-    problem.count_call()
-    result = problem.split_cache(problem.func(*problem.nest(leaves)))[0]
-    return problem.output.as_vector(plain_of(result))

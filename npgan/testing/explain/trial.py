@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -23,11 +23,20 @@ class Where(NamedTuple):
     out: np.ndarray | None  # the output, where there is one array of it
 
 
+class Shared:
+    """What was found of one argument of a check, for the others."""
+
+    def __init__(self) -> None:
+        self.found: list[Any] = []  # the edits of backward that explain an error
+        self.steps_run = 0  # operations of backward that have run in search of one
+
+
 class Trial:
     """What backward says for one argument, and the slopes of some or all of its entries.
 
     jacobian[:, k] is the slope of all outputs by the entry entries[k], uncertainty its error.
-    traced(value, tape) is all outputs at another value of the argument, run on a tape.
+    traced(value, tape) is all outputs at another value of the argument, run on a tape;
+    backward_on(tape) is the gradient, run on one.
     """
 
     def __init__(
@@ -41,7 +50,9 @@ class Trial:
         error: np.ndarray,
         backward: Callable[[np.ndarray], np.ndarray],
         traced: Callable[[np.ndarray, Tape | None], np.ndarray],
+        backward_on: Callable[[Tape], np.ndarray | None],
         precision: float,
+        shared: Shared,
     ):
         self.where, self.leaf, self.name = where, leaf, where.names[leaf]
         self.x = where.values[leaf].astype(np.float64)
@@ -58,6 +69,7 @@ class Trial:
         self.jacobian, self.uncertainty = jacobian, error
         self.dout = dout.reshape(where.out.shape) if where.out is not None else None
         self.backward, self.traced, self.precision = backward, traced, precision
+        self.backward_on, self.shared = backward_on, shared
         self.kept: dict[object, list[tuple[str, np.ndarray]]] = {}  # quantities, by shape
         self.measure(dout @ jacobian, np.abs(dout) @ error)
 

@@ -27,6 +27,8 @@ class Stream(IntEnum):
     HIDDEN_KINKS = 15
     NEARBY = 16
     TIES = 17
+    NOISE_AT_ZEROS = 18
+    ZEROS = 19
 
 
 def generator(seed: int, stream: Stream, *index: int) -> np.random.Generator:

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..problem.arrays import max_abs
+from .noise_at_zeros import NoiseAtZeros
 from .points import Point
 
 __tracebackhide__ = True  # pytest shows a failure at the user's line, not at ours
@@ -29,9 +30,17 @@ class DifferenceQuotient(NamedTuple):
 
 
 def central_difference(
-    point: Point, leaf: int, direction: Direction, gradient: np.ndarray, h: float
+    point: Point,
+    leaf: int,
+    direction: Direction,
+    gradient: np.ndarray,
+    h: float,
+    at_zeros: NoiseAtZeros | None = None,
 ) -> DifferenceQuotient | None:
-    """The difference quotient with step h; None where F is not finite or refuses the point."""
+    """The difference quotient with step h; None where F is not finite or refuses the point.
+
+    at_zeros: the noise where only entries of 0 are moved, by steps that shrink from call to call.
+    """
     x = point.values[leaf]
     up, down, difference = point.buffers(leaf)
     if isinstance(direction, np.ndarray):
@@ -50,15 +59,19 @@ def central_difference(
         predicted = float(gradient.flat[direction])
         if width == 0:
             return None
-    try:
-        right, left = point.outputs_with(leaf, up), point.outputs_with(leaf, down)
-    except Exception:  # outside the domain, whatever is raised
+    right, left = outputs_or_none(point, leaf, up), outputs_or_none(point, leaf, down)
+    if at_zeros is not None:
+        at_zeros.see(right, left, width / 2)
+    if right is None or left is None:
         return None
     slope = float(np.dot(point.dout, right - left)) / width
     if not np.isfinite(slope):
         return None
     jump = np.abs(right - 2 * point.outputs + left) * (2 / width)
-    loss_sigma, pooled_sigma, hidden = point.sigmas(leaf, right != left)
+    if at_zeros is None:
+        loss_sigma, pooled_sigma, hidden = point.sigmas(leaf, right != left)
+    else:
+        loss_sigma, pooled_sigma, hidden = at_zeros.sigmas(width / 2, slope)
     noise = np.sqrt(2) * loss_sigma / width + hidden
     if h < TINY_STEP * point.largest(leaf):
         # Where F is sharp the rounding of x itself, as in x - x.mean(), shows in its values.
@@ -66,3 +79,11 @@ def central_difference(
         size = max_abs(np.asarray(moved))
         noise += 2 * np.finfo(x.dtype).eps * size * abs(slope) / width
     return DifferenceQuotient(width / 2, slope, predicted, noise, jump, pooled_sigma * (8 / width))
+
+
+def outputs_or_none(point: Point, leaf: int, value: np.ndarray) -> np.ndarray | None:
+    """The outputs where one leaf is replaced by another value; None where F raises."""
+    try:
+        return point.outputs_with(leaf, value)
+    except Exception:  # outside the domain, whatever is raised
+        return None

@@ -29,7 +29,7 @@ class JointPoint(Point):
                 ]
             )
         ]
-        self.scratch, self.sizes, self.leaf_sigmas = {}, {}, {}
+        self.scratch, self.sizes, self.leaf_sigmas, self.at_zeros = {}, {}, {}, {}
 
     def values_with(self, value: np.ndarray) -> list[np.ndarray]:
         """The values of all leaves, where these ones are replaced by the parts of one vector."""

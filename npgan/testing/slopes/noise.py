@@ -9,6 +9,7 @@ way, arguments or a buffer, do not change along so short a line; a longer one fi
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 
 import numpy as np
 
@@ -20,6 +21,7 @@ __tracebackhide__ = True  # pytest shows a failure at the user's line, not at ou
 SAMPLES = 5
 # (distance of two points on the line, of the line from the given point), by "is it float32?".
 STEP = {True: (2.0**-18, 2.0**-9), False: (2.0**-30, 2.0**-12)}
+SIDES = (0, 1, -1)  # the signs of the moves, in this order; 0 for both
 # Farther points on the line, for outputs that do not change near its start.
 FAR, NOT_FAR = [2.0**k for k in range(3, 28, 3)], 2.0**12
 # Of the outputs; float64 has less rounding noise than that, float32 more.
@@ -52,17 +54,19 @@ def points_on_a_line(
     rng: np.random.Generator,
     is_coarse: bool,
     positions: Sequence[float],
+    side: int = 0,
 ) -> Iterator[list[np.ndarray]]:
     """Points on a line near the given values, at these positions in units of STEP.
 
     The line starts a little off the given point: points chosen by people lie on kinks, and a kink
     would look like noise. Where an array has entries of very different sizes, each moves in
-    proportion to itself, and so stays on its side of 0.
+    proportion to itself, and so stays on its side of 0. side: the sign of all moves, or 0.
     """
     step, offset = STEP[is_coarse]
+    moves = [rng.uniform(-1.0, 1.0, v.shape) for v in values]
     directions = [
-        np.where(v == 0, s, np.minimum(np.abs(v), s)) * rng.uniform(-1.0, 1.0, v.shape)
-        for v, s in zip(values, scales, strict=True)
+        np.where(v == 0, s, np.minimum(np.abs(v), s)) * (side * np.abs(move) if side else move)
+        for v, s, move in zip(values, scales, moves, strict=True)
     ]
     starts = [v + offset * d for v, d in zip(values, directions, strict=True)]
     for position in positions:
@@ -93,11 +97,16 @@ def measure_noise(
     """The noise of outputs(values); is_coarse: the function is known to compute in float32."""
     state = rng.bit_generator.state
 
-    def samples_at(positions: Sequence[float]) -> list[np.ndarray]:
+    def samples_on(side: int, positions: Sequence[float]) -> list[np.ndarray]:
         rng.bit_generator.state = state  # the same line
-        return [outputs(v) for v in points_on_a_line(values, scales, rng, is_coarse, positions)]
+        points = points_on_a_line(values, scales, rng, is_coarse, positions, side)
+        return [outputs(v) for v in points]
 
-    samples = samples_at(range(SAMPLES))
+    for side in SIDES:  # the domain may end at entries that are 0
+        samples_at = partial(samples_on, side)
+        samples = samples_at(range(SAMPLES))
+        if all(np.isfinite(s).all() for s in samples):
+            break
     if not all(np.isfinite(s).all() for s in samples):
         return Noise(np.zeros_like(samples[0]), is_coarse)
     if is_coarse:

@@ -48,14 +48,40 @@ def measure_in_parts(
     steps: str,
 ) -> Estimate:
     """numeric - analytic along a direction: the sum over its parts."""
-    found = [
-        measure_slope(point, leaf, np.where(mask, direction, 0.0), gradient, scale, steps)
-        for mask, scale in parts
-    ]
+    return added(
+        [
+            measure_slope(point, leaf, np.where(mask, direction, 0.0), gradient, scale, steps)
+            for mask, scale in parts
+        ]
+    )
+
+
+def measure_zeros_apart(
+    point: Point, leaf: int, direction: np.ndarray, gradient: np.ndarray, scale: float
+) -> Estimate | None:
+    """The slope along a direction, that of the entries which are 0 by much smaller steps.
+
+    None where no entry is 0. F may be sharp at these; no step for all entries is small enough.
+    """
+    is_zero = point.values[leaf] == 0
+    if not np.any(is_zero & (direction != 0)):
+        return None
+    rest = np.where(is_zero, 0.0, direction)
+    at_zeros = measure_slope(point, leaf, direction - rest, gradient, scale, "fine")
+    if not rest.any():
+        return at_zeros
+    others = [measure_slope(point, leaf, rest, gradient, scale, s) for s in ("usual", "wide")]
+    return added([at_zeros, min(others, key=lambda one: one.error)])
+
+
+def added(found: list[Estimate]) -> Estimate:
+    """The slope along the sum of several directions."""
     return Estimate(
         gap=sum(one.gap for one in found),
         error=float(np.linalg.norm([one.error for one in found])),
         slope=sum(one.slope for one in found),
         kinks=sum(one.kinks for one in found),
         kink_size=sum(one.kink_size for one in found),
+        step=min(one.step for one in found),
+        reach=max(one.reach for one in found),
     )

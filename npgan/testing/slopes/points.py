@@ -51,6 +51,8 @@ class Point:
         self.sizes: dict[int, float] = {}
         self.scratch: dict[int, tuple[np.ndarray, np.ndarray, np.ndarray]] = {}
         self.leaf_sigmas: dict[int, tuple[float, np.ndarray, float]] = {}
+        self.at_zeros: dict[tuple[int, float], np.ndarray] = {}  # noise, by leaf and step
+        self.eps = noise.eps
         with ignore_float_errors():
             self.outputs = problem.outputs(self.values)
             self.sigma = noise.at(self.outputs)

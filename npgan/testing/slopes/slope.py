@@ -6,9 +6,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..problem.arrays import ignore_float_errors
+from ..problem.arrays import ignore_float_errors, typical_size
 from .difference_quotient import DifferenceQuotient, Direction, central_difference
 from .kinks import find_kinks, kinks_of, remaining
+from .noise_at_zeros import NoiseAtZeros
 from .points import Point
 from .richardson import Entry, best_entry, last_entry
 
@@ -22,14 +23,17 @@ STEPS = {
     ("usual", False): 2.0 ** np.array([-7, -11, -15, -19]),
     ("short", False): 2.0 ** np.array([-7, -11, -15]),
     ("wide", False): 2.0 ** np.arange(-1, -28, -2),
-    ("fine", False): 2.0 ** np.arange(-7, -104, -4),
+    ("fine", False): 2.0 ** np.arange(-7, -128, -4),
     ("usual", True): 2.0 ** np.array([-1, -3, -5, -7]),
     ("short", True): 2.0 ** np.array([-1, -3, -5]),
     ("wide", True): 2.0 ** np.arange(1, -13, -1),
     ("fine", True): 2.0 ** np.arange(-1, -98, -4),
 }
 # A kink is looked at once more at this step: a function may be smooth, but sharper than the others.
-PROBE = 2.0**-38
+# At entries of 0 it may be sharper still; rounding may hide that at the smallest of these steps.
+PROBE, PROBES_AT_ZERO = 2.0**-38, (2.0**-52, 2.0**-70, 2.0**-90)
+# Below such a unit of the steps the noise is that of numbers near 0.
+SMALL_UNIT = 2.0**-12
 # In units of the slope that the gradient predicts: where all slopes are smaller, digits are lost.
 MOST_HIDDEN = 1e-6
 
@@ -65,9 +69,13 @@ def measure_slope(
         first = last - order
         chosen = chosen[first : last + 1]
     found: list[tuple[int, DifferenceQuotient]] = []  # with the index of the step
+    is_at_zero = only_zeros(point.values[leaf], direction)
+    at_zeros = (
+        noise_at_zeros(point, leaf, direction, gradient, steps, scale) if is_at_zero else None
+    )
     with ignore_float_errors():
         for k, h in enumerate(chosen):
-            one = central_difference(point, leaf, direction, gradient, float(h))
+            one = central_difference(point, leaf, direction, gradient, float(h), at_zeros)
             # Rounding (of float16) may make a step as long as the one before it.
             if one is not None and (not found or one.step < found[-1][1].step):
                 found.append((first + k, one))
@@ -87,9 +95,7 @@ def measure_slope(
         jump = find_kinks(quotients, last)
         kinks, size = kinks_of(jump, point.dout)
         if kinks and not point.is_coarse:
-            with ignore_float_errors():
-                probe = central_difference(point, leaf, direction, gradient, PROBE * scale)
-            left = size if probe is None else kinks_of(remaining(jump, probe), point.dout)[1]
+            left = probed(point, leaf, direction, gradient, scale, jump)
             if left < 0.5 * size:
                 kinks, size, error = 0, 0.0, np.inf
         entry = order, found[last][0]
@@ -100,3 +106,49 @@ def measure_slope(
     slope = gap + quotients[-1].predicted
     step, reach = quotients[last].step, quotients[last - order].step
     return Estimate(gap, error, slope, kinks, size, entry, step=step, reach=reach)
+
+
+def only_zeros(x: np.ndarray, direction: Direction) -> bool:
+    """Whether only entries that are 0 are moved."""
+    if isinstance(direction, np.ndarray):
+        return not np.any(x[direction != 0])
+    return bool(x.flat[direction] == 0)
+
+
+def noise_at_zeros(
+    point: Point, leaf: int, direction: Direction, gradient: np.ndarray, steps: str, scale: float
+) -> NoiseAtZeros | None:
+    """The noise of a slope by entries of 0 where its steps are small; else None."""
+    is_small = scale < SMALL_UNIT * typical_size(point.values[leaf])
+    if steps != "fine" and not is_small:
+        return None
+    at_zeros = NoiseAtZeros(point, leaf)
+    if is_small:  # larger steps show which outputs depend on these entries
+        largest = STEPS["usual", point.is_coarse][0] * typical_size(point.values[leaf])
+        central_difference(point, leaf, direction, gradient, float(largest), at_zeros)
+    return at_zeros
+
+
+def probed(
+    point: Point,
+    leaf: int,
+    direction: Direction,
+    gradient: np.ndarray,
+    scale: float,
+    jump: np.ndarray,
+) -> float:
+    """What is left of the jump of a slope at much smaller steps."""
+    probes: list[tuple[float, NoiseAtZeros | None]] = [(PROBE, None)]
+    if only_zeros(point.values[leaf], direction):
+        at_zeros = NoiseAtZeros(point, leaf)
+        at_zeros.depends |= jump > 0
+        at_zeros.largest = PROBE * scale
+        probes += [(step, at_zeros) for step in PROBES_AT_ZERO]
+    for step, noise in probes:
+        with ignore_float_errors():
+            probe = central_difference(point, leaf, direction, gradient, step * scale, noise)
+        if probe is not None:
+            jump = remaining(jump, probe)
+        if not jump.any():
+            break
+    return kinks_of(jump, point.dout)[1]

@@ -70,7 +70,8 @@ def confirm(
     scale = own if projections.parts and own else max(own, projections.scale)
     unit = np.zeros(shape)
     unit.flat[i] = 1.0
-    for steps in ("usual", "wide"):
+    # At an entry of 0, where F may be sharp, the finest steps decide.
+    for steps in ("usual", "wide") if own else ("usual", "wide", "fine"):
         estimate = measure_slope(point, leaf, i, gradient, scale, steps)
         if own and not np.isfinite(estimate.error):  # its steps may lead out of the domain
             estimate = measure_slope(point, leaf, i, gradient, own, steps)

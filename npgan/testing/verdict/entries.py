@@ -9,8 +9,11 @@ import numpy as np
 
 from ..problem.arrays import typical_size
 from ..problem.errors import BudgetError
+from ..problem.random_streams import Stream
 from ..slopes.complex_step import complex_slope
+from ..slopes.directions import random_weights
 from ..slopes.hidden_kinks import has_hidden_kink
+from ..slopes.one_sided import one_sided_slope
 from ..slopes.points import Point, Points
 from ..slopes.slope import Estimate, measure_slope
 from .comparison import Comparison
@@ -27,6 +30,7 @@ from .tolerance import (
     best_estimate,
     tolerance,
 )
+from .zeros import is_sharp_at
 
 __tracebackhide__ = True  # pytest shows a failure at the user's line, not at ours
 # Of so many entries it is asked whether they lie on a hidden kink; if all do, so do the others.
@@ -74,6 +78,8 @@ class EntryComparison:
                         break
                     left = self.compare_at(attempt, left)
             self.return_to_special_entries()
+            self.look_closer_at_zeros()
+            self.look_to_one_side()
         shape = self.points.at(0).values[self.leaf].shape
         return Comparison(
             self.analytic.reshape(shape),
@@ -185,6 +191,37 @@ class EntryComparison:
             if not self.is_fine(estimate.gap, limit, estimate.slope):
                 self.keep(0, i, estimate, limit)
                 self.known[i] = bool(np.isfinite(limit))
+
+    def look_closer_at_zeros(self) -> None:
+        """Where F is sharp at entries of 0, right as they seem, measure these with tiny steps."""
+        point = self.points.at(0)
+        x = point.values[self.leaf]
+        right = np.abs(self.numeric - self.analytic) <= self.bound
+        zeros = {i for i in np.flatnonzero(x == 0).tolist() if right[i] and not self.attempts[i]}
+        zeros -= self.with_kinks
+        zeros -= {i for i in zeros if self.estimates[i].step < 2.0**-28 * typical_size(x)}
+        v = random_weights(x.shape, [self.points.seed, Stream.ZEROS, self.leaf])
+        v[~np.isin(np.arange(x.size), sorted(zeros)).reshape(x.shape)] = 0.0
+        if not zeros or self.points.problem.grad is None or not is_sharp_at(point, self.leaf, v):
+            return
+        for i in sorted(zeros):
+            estimate, limit = self.measure(point, i, typical_size(x), "fine")
+            if limit < np.inf and not abs(estimate.gap) <= limit and not estimate.kinks:
+                self.keep(0, i, estimate, limit)
+
+    def look_to_one_side(self) -> None:
+        """At the end of the domain compare with the slope to the side where F is finite.
+
+        Where they differ, the entry stays unknown: what a gradient has to be there is a convention.
+        """
+        point, outputs = self.points.at(0), self.points.at(0).outputs
+        if self.points.problem.grad is None or not np.isfinite(outputs).all():
+            return
+        for i in np.flatnonzero(~self.known).tolist():
+            scale = float(self.scales(point)[i])
+            one = one_sided_slope(point, self.leaf, i, point.gradient(self.leaf), scale)
+            if one is not None and self.is_fine(one.gap, self.limit(point, i, one), one.slope):
+                self.keep(0, i, one, self.limit(point, i, one))
 
     def is_judged(self, i: int) -> bool:
         """Whether the entry lies on a kink, or an error as large as half of it would have shown."""

@@ -19,7 +19,7 @@ from ..problem.errors import BudgetError
 from ..slopes.complex_step import complex_slope
 from ..slopes.directions import LARGEST_WEIGHT, random_weights
 from ..slopes.hidden_kinks import has_hidden_kink
-from ..slopes.parts import Part, measure_in_parts, parts_by_size
+from ..slopes.parts import Part, measure_in_parts, measure_zeros_apart, parts_by_size
 from ..slopes.points import Point, Points
 from ..slopes.richardson import Entry
 from ..slopes.slope import Estimate, measure_slope
@@ -170,8 +170,18 @@ class ProjectionComparison:
         return estimate, self.limit(point, v, estimate)
 
     def measure_twice(self, point: Point, v: np.ndarray) -> tuple[Estimate, float]:
-        """The better one of two independent measurements."""
-        return best_estimate([self.measure(point, v, steps, None) for steps in ("usual", "wide")])
+        """The better one of two independent measurements.
+
+        Where both seem wrong, entries of 0, at which F may be sharp, are moved apart.
+        """
+        found = [self.measure(point, v, steps, None) for steps in ("usual", "wide")]
+        best = best_estimate(found)
+        if best[0].kinks or not abs(best[0].gap) > best[1]:
+            return best
+        apart = measure_zeros_apart(point, self.leaf, v, point.gradient(self.leaf), self.scale)
+        if apart is None:
+            return best
+        return best_estimate([*found, (apart, self.limit(point, v, apart))])
 
     def limit(self, point: Point, v: np.ndarray, estimate: Estimate) -> float:
         """The tolerance along one direction."""

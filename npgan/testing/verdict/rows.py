@@ -17,6 +17,8 @@ from .tolerance import RESOLUTION
 
 __tracebackhide__ = True  # pytest shows a failure at the user's line, not at ours
 MOST_UNJUDGED = 0.1  # of the entries
+# An error of this part of the largest entry, and of half of the entry itself, must show everywhere.
+GROSS, HALF = 0.1, 0.5
 
 
 def row_of_entries(points: Points, leaf: int, found: Comparison) -> ArgumentReport:
@@ -31,8 +33,9 @@ def row_of_entries(points: Points, leaf: int, found: Comparison) -> ArgumentRepo
     row.index = index_of(found.worst, gap.shape)
     fill_numbers(row, found)
     row.unjudged = int((~resolved).sum())
+    gross = max(GROSS, resolution(points)) * row.size
     if resolved.any():
-        hidden = np.where(resolved, found.bound + gap, 0.0)
+        hidden = np.where(is_seen(found, gross), found.bound + gap, 0.0)
         row.power = float(np.max(hidden)) / row.size
         row.weakest = index_of(int(np.argmax(hidden)), gap.shape)
     if found.wrong.any():
@@ -40,7 +43,17 @@ def row_of_entries(points: Points, leaf: int, found: Comparison) -> ArgumentRepo
     elif row.unjudged > MOST_UNJUDGED * gap.size or not points.at(0).gradient(leaf).any():
         row.verdict = INCONCLUSIVE
         row.reason = why_inconclusive(points, leaf, row, found)
+    elif (unseen := ~is_seen(found, gross)).any():
+        row.verdict, row.index = INCONCLUSIVE, index_of(int(np.argmax(unseen)), gap.shape)
+        row.reason = unjudged_reason(int(unseen.sum()), gap.size, row.entry)
+        row.analytic = float(points.at(0).gradient(leaf)[row.index])
+        row.numeric = row.error_bound = math.nan
     return row
+
+
+def is_seen(found: Comparison, gross: float) -> np.ndarray:
+    """Where a gross error would show, although an error of one per cent may be hidden."""
+    return found.known & (found.bound <= np.maximum(gross, HALF * np.abs(found.numeric)))
 
 
 def row_of_projections(
@@ -167,6 +180,9 @@ def why_inconclusive(points: Points, leaf: int, row: ArgumentReport, found: Comp
     return f"the slopes are too inaccurate: a relative error of {row.power:.0e} would not show"
 
 
-def unjudged_reason(unjudged: int, size: int) -> str:
-    """How many entries no slope could be measured at."""
-    return f"{unjudged} of {size} entries could not be checked"
+def unjudged_reason(unjudged: int, size: int, entry: str = "") -> str:
+    """How many entries no slope could be measured at, and one of them."""
+    where = (
+        f", such as {entry}: rounding hides the slope there, or the domain ends" if entry else ""
+    )
+    return f"{unjudged} of {size} entries could not be checked{where}"

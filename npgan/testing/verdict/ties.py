@@ -15,6 +15,7 @@ from ..problem.arrays import norm, typical_size
 from ..problem.random_streams import Stream, generator
 from ..report import FAIL, INCONCLUSIVE, PASS, ArgumentReport
 from ..slopes.joint_point import JointPoint
+from ..slopes.parts import measure_zeros_apart
 from ..slopes.points import Point, Points
 from ..slopes.slope import Estimate, measure_slope
 from .dense_kinks import among_dense_kinks
@@ -105,6 +106,8 @@ def wrong_direction(
             if estimate.kinks or not abs(estimate.gap) > limit:
                 break
         else:
+            if apart := measure_zeros_apart(point, leaf, v, gradient, scale):
+                found.append((apart, limit_of(apart)))
             best = best_estimate(found)
             if abs(best[0].gap) > best[1]:
                 wanted = RESOLUTION * abs(best[0].slope)

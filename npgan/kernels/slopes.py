@@ -1,0 +1,98 @@
+"""Penalties on D's slopes without the tape: what the tape computes, bit for bit.
+
+Skip this file at a first reading: `slope_penalty` in npgan/penalties.py is the definition. A slope
+is the gradient of a logit by its image. With dense layers h ← leaky(h W + b), it is computed from
+the last layer to the first, by s ← gate(s Wᵀ), where the gate multiplies by the derivative of
+leaky. So the gradient of a penalty goes the other way, from the first layer to the last: from
+u = dL/ds below a layer it computes dL/dW = uᵀ s, with the s above the layer, and u ← gate(u W). No
+bias changes a gate, so the gradients by the biases are zero.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from .. import kernels
+from . import memory, passes
+from .fused import LayersInARow
+
+# The primitives that the tape uses for this, besides those of the layers.
+USED = (
+    "sum", "broadcast_to", "reshape", "multiply", "sum_to", "get", "put", "gemm", "leaky_gate",
+)  # fmt: skip
+KERNELS = ("leaky_relu", "leaky_gate")  # and the kernels, besides those of a pass
+ops: Any = None  # the module that has the primitives
+value_and_grad: Any = None  # of npgan.autograd
+network_apply: Any = None  # Network.apply, which a class of the user may replace
+
+
+def register(module: Any, function: Callable[..., Any], apply: Callable[..., Any]) -> None:
+    """Take what this module cannot import, as it stands below it."""
+    global ops, value_and_grad, network_apply
+    ops, value_and_grad, network_apply = module, function, apply
+    passes.ship(*(getattr(ops, name) for name in USED))
+
+
+class Slopes:
+    """The jobs that compute the slopes from the values of a pass, and a penalty's gradient."""
+
+    def __init__(self, net: LayersInARow, one: passes.Pass):
+        n, y = len(net.layers), one.values[len(net.layers)]
+        above = {n: memory.empty(y.shape, y.dtype)}  # the gradients of the logits by each value
+        above[n].fill(1)
+        self.jobs = kernels.job_list()(y.dtype)
+        for i in reversed(range(0, n, 2)):
+            W, _ = net.layers[i].params.values()
+            leaky = {}
+            if i > 0:
+                leaky = {"gate": one.values[i], "slope": net.layers[i - 1].options["slope"]}
+            above[i] = self.jobs.product(above[min(i + 2, n)], W, False, True, **leaky)
+        self.jobs.finish()
+        self.slopes = above[0]
+        self.u = u = memory.empty(self.slopes.shape, y.dtype)
+        dtheta = memory.empty(net.theta.shape, y.dtype)
+        self.back = kernels.job_list()(y.dtype)
+        for i in range(0, n, 2):
+            W, _ = net.layers[i].params.values()
+            dW = dtheta[net.slices[i]][: W.size].reshape(W.shape)
+            self.back.product(u, above[min(i + 2, n)], True, False, out=dW)
+            if i + 2 < n:
+                leaky = {"gate": one.values[i + 2], "slope": net.layers[i + 1].options["slope"]}
+                u = self.back.product(u, W, False, False, **leaky)
+        self.back.finish(dtheta)
+        one.bytes += self.u.nbytes + 2 * sum(value.nbytes for value in above.values())
+
+
+def penalty(
+    net: LayersInARow, x: np.ndarray, of_square: Callable[..., Any], pixels: int | None
+) -> tuple[float, np.ndarray] | None:
+    """As `slope_penalty`; None where it is left to the tape."""
+    if passes.rules_only or net.is_tanh[-1] or kernels.job_list(KERNELS) is None:
+        return None
+    if getattr(net.apply, "__func__", None) is not network_apply:
+        return None
+    if not all(passes.as_shipped(getattr(ops, name)) for name in USED):
+        return None
+    x = net.cast(x)
+    loan = passes.borrow(net, x)  # nobody else computes with this pass as long as `loan` exists
+    if loan is None:
+        return None
+    slopes = loan.lent.slopes
+    if slopes is None:
+        slopes = loan.lent.slopes = Slopes(net, loan.lent)
+    slopes.jobs.compute()
+    # The squares alone are on the tape.
+    s = slopes.slopes[:, :pixels]
+    value, (dsquare,) = value_and_grad(of_square, np.sum(s * s, axis=1))
+    u = dsquare[:, None] * s
+    slopes.u[:, :pixels] = u + u
+    slopes.u[:, s.shape[1] :] = 0
+    dtheta = memory.empty(net.theta.shape, net.theta.dtype)
+    for layer, part in zip(net.layers, net.slices, strict=True):
+        if layer.params:
+            dtheta[part][layer.params["W"].size :] = 0
+    slopes.back.compute(dtheta)
+    return value, dtheta
