@@ -28,7 +28,6 @@ from .kernels import memory, passes, state
 
 Seed = int | Sequence[int] | np.random.Generator | None
 Initialiser = Callable[[np.random.Generator, int, int], np.ndarray]
-passes.ship(ops.affine, ops.leaky_relu, ops.tanh)
 
 
 class Pull(Protocol):
@@ -211,6 +210,7 @@ def Tanh() -> Layer:  # noqa: N802
 # ---- layers in a row ----
 
 
+@passes.keep_methods
 class Network:
     """Layers in a row, whose parameters are views into one flat vector `theta`.
 

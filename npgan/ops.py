@@ -3,8 +3,8 @@
 A rule is called as rule(g, y, *arguments), where g is dL/dy and y is the primitive's result; the
 rule of argument i returns dL/d(argument i). Rules use only primitives and the operators + - * / **,
 so a rule works on arrays (it computes) and on Tensors (it can be differentiated). All of them are
-derived on paper in docs/derivations.md. In training, networks compute `affine` and `leaky_relu` by
-fused kernels with the same bits; after npgan.use_rules() they call the rules here.
+derived on paper in docs/derivations.md. In training, networks, losses and penalties compute some of
+them by other code with the same bits; after npgan.use_rules() they call the rules here.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ from typing import Any
 import numpy as np
 
 from . import kernels
-from .autograd import Tensor, primitive
+from .autograd import PRIMITIVES, Tensor, primitive
+from .kernels import passes
 
 # The rule of an argument whose derivative is zero wherever it exists.
 zero_derivative = lambda g, y, *args, **options: None
@@ -465,3 +466,4 @@ Tensor.sum, Tensor.mean = reduction(sum), reduction(mean)
 Tensor.reshape = lambda x, *shape: reshape(x, shape=shape[0] if np.ndim(shape[0]) else shape)
 Tensor.reshape.__doc__ = "The same numbers in another shape: a tuple, or its numbers one by one."
 Tensor.T = property(lambda x: transpose(x))
+passes.ship(*PRIMITIVES.values())

@@ -11,14 +11,14 @@ from collections.abc import Callable
 import numpy as np
 
 from . import ops
-from .autograd import Tensor, grad, value_and_grad
+from .autograd import Tensor, grad
 from .kernels import slopes
 from .layers import Network, Seed, flatten
 
 # A penalty's value and flat gradient by D.theta, and the function of (D, real, fake) that gives it.
 Penalised = tuple[float, np.ndarray]
 Penalty = Callable[[Network, np.ndarray, np.ndarray], Penalised]
-slopes.register(ops, value_and_grad, Network.apply)
+slopes.register(ops, grad)
 
 
 def slope_penalty(

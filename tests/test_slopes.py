@@ -1,5 +1,7 @@
 """Penalties without the tape: its bits, and the tape wherever something was edited."""
 
+import subprocess
+import sys
 import threading
 
 import numpy as np
@@ -9,6 +11,7 @@ from hypothesis import strategies as st
 
 import npgan
 from npgan import Dense, Discriminator, LeakyReLU, Network, Sigmoid, Tanh, kernels, ops, penalties
+from npgan.autograd import Primitive
 from npgan.kernels import passes, slopes
 
 
@@ -163,6 +166,137 @@ def test_a_kernel_that_is_replaced_is_called(name, monkeypatch):
     monkeypatch.setattr(kernels, name, lambda *args: calls.append(name) or kernel(*args))
     penalties.r1(D, x)
     assert calls
+
+
+EDITS = {
+    "a rule": "rules = ops.gemm.rules; ops.gemm.rules = (rules[0], lambda *a, **k: 2.0 * rules[1](*a, **k))",
+    "a function": "f = ops.gemm.function; ops.gemm.function = lambda *a, **k: 2.0 * f(*a, **k)",
+    "a primitive": "f = ops.sum; ops.sum = npgan.primitive(lambda x, **k: 2.0 * f.function(x, **k)); ops.sum.rules = f.rules",
+    "a method": "f = npgan.Network.apply; npgan.Network.apply = lambda net, x, p: 2.0 * f(net, x, p)",
+    "the rule of a layer": "rule = ops.leaky_gate.rules; ops.leaky_gate.rules = (lambda *a, **k: 2.0 * rule[0](*a, **k), rule[1])",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("edit", EDITS)
+def test_an_edit_before_the_penalties_are_imported_is_followed(edit):
+    program = f"""
+import numpy as np
+from npgan import ops
+import npgan
+{EDITS[edit]}
+layers = [npgan.Dense(9, 7, rng=0), npgan.LeakyReLU(), npgan.Dense(7, 1, rng=1)]
+D, x = npgan.Network(layers), np.random.default_rng(0).standard_normal((6, 9)).astype("f")
+value, gradient = npgan.r1(D, x)
+npgan.use_rules()
+expected = npgan.r1(D, x)
+assert value == expected[0] and (gradient == expected[1]).all(), (value, expected[0])
+"""
+    subprocess.run([sys.executable, "-c", program], check=True)
+
+
+@pytest.mark.parametrize(
+    "weight", [np.float64(0.3), np.float32(0.3), np.longdouble(0.3), np.float16(0.3), 1]
+)
+def test_a_weight_of_another_dtype(weight):
+    D, x = discriminator(), images(6, 9)
+    assert_same(penalties.r1(D, x, weight), by_tape(penalties.r1, D, x, weight))
+    assert_same(
+        penalties.wgan_gp(D, x, 2 * x, 1, weight),
+        by_tape(penalties.wgan_gp, D, x, 2 * x, 1, weight),
+    )
+
+
+def test_methods_of_the_user_are_called():
+    class Doubled(Discriminator):
+        def tensors(self):
+            return [npgan.Tensor(2 * p) for _, p in self.named_parameters()]
+
+    class Other(Discriminator):
+        def named_parameters(self):
+            return ((name, 2 * p) for name, p in super().named_parameters())
+
+    x, plain = images(6, 9), discriminator()
+    for D in (Doubled(9, (7, 5), rng=0), Other(9, (7, 5), rng=0)):
+        assert_same(penalties.r1(D, x), by_tape(penalties.r1, D, x))
+    D = discriminator()
+    plain.theta[:] *= 2
+    D.apply = plain.apply
+    assert_same(penalties.r1(D, x), by_tape(penalties.r1, D, x))
+
+
+def test_a_parameter_may_have_any_name():
+    W, b = Dense(9, 1, rng=0).params.values()
+    D, x = Network([npgan.Layer(ops.affine, {"weight": W, "bias": b})]), images(6, 9)
+    assert uses_jobs(D, x)
+    assert_same(penalties.r1(D, x), by_tape(penalties.r1, D, x))
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1,), ()])
+def test_a_bias_of_another_shape_is_left_to_the_tape(shape):
+    D = Network([npgan.Layer(ops.affine, {"W": np.ones((9, 3)), "b": np.zeros(shape)})])
+    x = images(6, 9)
+    assert not uses_jobs(D, x)
+    assert_same(penalties.r1(D, x), by_tape(penalties.r1, D, x))
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        lambda D: D.layers.__setitem__(1, Tanh()),
+        lambda D: setattr(D.layers[1], "op", ops.tanh) or D.layers[1].options.clear(),
+        lambda D: D.layers[1].options.clear(),
+        lambda D: D.layers.__delitem__(slice(3, None)),
+        lambda D: D.layers.__setitem__(slice(0, 3), [Dense(9, 4, rng=0), LeakyReLU(), Dense(4, 5, rng=0)]),
+        lambda D: D.layers.__setitem__(slice(0, 3), [Dense(9, 14, rng=0), LeakyReLU(), Dense(14, 5, rng=0)]),
+        lambda D: D.layers.__setitem__(0, Dense(9, 7, rng=0, dtype=np.float64)),
+        lambda D: D.layers[1].options.update(slope=np.float64(0.3)),
+    ],
+)  # fmt: skip
+def test_layers_that_were_edited_after_the_network_was_made(edit):
+    D, x = discriminator(), images(6, 9)
+    penalties.r1(D, x)
+    edit(D)
+    result, expected = penalties.r1(D, x), by_tape(penalties.r1, D, x)
+    assert_same(result, expected)
+
+
+@pytest.mark.parametrize("slope", [-0.1, np.inf, np.nan])
+def test_a_slope_that_the_primitive_refuses_is_refused(slope):
+    D = discriminator()
+    D.layers[1].options["slope"] = slope
+    with pytest.raises(ValueError, match="slope"):
+        penalties.r1(D, images(6, 9))
+
+
+def test_an_op_without_a_hash_computes():
+    class Unhashable(Primitive):
+        def __eq__(self, other):
+            return self is other
+
+    op = Unhashable(lambda x: 2 * x)
+    op.rules = (lambda g, y, x: 2 * g,)
+    D = Network([Dense(9, 1, rng=0), npgan.Layer(op)])
+    y, pull = D.forward(images(6, 9))
+    assert pull(np.ones_like(y), "input").shape == (6, 9)
+    assert_same(penalties.r1(D, images(6, 9)), by_tape(penalties.r1, D, images(6, 9)))
+
+
+def test_weights_that_were_replaced_before_the_pullback_do_not_stay_in_the_pass():
+    D, x, g = discriminator(), images(6, 9), images(6, 1, seed=2)
+    _, pull = D.forward(x)
+    W = D.layers[0].params["W"]
+    D.layers[0].params["W"] = np.asfortranarray(W)
+    pull(g)
+    D.layers[0].params["W"] = W
+    del pull
+    D.theta[:] *= 2
+    _, pull = D.forward(x)
+    result = pull(g)
+    npgan.use_rules()
+    expected = D.forward(x)[1](g)
+    npgan.use_rules(False)
+    for one, wanted in zip(result, expected, strict=True):
+        np.testing.assert_array_equal(one, wanted)
 
 
 def test_an_apply_of_the_user_is_called():

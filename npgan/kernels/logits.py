@@ -49,7 +49,6 @@ primitives: list[Any] = []  # of which these functions are made
 
 def register(losses: Sequence[Any], *used: Any) -> None:
     """Take from each Loss what is direct in it."""
-    passes.ship(*used)
     primitives[:] = used
     for loss in losses:
         functions = (loss.discriminator, loss.generator)

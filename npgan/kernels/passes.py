@@ -14,7 +14,7 @@ from __future__ import annotations
 import operator
 import weakref
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -28,8 +28,11 @@ LARGEST = 1 << 25  # bytes of all their arrays
 LARGEST_PASS = 1 << 23  # bytes of a pass's values; large products have no need of lists
 NO_GRADIENT = np.empty(0)
 
+T = TypeVar("T")
 rules_only = False  # see use_rules
 shipped: dict[int, tuple[Any, Any, Any]] = {}  # see `ship`
+METHODS = ("apply", "tensors", "named_parameters")
+methods: dict[str, Any] = {}  # see `keep_methods`
 
 
 def use_rules(only: bool = True) -> None:
@@ -60,6 +63,21 @@ def as_shipped(op: Any) -> bool:
     return known is not None and op.function is known[1] and op.rules is known[2]
 
 
+def keep_methods(network: T) -> T:
+    """Remember the methods of Network by which the tape computes: a user may have others."""
+    methods.update({name: getattr(network, name) for name in METHODS})
+    return network
+
+
+def has_own_methods(net: Any) -> bool:
+    """Whether the tape would compute this network by the methods of Network."""
+    found: list[Any] = [getattr(net, name, None) for name in METHODS]
+    return all(
+        getattr(method, "__func__", None) is methods[name] and method.__self__ is net
+        for name, method in zip(METHODS, found, strict=True)
+    )
+
+
 def forward(net: LayersInARow, x: np.ndarray) -> tuple[np.ndarray, Callable[..., Any]]:
     """(y, pull), as Network.forward returns them."""
     before = state_of(net.layers, net.theta, net.updates[0])
@@ -74,7 +92,7 @@ def forward(net: LayersInARow, x: np.ndarray) -> tuple[np.ndarray, Callable[...,
             dtheta = memory.empty(net.theta.shape, net.theta.dtype)
         if loan is not None:
             loan.check()
-        if loan is not None and is_unedited(net):
+        if loan is not None and is_unedited(net) and loan.lent.has(parts_of(net)):
             dx = loan.lent.pull(net, g, wrt, dtheta)
         else:
             dx = gradients(net, values, g, wrt, dtheta)
@@ -86,23 +104,55 @@ def forward(net: LayersInARow, x: np.ndarray) -> tuple[np.ndarray, Callable[...,
 
 def is_unedited(net: LayersInARow) -> bool:
     """Whether the kernels have jobs, and nobody edited what these jobs stand for."""
-    return kernels.job_list() is not None and all(map(as_shipped, {one.op for one in net.layers}))
+    if kernels.job_list() is None:
+        return False
+    return all(map(as_shipped, {id(one.op): one.op for one in net.layers}.values()))
 
 
-def has_jobs(net: LayersInARow) -> bool:
-    """Whether jobs compute all layers of this network, if nothing was edited.
+def has_jobs(net: LayersInARow, lists: Any) -> bool:
+    """Whether jobs in such lists compute all layers of this network, if nothing was edited.
 
-    They must be Dense and LeakyReLU in turn, with a Dense, perhaps a Tanh, at the end.
+    They must be Dense and LeakyReLU in turn, with a Dense, perhaps a Tanh, at the end, and what
+    Network.bind noted of them must be true.
     """
-    n, lists = denses_and_leakies(net), kernels.job_list()
+    n = len(net.is_tanh) - net.is_tanh[-1]
     return (
-        n % 2 == 1
-        and all(net.is_dense[:n:2])
-        and all(net.is_leaky[1:n:2])
-        # A slope in an array could be written to, and a list would keep the old one.
-        and all(isinstance(layer.options["slope"], (int, float)) for layer in net.layers[1:n:2])
-        and all(lists.fits(p) for layer in net.layers for p in layer.params.values())
+        len(net.layers) == len(net.is_tanh)
+        and n % 2 == 1
+        and all(is_dense(net, i, lists) for i in range(0, n, 2))
+        and all(net.is_leaky[i] and is_leaky(net.layers[i]) for i in range(1, n, 2))
+        and [one.op.__name__ for one in net.layers[n:]] in ([], ["tanh"])
     )
+
+
+def is_dense(net: LayersInARow, i: int, lists: Any) -> bool:
+    """Whether layer i is a Dense whose arrays a job can read, with its part of theta."""
+    layer, part = net.layers[i], net.slices[i]
+    if not net.is_dense[i] or layer.op.__name__ != "affine":
+        return False
+    if layer.options or len(layer.params) != 2:
+        return False
+    W, b = layer.params.values()
+    return (
+        W.ndim == 2
+        and b.shape == W.shape[1:]
+        and W.dtype == b.dtype == net.theta.dtype
+        and part.stop - part.start == W.size + b.size
+        and lists.fits(W)
+        and lists.fits(b)
+    )
+
+
+def is_leaky(layer: Any) -> bool:
+    """Whether a layer is a LeakyReLU with a slope that the primitive accepts.
+
+    An array could be written to, and a list would keep the old slope; a number of NumPy may have
+    another dtype than the network.
+    """
+    if layer.op.__name__ != "leaky_relu" or [*layer.options] != ["slope"]:
+        return False
+    slope = layer.options["slope"]
+    return type(slope) in (int, float) and 0 <= slope < np.inf
 
 
 def size(net: LayersInARow, x: np.ndarray) -> int:
@@ -119,12 +169,12 @@ def denses_and_leakies(net: LayersInARow) -> int:
 class Pass:
     """The arrays of a forward pass, the jobs that compute them, and those of its pullbacks."""
 
-    def __init__(self, net: LayersInARow, x: np.ndarray, parts: list[Any]):
-        self.parts = parts
+    def __init__(self, net: LayersInARow, x: np.ndarray, parts: list[Any], lists: Any):
+        self.parts, self.lists = parts, lists
         self.borrower: weakref.ref[Loan] | None = None
         self.slopes: Any = None  # the jobs of a penalty, once there was one; see slopes.py
         self.x = h = memory.empty(x.shape, x.dtype)
-        self.jobs, self.values = kernels.job_list()(x.dtype), {0: h}
+        self.jobs, self.values = lists(x.dtype), {0: h}
         n = denses_and_leakies(net)
         for i in range(0, n, 2):
             net.layers[i].check(h)
@@ -142,9 +192,11 @@ class Pass:
 
     def fits(self, x: np.ndarray, parts: list[Any]) -> bool:
         """Whether this pass computes the network with these parts from x."""
-        if self.x.shape != x.shape or self.x.dtype != x.dtype or len(parts) != len(self.parts):
-            return False
-        return all(map(operator.is_, parts, self.parts))
+        return self.x.shape == x.shape and self.x.dtype == x.dtype and self.has(parts)
+
+    def has(self, parts: list[Any]) -> bool:
+        """Whether it was made of these parts."""
+        return len(parts) == len(self.parts) and all(map(operator.is_, parts, self.parts))
 
     def is_free(self) -> bool:
         """Whether no pullback has this pass."""
@@ -173,7 +225,7 @@ class Pass:
         g = h = memory.empty(y.shape, y.dtype)
         dtheta = NO_GRADIENT if wrt == "input" else memory.empty(net.theta.shape, y.dtype)
         dx = NO_GRADIENT if wrt == "params" else memory.empty(self.x.shape, y.dtype)
-        jobs = kernels.job_list()(y.dtype)
+        jobs = self.lists(y.dtype)
         if n < len(net.layers):
             h = memory.empty(y.shape, y.dtype)
             jobs.tanh_gate(g, y, h)
@@ -209,15 +261,16 @@ class Loan:
 
 def borrow(net: LayersInARow, x: np.ndarray) -> Loan | None:
     """A pass of net with the values for x; None where jobs do not compute this network."""
-    if not is_unedited(net):
+    lists = kernels.job_list()
+    if lists is None or not is_unedited(net):
         return None
     kept, parts = net.__dict__.setdefault("passes", []), parts_of(net)
     lent = take(kept, x, parts)
     if lent is None:  # a pass has the same parts as before, so this holds of one that is kept
         net.layers[0].check(x)
-        if not has_jobs(net) or size(net, x) > LARGEST_PASS:
+        if not has_jobs(net, lists) or size(net, x) > LARGEST_PASS:
             return None
-        lent = Pass(net, x, parts)
+        lent = Pass(net, x, parts, lists)
     loan = Loan(lent)
     lent.borrower = weakref.ref(loan)
     kept.append(lent)

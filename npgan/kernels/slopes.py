@@ -25,15 +25,13 @@ USED = (
 )  # fmt: skip
 KERNELS = ("leaky_relu", "leaky_gate")  # and the kernels, besides those of a pass
 ops: Any = None  # the module that has the primitives
-value_and_grad: Any = None  # of npgan.autograd
-network_apply: Any = None  # Network.apply, which a class of the user may replace
+grad: Any = None  # of npgan.autograd
 
 
-def register(module: Any, function: Callable[..., Any], apply: Callable[..., Any]) -> None:
+def register(module: Any, function: Callable[..., Any]) -> None:
     """Take what this module cannot import, as it stands below it."""
-    global ops, value_and_grad, network_apply
-    ops, value_and_grad, network_apply = module, function, apply
-    passes.ship(*(getattr(ops, name) for name in USED))
+    global ops, grad
+    ops, grad = module, function
 
 
 class Slopes:
@@ -43,7 +41,7 @@ class Slopes:
         n, y = len(net.layers), one.values[len(net.layers)]
         above = {n: memory.empty(y.shape, y.dtype)}  # the gradients of the logits by each value
         above[n].fill(1)
-        self.jobs = kernels.job_list()(y.dtype)
+        self.jobs = one.lists(y.dtype)
         for i in reversed(range(0, n, 2)):
             W, _ = net.layers[i].params.values()
             leaky = {}
@@ -54,7 +52,7 @@ class Slopes:
         self.slopes = above[0]
         self.u = u = memory.empty(self.slopes.shape, y.dtype)
         dtheta = memory.empty(net.theta.shape, y.dtype)
-        self.back = kernels.job_list()(y.dtype)
+        self.back = one.lists(y.dtype)
         for i in range(0, n, 2):
             W, _ = net.layers[i].params.values()
             dW = dtheta[net.slices[i]][: W.size].reshape(W.shape)
@@ -70,9 +68,9 @@ def penalty(
     net: LayersInARow, x: np.ndarray, of_square: Callable[..., Any], pixels: int | None
 ) -> tuple[float, np.ndarray] | None:
     """As `slope_penalty`; None where it is left to the tape."""
-    if passes.rules_only or net.is_tanh[-1] or kernels.job_list(KERNELS) is None:
+    if passes.rules_only or not passes.has_own_methods(net) or net.is_tanh[-1]:
         return None
-    if getattr(net.apply, "__func__", None) is not network_apply:
+    if kernels.job_list(KERNELS) is None:
         return None
     if not all(passes.as_shipped(getattr(ops, name)) for name in USED):
         return None
@@ -86,13 +84,16 @@ def penalty(
     slopes.jobs.compute()
     # The squares alone are on the tape.
     s = slopes.slopes[:, :pixels]
-    value, (dsquare,) = value_and_grad(of_square, np.sum(s * s, axis=1))
-    u = dsquare[:, None] * s
+    square = ops.Tensor(np.sum(s * s, axis=1))
+    value = of_square(square)
+    if value.dtype != s.dtype:  # then the tape computes all that follows in this other dtype
+        return None
+    u = grad(value, square, unused="zero")[:, None] * s
     slopes.u[:, :pixels] = u + u
     slopes.u[:, s.shape[1] :] = 0
     dtheta = memory.empty(net.theta.shape, net.theta.dtype)
     for layer, part in zip(net.layers, net.slices, strict=True):
-        if layer.params:
-            dtheta[part][layer.params["W"].size :] = 0
+        for W, _ in [layer.params.values()] if layer.params else []:
+            dtheta[part][W.size :] = 0
     slopes.back.compute(dtheta)
-    return value, dtheta
+    return float(value.data), dtheta
