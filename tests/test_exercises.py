@@ -144,7 +144,7 @@ def test_a_step_that_is_written_in_another_way(real, fake, sign, said, tmp_path)
         ("03_affine", "def backward(dy, x, W, b):\n    raise ValueError('no')", "line 2: ValueError: no"),
         ("01_multiply", "def backward(dy, a, b):\n    return dy / b, dy / a", "da: dy is divided by b: multiply with it"),
         ("05_tanh", "def backward(dy, y):\n    return dy / y", "dx: dy is divided by y: multiply with the derivative"),
-        ("05_tanh", "import numpy as np\ndef backward(dy, y):\n    return dy * (1 - np.sinh(y)**2)", "is right; there dy is "),
+        ("05_tanh", "import numpy as np\ndef backward(dy, y):\n    return dy * (1 - np.sinh(y)**2)", "makes a wrong local derivative: right without np.sinh"),
         ("01_multiply", "def backward(dy, a, b):\n    return dy * b[::-1], dy * a", "(what multiplies dy is flipped along axis 0"),
         ("03_affine", "def backward(dy, x, W, b):\n    return dy @ W.T, x.T @ dy, 'b'", "dL/db must be numbers"),
         ("03_affine", "def backward(dy, x, W, b):\n    return dy @ W.T, x.T @ dy, None", "got None"),
