@@ -6,6 +6,8 @@ import shutil
 import children
 import pytest
 
+from npgan import set_threads, use_kernels
+
 PROBE = """
 import numpy as np
 from npgan import kernels, ops, Tensor, grad
@@ -40,6 +42,14 @@ def start_child(folder, code=PROBE, **environment):
     changes = {"NUMBA_CACHE_DIR": str(folder / "cache"), "NUMBA_DISABLE_JIT": None}
     changes |= {"NPGAN_KERNELS": None, **environment}
     return children.start("-c", code, env=changes)
+
+
+def compiled_kernels():
+    """With the compiled kernels; what a test sets is put back. To be made a fixture."""
+    use_kernels("compiled")
+    yield
+    use_kernels("auto")
+    set_threads(None)
 
 
 @pytest.fixture(scope="session")

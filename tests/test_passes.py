@@ -10,19 +10,14 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from kernel_caches import compiled_kernels
 
 import npgan
 from npgan import Dense, Discriminator, Generator, LeakyReLU, Network, Sigmoid, Tanh, kernels, ops
 from npgan.kernels import logits, passes
 from npgan.losses import LOSSES, value_and_gradients
 
-
-@pytest.fixture(autouse=True)
-def compiled():
-    npgan.use_kernels("compiled")
-    yield
-    npgan.use_kernels("auto")
-    npgan.set_threads(None)
+compiled = pytest.fixture(autouse=True)(compiled_kernels)
 
 
 def normal(*shape, seed=0, dtype=np.float32):

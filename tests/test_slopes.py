@@ -8,19 +8,14 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from kernel_caches import compiled_kernels
 
 import npgan
 from npgan import Dense, Discriminator, LeakyReLU, Network, Sigmoid, Tanh, kernels, ops, penalties
 from npgan.autograd import Primitive
 from npgan.kernels import passes, slopes
 
-
-@pytest.fixture(autouse=True)
-def compiled():
-    npgan.use_kernels("compiled")
-    yield
-    npgan.use_kernels("auto")
-    npgan.set_threads(None)
+compiled = pytest.fixture(autouse=True)(compiled_kernels)
 
 
 def images(*shape, seed=0, dtype=np.float32):

@@ -115,7 +115,7 @@ def has_jobs(net: LayersInARow, lists: Any) -> bool:
     They must be Dense and LeakyReLU in turn, with a Dense, perhaps a Tanh, at the end, and what
     Network.bind noted of them must be true.
     """
-    n = len(net.is_tanh) - net.is_tanh[-1]
+    n = denses_and_leakies(net)
     return (
         len(net.layers) == len(net.is_tanh)
         and n % 2 == 1

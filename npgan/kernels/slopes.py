@@ -92,8 +92,8 @@ def penalty(
     slopes.u[:, :pixels] = u + u
     slopes.u[:, s.shape[1] :] = 0
     dtheta = memory.empty(net.theta.shape, net.theta.dtype)
-    for layer, part in zip(net.layers, net.slices, strict=True):
-        for W, _ in [layer.params.values()] if layer.params else []:
-            dtheta[part][W.size :] = 0
+    for i in range(0, len(net.layers), 2):
+        W, _ = net.layers[i].params.values()
+        dtheta[net.slices[i]][W.size :] = 0  # the bias
     slopes.back.compute(dtheta)
     return float(value.data), dtheta

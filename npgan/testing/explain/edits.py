@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Iterator
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -117,11 +117,11 @@ def plain_edits(steps: list[Step], group: tuple[int, ...]) -> Iterator[Edit]:
             yield Edit(words, everywhere(change), (), decides)
     for axis, n in enumerate(result.shape):
         if n > 1:
-            flipped = moved(lambda a, axis=axis: np.flip(a, axis))  # type: ignore[misc]
+            flipped = moved(partial(np.flip, axis=axis))
             yield Edit(f"{here(step)} is flipped along axis {axis}", everywhere(flipped))
         for by in (1, -1) if n > 2 else ():
             words = f"{here(step)} is shifted by one along axis {axis}"
-            rolled = moved(lambda a, axis=axis, by=by: np.roll(a, by, axis))  # type: ignore[misc]
+            rolled = moved(partial(np.roll, shift=by, axis=axis))
             yield Edit(words, everywhere(rolled))
             yield Edit(words, everywhere(moved(emptied(axis, by))))
 
@@ -168,7 +168,7 @@ def of_truths(
             if options is not None:
                 yield Edit(
                     f"{here(step)} picks the wrong entry: np.{other} is right",
-                    everywhere(lambda step, ops, f=function, o=options: f(ops[0], **o)),  # type: ignore[misc]
+                    everywhere(instead(partial(function, **options))),
                 )
     if name in PICKS:
         options = reduced_along(PICKS[name], step) or {}
@@ -196,7 +196,7 @@ def of_axes(step: Step, everywhere: Callable[[Change], dict[int, Change]]) -> It
             other = {**options, "axis": axis}
             yield Edit(
                 f"{here(step)} is summed over the wrong axis: axis={axis} is right",
-                everywhere(lambda step, ops, o=other: function(ops[0], **o)),  # type: ignore[misc]
+                everywhere(instead(partial(function, **other))),
             )
 
 

@@ -169,7 +169,7 @@ def paths(step: Step, group: tuple[int, ...], fitting: list[Quantity]) -> Iterat
             for text, subtract in PATHS:
                 yield Edit(
                     words.format(text.format(q.name), axis),
-                    each(group, q, lambda v, a=axis, f=subtract: less(v, a, f)),  # type: ignore[misc]
+                    each(group, q, partial(less, axis=axis, of=subtract)),
                 )
 
 

@@ -191,7 +191,7 @@ def reaches(bench: Bench, group: tuple[int, ...]) -> bool:
     if bench.steps[group[0]].result.dtype.kind not in "fc":
         return True
 
-    def disturbed(step: Step, operands: list) -> np.ndarray:  # type: ignore[type-arg]
+    def disturbed(step: Step, operands: list[Any]) -> Any:
         found = step.call(operands)
         if step.place[2] == "setitem":
             operands[0][step.key] += rng.uniform(0.5, 1.5, np.shape(found))

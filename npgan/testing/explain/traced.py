@@ -109,9 +109,9 @@ class Tape:
         def call(operands: list[Any]) -> Any:
             return operands[0][used[0]]
 
-        changes = self.changes.get(self.count) if self.recorded is not None else None
-        if isinstance(changes, NewKey):
-            used[0] = changes.key(self.recorded[self.count])  # type: ignore[index]
+        change = self.changes.get(self.count)
+        if self.recorded is not None and isinstance(change, NewKey):
+            used[0] = change.key(self.recorded[self.count])
         result = self.run("getitem", call, [array], key)
         self.picked[id(result)] = result, array, repr(key), used[0]
         return result
