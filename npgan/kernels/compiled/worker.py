@@ -196,7 +196,10 @@ def step_inside(job, seen):
     words = job.ctypes.data
     for idle in range(1, SPIN_ROUNDS):
         spin(idle)
-        if job[QUIT] != 0 or (idle % YIELD_INTERVAL == 0 and on_callers_core(job)):
+        # Asked after each offer of the core: a caller that takes it may open a job every time, in
+        # which the helper would step, and begin to count again.
+        offered = idle % YIELD_INTERVAL == YIELD_INTERVAL - 1
+        if job[QUIT] != 0 or (offered and on_callers_core(job)):
             return False
         if atomic_load(words + 8 * OPEN) == 0 or atomic_load(words + 8 * GENERATION) == seen:
             continue
