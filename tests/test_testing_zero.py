@@ -143,6 +143,19 @@ def test_a_gradient_that_is_zero_is_said_to_be(name, dtype):
     assert_gradients(func, grad, args, inconclusive="allow", **options)
 
 
+def test_a_gradient_that_both_sides_give_as_exactly_zero_is_said_to_be():
+    def d(g, x, b):
+        return g * np.cos(x), np.zeros_like(b)
+
+    for mode in ("elements", "projections"):
+        report = check_gradients(
+            lambda x, b: np.sin(x) + 0 * b, d, (X, np.array(1.5)), style="dout", mode=mode
+        )
+        assert report["b"].verdict == INCONCLUSIVE
+        assert "the gradient is zero to " in report["b"].reason
+        assert "so says backward (exactly 0)" in report["b"].reason
+
+
 # Of 8 seeds of the check, those at which rounding errors were taken for too small, and one more.
 @pytest.mark.parametrize("seed", [0, 3, 7])
 def test_a_large_bias_at_other_seeds(seed):

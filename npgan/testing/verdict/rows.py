@@ -155,14 +155,15 @@ def why_inconclusive(points: Points, leaf: int, row: ArgumentReport, found: Comp
         return "every point tried lies on a kink; nothing could be compared"
     if not known.any():
         return "no slope could be measured: near this point func raises, or returns NaN or infinity"
-    if row.size == 0:
+    if row.size == 0 and not bound:
         return f"the gradient is zero on both sides{advice}; nothing could have failed"
     if atol and atol > resolution(points) * row.size:
         return f"atol={atol:g} would hide the whole gradient, which is {row.size:.1e} at most"
     if bound > resolution(points) * row.size and is_only_rounding(points, leaf):
         largest = max_abs(points.at(0).gradient(leaf))
+        said = f"{largest:.0e} at most" if largest else "exactly 0"
         return (
-            f"the gradient is zero to {bound:.0e}, and so says backward ({largest:.0e} at most)"
+            f"the gradient is zero to {bound:.0e}, and so says backward ({said})"
             f"{advice}; where that is right, as for a bias before a normalisation, return None for "
             "it or pass inconclusive='allow'"
         )
