@@ -82,7 +82,7 @@ def discriminator_gradient(
     logits, pull_D = D.forward(np.concatenate([real, fake]))
     logits_real, logits_fake = logits[: len(real)], logits[len(real) :]
     value, dlogits = value_and_gradients(loss.discriminator, logits_real, logits_fake)
-    check_finite(real_images=real, fake_images=fake, logits_of_D=logits, loss_D=value)
+    check_finite({"real images": real, "fake images": fake}, logits_of_D=logits, loss_D=value)
     values, gradient = {"loss_D": value}, pull_D(np.concatenate(dlogits), wrt="params")
     if loss.needs_real:  # this D says which of two images is the real one
         logits_real, logits_fake = logits_real - logits_fake, logits_fake - logits_real

@@ -6,13 +6,13 @@ by `use_kernels(name)`, else by the environment variable NPGAN_KERNELS, else com
 works.
 """
 
+import functools
 import logging
 import operator
 import os
 import sys
 import threading
 import warnings
-from collections.abc import Sequence
 from types import FunctionType, ModuleType
 from typing import Any, Literal
 
@@ -131,15 +131,18 @@ def thread_count() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def job_list(names: Sequence[str] = IN_JOBS) -> Any:
+def job_list(names: tuple[str, ...] = IN_JOBS) -> Any:
     """The class JobList; None where the kernels in use have no jobs, or one of these was replaced.
 
     names: kernels that jobs stand for.
     """
     if active is None:
         choose()
-    unchanged = all(map(operator.is_, map(globals().get, names), map(of_the_set.get, names)))
-    return lists_of_jobs if unchanged else None
+    values = values_of(names)
+    return lists_of_jobs if values(globals()) == values(of_the_set) else None
+
+
+values_of = functools.cache(lambda names: operator.itemgetter(*names))  # {name: value} -> values
 
 
 def take_kernels(

@@ -18,9 +18,17 @@ class Fault(NamedTuple):
     words: str
 
 
-def check_finite(**named: np.ndarray | float) -> None:
-    """Raise FloatingPointError for the first of these that is not finite, by its name here."""
-    for name, value in named.items():
+def check_finite(
+    causes: Mapping[str, np.ndarray] | None = None, /, **named: np.ndarray | float
+) -> None:
+    """Raise FloatingPointError for the first of these that is not finite, by its name here.
+
+    causes: large arrays that are looked at, and named before the others, only if one of these is
+    not finite.
+    """
+    if all(np.isfinite(value).all() for value in named.values()):
+        return
+    for name, value in {**(causes or {}), **named}.items():
         if not np.isfinite(value).all():
             bad = np.asarray(value)[~np.isfinite(value)].flat[0]
             raise FloatingPointError(f"{name.replace('_', ' ')} became {bad}")

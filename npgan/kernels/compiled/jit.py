@@ -1,6 +1,7 @@
 """The decorator `jit`, with which every function of this package is compiled."""
 
 import logging
+from typing import Any
 
 import numba
 from numba.core import event
@@ -32,11 +33,23 @@ class FirstCompilationNotice(event.Listener):
 event.register("numba:compile", FirstCompilationNotice())
 
 
+OPTIONS: dict[str, Any] = {"error_model": "numpy", "nogil": True, "no_cfunc_wrapper": True}
+
+
 def jit(function):
     """Compile a function at its first call, once per dtype, and keep the result on disk.
 
-    The compiled function holds no lock of Python's (nogil), and divides by zero as NumPy does.
+    The compiled function holds no lock of Python's (nogil), and divides by zero as NumPy does. It
+    gets no entry point for programs in C, which nothing here uses.
     """
-    dispatcher = numba.njit(error_model="numpy", nogil=True)(function)
+    dispatcher = numba.njit(**OPTIONS)(function)
     dispatcher._cache = KernelCache.of(function)
     return dispatcher
+
+
+def inlined(function):
+    """As `jit`, for a large function with one caller: it is compiled as a part of it, once.
+
+    What `jit` decorates is compiled alone, and again in each function that calls it.
+    """
+    return numba.njit(**OPTIONS, inline="always")(function)

@@ -15,7 +15,7 @@ from numba import types
 from numba.extending import intrinsic
 
 from ..memory import CACHE_LINE
-from .jit import jit
+from .jit import inlined, jit
 from .job import (
     A_K_STEP,
     A_ROW_STEP,
@@ -151,7 +151,7 @@ def block_of_a(job, first, rows, scalars, workspace):
     return workspace + A_COPY, copy_step
 
 
-@jit
+@inlined
 def compute_panel(q, job, scalars, workspace):
     """Compute part q of a product: one panel of columns of C, in one block of rows."""
     size, slope = scalars.itemsize, scalars[SLOPE]

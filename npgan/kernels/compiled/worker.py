@@ -18,7 +18,7 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-from .jit import jit
+from .jit import inlined, jit
 from .job import (
     CALLER_CORE,
     EMA,
@@ -103,7 +103,7 @@ def on_callers_core(job):
     return job[CALLER_CORE] >= 0 and current_core() == job[CALLER_CORE]
 
 
-@jit
+@inlined
 def compute_part(q, job, scalars, workspace):
     """Compute part q of a job; False where what it updates is not finite."""
     if job[KIND] == PRODUCT:
@@ -140,7 +140,7 @@ def write_loop(job, scalars, kind, target, source, m, v, settings):
     return True
 
 
-@jit
+@inlined
 def compute_parts(job, scalars, workspace):
     """Take and compute parts until none is left; returns how many this thread computed."""
     words, done = job.ctypes.data, 0
