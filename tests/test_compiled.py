@@ -80,6 +80,11 @@ def guard_run():
         if trial % 10 < 4:  # rows of 4096 bytes, of which a block is copied
             wide = 4096 // a.itemsize
             compiled.gemm(guarded(m, wide), guarded(m, 300), ta=True, out=guarded(wide, 300))
+        if trial % 10 < 4:  # few rows, which are stored transposed
+            few, long, width = (16, 32, 32, 63)[trial % 4], 300 + m, 300 + n
+            gate, product = guarded(few, width), guarded(few, width)
+            x, W = guarded(few, long), guarded(width, long)
+            compiled.product.multiply(x, W, False, True, product, gate=gate, slope=0.2)
         compiled.adam(guarded(n), bias, guarded(n), abs(guarded(n)), 0.1, 0.5, 0.5, 1e-8, 1)
         for name in ("tanh", "sigmoid", "softplus"):
             getattr(compiled, name)(y)
@@ -114,6 +119,60 @@ def test_only_the_product_is_written(m, k, n, dtype):
     kernels.gemm(np.ones((m, k), dtype), np.ones((k, n), dtype), out=compiled_out)
     np.testing.assert_array_equal(compiled_out, np.full((m, n), k, dtype))
     np.testing.assert_array_equal(field[[0, -1]], np.full((2, n), 7.0, dtype))
+
+
+# ---- products of few rows, which are stored transposed ----
+
+
+@given(
+    m=st.sampled_from([1, 14, 15, 16, 29, 30, 32, 33, 58, 63, 64]),
+    n=st.integers(180, 420),
+    k=st.integers(200, 420),
+    dtype=st.sampled_from([np.float32, np.float64]),
+    threads=st.integers(1, 3),
+)
+def test_few_rows_have_the_bits_of_the_other_way(m, n, k, dtype, threads):
+    set_threads(threads)
+    rng = np.random.default_rng(0)
+    g, W, y = (rng.standard_normal(shape).astype(dtype) for shape in [(m, k), (n, k), (m, n)])
+    expected = kernels.gemm(g, np.ascontiguousarray(W.T))
+    np.testing.assert_array_equal(kernels.gemm(g, W, tb=True), expected)
+    gated = kernels.gemm_gate(g, W, y, 0.2)
+    np.testing.assert_array_equal(gated, kernels.leaky_gate(expected, y, 0.2))
+    field = np.full((m + 2, n), 7.0, dtype)
+    kernels.gemm(g, W, tb=True, out=field[1:-1])
+    np.testing.assert_array_equal(field[1:-1], expected)
+    np.testing.assert_array_equal(field[[0, -1]], np.full((2, n), 7.0, dtype))
+
+
+def test_both_ways_are_taken(compiled):
+    def few(m, n, k):
+        return compiled.product.few_rows(m, n, k, 4)
+
+    assert few(32, 512, 512)
+    assert few(64, 512, 1024)
+    assert not few(128, 256, 512)
+    assert not few(1, 512, 512)
+    assert not few(0, 512, 512)
+    assert not few(32, 1, 512)
+
+
+def test_few_rows_are_a_job_of_strips(compiled):
+    jobs = compiled.JobList(np.dtype(np.float32))
+    g, W = np.ones((32, 512), np.float32), np.ones((512, 512), np.float32)
+    jobs.product(g, W, False, True)
+    jobs.product(g, W, False, False)
+    assert jobs.rows[:, compiled.job.C_TRANSPOSED].tolist() == [1, 0]
+    assert jobs.rows[0, compiled.job.PARTS] == -(-512 // compiled.panel.STRIP_ROWS)
+
+
+def test_a_slope_without_a_gate_is_no_job_of_strips(compiled):
+    """What follows such a product is that of a bias, for which strips have no place."""
+    jobs = compiled.JobList(np.dtype(np.float32))
+    g, W = np.full((32, 512), -1, np.float32), np.ones((512, 512), np.float32)
+    y = jobs.product(g, W, False, True, slope=0.5)
+    jobs.finish().compute()
+    np.testing.assert_array_equal(y, np.full((32, 512), -256, np.float32))
 
 
 # ---- the same bits on any number of threads, and for any width of the vectors ----

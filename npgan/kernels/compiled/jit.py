@@ -1,10 +1,10 @@
-"""The decorator `jit`, with which every function of this package is compiled."""
+"""The decorators with which the functions of this package are compiled."""
 
 import logging
 from typing import Any
 
 import numba
-from numba.core import event
+from numba.core import event, types
 
 from .cache import KernelCache
 
@@ -33,22 +33,32 @@ class FirstCompilationNotice(event.Listener):
 event.register("numba:compile", FirstCompilationNotice())
 
 
+# No entry points for programs in C, which nothing here uses.
 OPTIONS: dict[str, Any] = {"error_model": "numpy", "nogil": True, "no_cfunc_wrapper": True}
 
 
-def jit(function):
+def jit(function, **more):
     """Compile a function at its first call, once per dtype, and keep the result on disk.
 
-    The compiled function holds no lock of Python's (nogil), and divides by zero as NumPy does. It
-    gets no entry point for programs in C, which nothing here uses.
+    The compiled function holds no lock of Python's (nogil), and divides by zero as NumPy does.
     """
-    dispatcher = numba.njit(**OPTIONS)(function)
+    dispatcher = numba.njit(**OPTIONS, **more)(function)
     dispatcher._cache = KernelCache.of(function)
+    # By itself Numba compiles a version for each constant that compiled code gives as an argument.
+    template = dispatcher.get_call_template
+    dispatcher.get_call_template = lambda args, kws: template(
+        [types.unliteral(arg) for arg in args], kws
+    )
     return dispatcher
 
 
+def inner(function):
+    """As `jit`, for what only compiled code calls: without an entry point for Python."""
+    return jit(function, no_cpython_wrapper=True)
+
+
 def inlined(function):
-    """As `jit`, for a large function with one caller: it is compiled as a part of it, once.
+    """As `inner`, for a large function with one caller: it is compiled as a part of it, once.
 
     What `jit` decorates is compiled alone, and again in each function that calls it.
     """

@@ -41,6 +41,7 @@ BIAS_STEP = 59  # bytes to the next number of the bias; 0 where all columns have
 # A loop over N numbers: C is the array that it writes, A the other one.
 MOMENT_1, MOMENT_2 = 60, 61  # addresses of Adam's moments; MOMENT_1 is that of y in TANH_GATE
 
+C_TRANSPOSED = 63  # 1: Cᵀ is stored, in strips; see panel.compute_strips
 SHARED = 62  # 1 where the threads share the job; read in a list of jobs alone
 WORKSPACES = 64  # from here on: the address of each helper's workspace
 

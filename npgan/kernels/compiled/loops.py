@@ -10,16 +10,16 @@ import numpy as np
 from numba import float64
 
 from .elementary import fma, scalar_softplus, scalar_tanh
-from .jit import jit
+from .jit import inner, jit
 
 
-@jit
+@inner
 def tanh_loop(x, out):
     for i in range(x.size):
         out[i] = scalar_tanh(float64(x[i]))
 
 
-@jit
+@inner
 def tanh_gate_loop(g, y, out):
     one = g.dtype.type(1)  # a bare 1 is an integer, with which Numba would compute in float64
     for i in range(g.size):
@@ -52,7 +52,7 @@ def sgd_loop(theta, grad, velocity, lr, momentum):
     return finite
 
 
-@jit
+@inner
 def adam_loop(theta, grad, m, v, scalars):
     """scalars: lr/(1-β1^t), β1, 1-β1, β2, 1-β2, 1/(1-β2^t), eps, from `adam` in kernels.py"""
     rate, beta1, rest1, beta2 = scalars[0], scalars[1], scalars[2], scalars[3]
@@ -70,7 +70,7 @@ def adam_loop(theta, grad, m, v, scalars):
     return finite
 
 
-@jit
+@inner
 def ema_loop(average, theta, rest):
     finite = True
     for i in range(theta.size):

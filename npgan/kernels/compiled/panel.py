@@ -5,6 +5,10 @@ the core. Where B lies in memory as it is needed, the first tile copies it into 
 computes; in A Bᵀ it is transposed into the panel before. In Aᵀ B, A is read with its two steps
 exchanged.
 
+To transpose a large B takes longer than a few rows of A are worth. So A Bᵀ of few rows is computed
+as B Aᵀ: the small matrix goes into panels, the large one is read once as it lies in memory, and the
+result is transposed when it is stored, a strip of rows at a time (`few_rows` in product.py).
+
 K is never split, and each sum runs over K in order with fused multiply-adds. So an element of C
 has the same bits for any number of threads, any width of the vectors and any shape of the tile.
 """
@@ -15,7 +19,7 @@ from numba import types
 from numba.extending import intrinsic
 
 from ..memory import CACHE_LINE
-from .jit import inlined, jit
+from .jit import inlined, inner
 from .job import (
     A_K_STEP,
     A_ROW_STEP,
@@ -23,6 +27,7 @@ from .job import (
     B_TRANSPOSED,
     BIAS,
     BIAS_STEP,
+    C_TRANSPOSED,
     GATE,
     SLOPE,
     SUMS,
@@ -39,17 +44,33 @@ from .job import (
 from .tile import PANEL_ROW_BYTES, TILE_ROWS, packing_tile, tile
 from .vectors import Vectors, copy_vector, load_number, store_number, transpose_block
 
-# The workspace of a thread, as offsets in bytes: which block of A has been copied into it, the
-# bias of a panel, the sums over its rows, a tile of C and one of the gate for tiles that are not
-# as wide as a panel, the copied block of A, and the panel.
+# Rows of a strip, which is a part of a product that is stored transposed: whole tiles, and whole
+# squares of numbers of either size.
+STRIP_ROWS = math.lcm(TILE_ROWS, 16)
+
+# The workspace of a thread, as offsets in bytes: which block of A has been copied into it, whether
+# the panels of all strips are packed, the bias of a panel, the sums over its rows, a tile of C and
+# one of the gate for tiles that are not as wide as a panel, or a strip, the copied block of A, and
+# the panels.
 COPIED_BLOCK, BIAS_ROW, SUMS_ROW, EDGE_TILE = range(0, 4 * PANEL_ROW_BYTES, PANEL_ROW_BYTES)
+PACKED = COPIED_BLOCK + 8
 EDGE_GATE = EDGE_TILE + TILE_ROWS * PANEL_ROW_BYTES
-A_COPY = EDGE_GATE + TILE_ROWS * PANEL_ROW_BYTES
+A_COPY = EDGE_TILE + max(2 * TILE_ROWS, STRIP_ROWS) * PANEL_ROW_BYTES
 PANEL_START = A_COPY + 512 * (4096 + CACHE_LINE)
 
-# Rows of A in one part of a product, at most 512 and a multiple of TILE_ROWS and of a vector's 16
-# numbers: more would not stay in the cache.
-BLOCK_ROWS = 512 // math.lcm(TILE_ROWS, 16) * math.lcm(TILE_ROWS, 16)
+# Rows of A in one part of a product, at most 512: more would not stay in the cache.
+BLOCK_ROWS = 512 // STRIP_ROWS * STRIP_ROWS
+
+
+@intrinsic
+def not_inlined(typingctx):
+    """In a function: LLVM shall call it, and not compile it into each of its callers."""
+
+    def codegen(context, builder, signature, args):
+        builder.function.attributes.add("noinline")
+        return context.get_dummy_value()
+
+    return types.void(), codegen
 
 
 @intrinsic
@@ -79,35 +100,59 @@ def add_row(typingctx, source, target, like):
     return types.void(types.int64, types.int64, like), codegen
 
 
-@jit
+@intrinsic
+def gate_vector(typingctx, target, gate, slope):
+    """Keep a vector where that of the gate is above 0, else multiply it by slope, in place."""
+
+    def codegen(context, builder, signature, args):
+        vectors = Vectors(builder, signature.args[-1])
+        value, sign = vectors.load(args[0], 0), vectors.load(args[1], 0)
+        vectors.store(vectors.leaky(sign, value, vectors.splat(args[2])), args[0], 0)
+        return context.get_dummy_value()
+
+    return types.void(types.int64, types.int64, slope), codegen
+
+
+@inner
+def transpose(source, source_step, target, target_step, rows, width, scalars):
+    """Write the transpose of rows x width numbers; a step is the bytes from one row to the next."""
+    size, like = scalars.itemsize, scalars[SLOPE]
+    lanes = CACHE_LINE // size
+    # Squares of numbers in registers, and single numbers for the rest.
+    squares_down, squares_across = rows - rows % lanes, width - width % lanes
+    for q in range(0, squares_across, lanes):
+        for r in range(0, squares_down, lanes):
+            transpose_block(
+                source + r * source_step + q * size, source_step,
+                target + q * target_step + r * size, target_step, like,
+            )  # fmt: skip
+    for q in range(width):
+        for r in range(squares_down if q < squares_across else 0, rows):
+            number = load_number(source + r * source_step + q * size, like)
+            store_number(target + q * target_step + r * size, number)
+
+
+@inner
 def pack_panel(job, j, width, panel, scalars):
     """Copy the columns j ... j + width - 1 of op(B) into a panel.
 
     The other columns of the panel are left as they are; what is computed from them is not used.
     """
-    b, b_step, transposed, k = job[B], job[B_ROW_STEP], job[B_TRANSPOSED], job[K]
-    size, like = scalars.itemsize, scalars[SLOPE]
+    b, b_step, k, size, like = job[B], job[B_ROW_STEP], job[K], scalars.itemsize, scalars[SLOPE]
+    if job[B_TRANSPOSED] != 0:
+        transpose(b + j * b_step, b_step, panel, PANEL_ROW_BYTES, width, k, scalars)
+        return
     lanes = CACHE_LINE // size
-    # Vectors of numbers for these columns and rows, single numbers for the rest.
-    columns, rows = width - width % lanes, k - k % lanes if transposed else k
-    for p in range(0, rows, lanes if transposed else 1):
-        for v in range(0, columns, lanes):
-            target = panel + p * PANEL_ROW_BYTES + v * size
-            if transposed:
-                transpose_block(
-                    b + (j + v) * b_step + p * size, b_step, target, PANEL_ROW_BYTES, like
-                )
-            else:
-                copy_vector(b + p * b_step + (j + v) * size, target, like)
+    vectors = width - width % lanes
     for p in range(k):
-        for q in range(columns if p < rows else 0, width):
-            source = b + (
-                (j + q) * b_step + p * size if transposed else p * b_step + (j + q) * size
-            )
-            store_number(panel + p * PANEL_ROW_BYTES + q * size, load_number(source, like))
+        row, target = b + p * b_step + j * size, panel + p * PANEL_ROW_BYTES
+        for v in range(0, vectors, lanes):
+            copy_vector(row + v * size, target + v * size, like)
+        for q in range(vectors, width):
+            store_number(target + q * size, load_number(row + q * size, like))
 
 
-@jit
+@inner
 def sum_panel(panel, k, total, like):
     """Write the sum over the rows of a panel to the address `total`."""
     clear_row(total, like)
@@ -115,7 +160,7 @@ def sum_panel(panel, k, total, like):
         add_row(panel + p * PANEL_ROW_BYTES, total, like)
 
 
-@jit
+@inner
 def copy_rectangle(source, source_step, target, target_step, rows, width, scalars):
     """Copy rows x width numbers between addresses; a step is the bytes from one row to the next."""
     size, like = scalars.itemsize, scalars[SLOPE]
@@ -127,7 +172,7 @@ def copy_rectangle(source, source_step, target, target_step, rows, width, scalar
             )
 
 
-@jit
+@inner
 def block_of_a(job, first, rows, scalars, workspace):
     """(address of a block of op(A), bytes from one column to the next); a copy where that helps.
 
@@ -151,34 +196,70 @@ def block_of_a(job, first, rows, scalars, workspace):
     return workspace + A_COPY, copy_step
 
 
+@inner
+def store_strip(strip, i, rows, j, width, job, scalars):
+    """Store `rows` rows from i and `width` columns from j of Cᵀ into C, through its gate."""
+    size, slope, step = scalars.itemsize, scalars[SLOPE], job[M] * scalars.itemsize
+    target = job[C] + j * step + i * size
+    transpose(strip, PANEL_ROW_BYTES, target, step, rows, width, scalars)
+    if job[GATE] == 0:
+        return
+    lanes, to_gate = CACHE_LINE // size, job[GATE] - job[C]
+    vectors = rows - rows % lanes
+    for q in range(width):
+        row = target + q * step
+        for r in range(0, vectors, lanes):
+            gate_vector(row + r * size, row + r * size + to_gate, slope)
+        for r in range(vectors, rows):
+            number = load_number(row + r * size, slope)
+            if not load_number(row + r * size + to_gate, slope) > 0:
+                store_number(row + r * size, slope * number)
+
+
 @inlined
 def compute_panel(q, job, scalars, workspace):
-    """Compute part q of a product: one panel of columns of C, in one block of rows."""
-    size, slope = scalars.itemsize, scalars[SLOPE]
+    """Compute part q of a product: one panel of columns of C, in one block of rows.
+
+    Where C is stored transposed, a part is one strip of rows and all panels: the tiles of one
+    panel, then those of the next. A thread packs these panels in its first part.
+    """
+    size, slope, in_strips = scalars.itemsize, scalars[SLOPE], job[C_TRANSPOSED] != 0
     m, n, k, full = job[M], job[N], job[K], PANEL_ROW_BYTES // size
-    panels = (n + full - 1) // full
-    j, first = q % panels * full, q // panels * BLOCK_ROWS
-    width, c_step, panel = min(full, n - j), n * size, workspace + PANEL_START
+    panels, c_step, first_panel = (n + full - 1) // full, n * size, workspace + PANEL_START
+    if in_strips:
+        j, first, most = 0, q * STRIP_ROWS, STRIP_ROWS
+    else:
+        j, first, most = q % panels * full, q // panels * BLOCK_ROWS, BLOCK_ROWS
+    last = min(first + most, m)
     # Where the rows of B lie in memory as in the panel, the first tile packs them: one pass less.
-    packing = width == full and job[B_TRANSPOSED] == 0 and first < m
-    if not packing:
-        pack_panel(job, j, width, panel, scalars)
+    packing = n - j >= full and job[B_TRANSPOSED] == 0 and first < m
+    if not packing and (not in_strips or atomic_swap(workspace + PACKED, 1) == 0):
+        for p in range(j, n if in_strips else j + 1, full):
+            pack_panel(job, p, min(full, n - p), first_panel + (p - j) * k * size, scalars)
     for i in range(full):
         bias = slope - slope
-        if job[BIAS] != 0 and i < width:
+        if job[BIAS] != 0 and j + i < n:
             bias = load_number(job[BIAS] + (j + i) * job[BIAS_STEP], slope)
         store_number(workspace + BIAS_ROW + i * size, bias)
     # While the first tile is computed, prefetch the columns of B that this thread will probably
-    # need next.
+    # need next; while a tile of a strip is, the rows of A.
     prefetch = job[B] + (j + job[THREADS] * full) * (job[B_ROW_STEP] if job[B_TRANSPOSED] else size)
     prefetch_step = PANEL_ROW_BYTES if job[B_TRANSPOSED] else job[B_ROW_STEP]
-    a, a_k_step = block_of_a(job, first, min(BLOCK_ROWS, m - first), scalars, workspace)
+    block, a_k_step = block_of_a(job, first, last - first, scalars, workspace)
     a_row_step = job[A_ROW_STEP]
-    bias = workspace + BIAS_ROW if job[BIAS] != 0 or slope != 1 else 0
-    for i in range(first, min(first + BLOCK_ROWS, m), TILE_ROWS):
-        rows, target = min(TILE_ROWS, m - i), job[C] + i * c_step + j * size
+    bias = workspace + BIAS_ROW if job[BIAS] != 0 or (slope != 1 and not in_strips) else 0
+    i = first
+    while i < last:
+        rows, width = min(TILE_ROWS, last - i), min(full, n - j)
+        a, panel = block + (i - first) * a_row_step, first_panel
+        target = job[C] + i * c_step + j * size
         c, step, gate = target, c_step, job[GATE] + target - job[C] if job[GATE] != 0 else 0
-        if width < full:  # a tile is wider than what is left of C: compute it in the workspace
+        if in_strips:
+            panel += j * k * size
+            c, step = workspace + EDGE_TILE + (i - first) * PANEL_ROW_BYTES, PANEL_ROW_BYTES
+            gate = 0  # store_strip has it
+            prefetch, prefetch_step = a + job[THREADS] * STRIP_ROWS * a_row_step, TILE_ROWS * size
+        elif width < full:  # a tile is wider than what is left of C: compute it in the workspace
             c, step = workspace + EDGE_TILE, PANEL_ROW_BYTES
             if gate != 0:
                 edge_gate = workspace + EDGE_GATE
@@ -194,11 +275,15 @@ def compute_panel(q, job, scalars, workspace):
                 a, a_row_step, a_k_step, rows, panel, PANEL_ROW_BYTES, panel, k, c,
                 step, gate, bias, prefetch, prefetch_step, slope,
             )  # fmt: skip
-        a += TILE_ROWS * a_row_step
         prefetch, prefetch_step = panel, 0
-        if width < full:
+        i += TILE_ROWS
+        if in_strips and i >= last:
+            store_strip(workspace + EDGE_TILE, first, last - first, j, width, job, scalars)
+            j += full
+            i = first if j < n else last
+        elif width < full and not in_strips:
             copy_rectangle(c, PANEL_ROW_BYTES, target, c_step, rows, width, scalars)
     if job[SUMS] != 0 and first == 0:
         sums = workspace + SUMS_ROW
-        sum_panel(panel, k, sums, slope)
-        copy_rectangle(sums, 0, job[SUMS] + j * size, 0, 1, width, scalars)
+        sum_panel(first_panel, k, sums, slope)
+        copy_rectangle(sums, 0, job[SUMS] + j * size, 0, 1, min(full, n - j), scalars)

@@ -18,7 +18,7 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-from .jit import inlined, jit
+from .jit import inlined, inner, jit
 from .job import (
     CALLER_CORE,
     EMA,
@@ -48,7 +48,7 @@ from .job import (
     atomic_swap,
 )
 from .loops import adam_loop, ema_loop, tanh_gate_loop, tanh_loop
-from .panel import COPIED_BLOCK, compute_panel
+from .panel import COPIED_BLOCK, PACKED, compute_panel
 from .vectors import pointer
 
 CHUNK = 16384  # numbers in one part of a loop
@@ -88,7 +88,7 @@ current_core = (
 )
 
 
-@jit
+@inner
 def spin(rounds):
     """One round of waiting. At times it offers the core, which the other thread may need."""
     if rounds % YIELD_INTERVAL == YIELD_INTERVAL - 1:
@@ -144,8 +144,9 @@ def write_loop(job, scalars, kind, target, source, m, v, settings):
 def compute_parts(job, scalars, workspace):
     """Take and compute parts until none is left; returns how many this thread computed."""
     words, done = job.ctypes.data, 0
-    if job[KIND] == PRODUCT:  # a block of A that was copied before belongs to another product
+    if job[KIND] == PRODUCT:  # what was copied and packed before belongs to another product
         atomic_swap(workspace + COPIED_BLOCK, -1)
+        atomic_swap(workspace + PACKED, 0)
     while True:
         q = atomic_add(words + 8 * NEXT_PART, 1)
         if q >= job[PARTS]:
@@ -156,7 +157,7 @@ def compute_parts(job, scalars, workspace):
         done += 1
 
 
-@jit
+@inner
 def open_job(job):
     """As the caller, let the helpers take part in the job."""
     words = job.ctypes.data
@@ -168,7 +169,7 @@ def open_job(job):
     atomic_swap(words + 8 * OPEN, 1)
 
 
-@jit
+@inner
 def close_job(job, done):
     """As the caller, who has computed so many parts, wait for the others, and for the helpers.
 
@@ -187,7 +188,7 @@ def close_job(job, done):
     return job[NONFINITE_PARTS]
 
 
-@jit
+@inner
 def step_inside(job, seen):
     """As a helper, wait for a new job and step inside.
 
