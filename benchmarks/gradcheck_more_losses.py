@@ -165,7 +165,7 @@ def d_huber(y, t):
 
 HUBER = kind(
     "Huber loss", huber, d_huber, lambda r: (2 * r(6, 3), r(6, 3)),
-    edit("np.where(np.abs(r) <= 1.0, r, np.sign(r))", "r", "part"),
+    edit("np.where(np.abs(r) <= 1.0, r, np.sign(r))", "r", "part local"),
     edit("np.sign(r))", "1.0)", "sign part"),
     edit("<= 1.0, r,", "<= 1.0, 2 * r,", "factor part"),
     edit("np.abs(r) <= 1.0", "r <= 1.0", "part"),

@@ -111,7 +111,8 @@ def changes_of(probe: Probe, edge: Where) -> Iterator[tuple[str, dict[int, Chang
             yield f"{words} 1: this step is skipped", everywhere(passed_through(k))
         if len(step.operands) == 1:
             for text, of in DERIVATIVES:
-                yield f"{words} {text}, where y is its result", everywhere(derivative(of))
+                of_what = "x is its operand" if "x" in text else "y is its result"
+                yield f"{words} {text}, where {of_what}", everywhere(derivative(of))
     elif step.place[2] in PICKS and len(step.operands) == 1:
         words = f"every entry gets the gradient of {here}, not only the one that it picks"
         yield from ((words, everywhere(spread_evenly(axis))) for axis in range(value.ndim))
@@ -262,10 +263,21 @@ def other_factors(b: np.ndarray) -> Iterator[tuple[str, Callable[[np.ndarray], n
     if np.iscomplexobj(b):
         yield "not conjugated", np.conj
     for axis in range(b.ndim):
-        if b.shape[axis] > 1:
+        if b.shape[axis] > 1 and not is_linear_in(b, np.flip(b, axis)):
             yield f"flipped along axis {axis}", lambda b, axis=axis: np.flip(b, axis)  # type: ignore[misc]
             yield f"shifted by one along axis {axis}", lambda b, axis=axis: np.roll(b, 1, axis)  # type: ignore[misc]
             yield f"shifted by one along axis {axis}", lambda b, axis=axis: np.roll(b, -1, axis)  # type: ignore[misc]
+
+
+def is_linear_in(b: np.ndarray, moved: np.ndarray) -> bool:
+    """Whether an array that was moved is a + c b with numbers a and c, as the steps of a grid are.
+
+    Then another factor, such as 1 - b, is as likely as one that is moved.
+    """
+    if b.size < 3 or np.iscomplexobj(b):
+        return False
+    x, y = b - b.mean(), moved - moved.mean()
+    return bool(np.allclose(y * np.vdot(x, x), x * np.vdot(x, y), rtol=1e-9, atol=1e-12))
 
 
 def weights(step: Step, k: int) -> Iterator[tuple[str, Callable[[Step], Any]]]:

@@ -160,14 +160,17 @@ def make(
             found = None
         return np.full(problem.values[leaf].shape, np.nan) if found is None else found
 
-    def traced(value: np.ndarray, tape: Tape | None) -> np.ndarray:
+    def traced(value: np.ndarray, tape: Tape | None, moved: int = leaf) -> np.ndarray:
         values = list(point.values)
-        values[leaf] = value.astype(point.values[leaf].dtype)
+        values[moved] = value.astype(point.values[moved].dtype)
         with ignore_float_errors():
             return outputs_on_tape(problem, values, leaf, tape)
 
-    def backward_on(tape: Tape) -> np.ndarray | None:
-        return gradients_on_tape(problem, point.values, dout, tape)[leaf]
+    def backward_on(tape: Tape) -> list[np.ndarray | None]:
+        return gradients_on_tape(problem, point.values, dout, tape)
+
+    def slope_of(i: int, direction: np.ndarray) -> tuple[float, float]:
+        return measure_slope(points, i, point, dout, direction)
 
     where = Where(
         values=point.values,
@@ -178,7 +181,7 @@ def make(
     precision = PRECISION[points.noise.is_coarse]
     return Trial(
         where, leaf, gradients, dout, entries, jacobian, error,
-        backward, traced, backward_on, precision, SHARED.setdefault(points, Shared()),
+        backward, traced, backward_on, slope_of, precision, SHARED.setdefault(points, Shared()),
     )  # fmt: skip
 
 
@@ -207,6 +210,20 @@ def measure_jacobian(
         columns.append(column)
         errors.append(np.where(is_smooth, 1e-2 * spread + noise, np.inf))
     return np.array(columns).T, np.array(errors).T
+
+
+def measure_slope(
+    points: Points, leaf: int, point: Point, dout: np.ndarray, direction: np.ndarray
+) -> tuple[float, float]:
+    """The slope along a direction, which is as large as a leaf, and its uncertainty."""
+    x = point.values[leaf]
+
+    def loss(h: float) -> float:
+        moved = np.asarray(x + h * direction, x.dtype)
+        return float(np.vdot(dout, point.outputs_with(leaf, moved)))
+
+    far, near = ((loss(h) - loss(-h)) / (2 * h) for h in STEPS[points.noise.is_coarse])
+    return near + (near - far) / 15, abs(near - far)
 
 
 def difference(

@@ -229,7 +229,8 @@ def one_factor_per_call(e: Evidence) -> Iterator[Hint]:
         yield (
             5,
             f"all entries are wrong by one factor ({factors[0]:.4g} here), which depends on the "
-            "arguments: a norm, a standard deviation or a factor like it is forgotten",
+            "arguments: a norm, a standard deviation or a factor like it is forgotten, or one too "
+            "many",
         )
 
 

@@ -19,6 +19,7 @@ from .probe import Probe, make_probes, measured
 from .traced import Change, expression, quoted
 
 ENOUGH, MANY = 3, 8
+UNSURE = 6  # the rank of an explanation that another argument does not share
 UNKNOWN = 7  # the rank of an operation whose source is not known
 FEW = 2  # directions that are enough to reject an explanation
 NICE = (0.0, -1.0, 2.0, 0.5)
@@ -50,10 +51,11 @@ def first_that_fits(probes: list[Probe]) -> Hint | None:
     whole: dict[Where, np.ndarray] = {}
     only: dict[Where, np.ndarray] = {}  # paths that reach nothing else
     best: Hint | None = None
+    doubtful: Hint | None = None  # of another argument, which it concerns, too, it is not true
     for edges in (places(first.steps), (part for edge in list(whole) for part in parts(edge))):
         for edge in edges:
             if first.is_tired():
-                return best
+                return best or doubtful
             frozen = measured(first, freeze(edge), few)
             if frozen is None:
                 continue
@@ -68,9 +70,12 @@ def first_that_fits(probes: list[Probe]) -> Hint | None:
             k = fits(probes, edge, None, frozen, first.right)
             if k is not None:
                 hint = name_of_path(first, edge, k)
-                if k in NICE:
+                if not first.is_told_by_others(freeze(edge), k):
+                    doubtful = doubtful or for_one(hint, first)
+                elif k in NICE:
                     return hint
-                best = best or hint
+                else:
+                    best = best or hint
         best = best or pair_of_paths(probes, whole)
         if best is not None:
             return best
@@ -79,16 +84,23 @@ def first_that_fits(probes: list[Probe]) -> Hint | None:
             continue
         for n, (text, changes) in enumerate(changes_of(first, edge)):
             if first.is_tired():
-                return None
+                return doubtful
 
             def same(probe: Probe, n: int = n, edge: Where = edge) -> dict[int, Change]:
                 return next(islice(changes_of(probe, edge), n, None))[1]
 
             other = measured(first, changes, few)
             k = None if other is None else fits(probes, edge, same, frozen, other)
-            if k == 1:
+            if k == 1 and first.is_told_by_others(freeze(edge), k, changes):
                 return 4, text
-    return None
+            if k == 1:
+                doubtful = doubtful or for_one((4, text), first)
+    return doubtful
+
+
+def for_one(hint: Hint, probe: Probe) -> Hint:
+    """A hint that holds for one argument of several that go the same way."""
+    return UNSURE, f"{hint[1]} (for {probe.trial.name} alone)"
 
 
 def fits(
@@ -103,7 +115,7 @@ def fits(
     if np.max(np.abs(path)) <= 10 * first.allowed:
         return None
     k = float(np.vdot(path, first.said[:n] - frozen)) / float(np.vdot(path, path))
-    nice = [c for c in (*NICE, 1.0) if abs(k - c) < 2e-3]
+    nice = [c for c in (*NICE, 1.0) if abs(k - c) < (1e-2 if first.is_coarse else 2e-3)]
     k = nice[0] if nice else k
     if np.any(np.abs(frozen + k * path - first.said[:n]) > first.allowed):
         return None
@@ -153,7 +165,7 @@ def pair_of_paths(probes: list[Probe], paths: dict[Where, np.ndarray]) -> Hint |
                     break
                 seen += np.count_nonzero(np.abs(probe.said - probe.right) > 4 * probe.allowed)
             else:
-                if seen >= MANY:
+                if seen >= MANY and first.is_told_by_others(changes, 1 - k):
                     names = [quoted(first.steps[e.steps[0]].place, e.operand) for e in (a, b)]
                     return 4, f"what goes through {names[0]} and {names[1]} {text}"
     return None

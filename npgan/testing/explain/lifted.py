@@ -15,17 +15,18 @@ from typing import Any
 
 import numpy as np
 
-from .traced import Tape, Traced
+from .traced import Tape, Traced, Wide
 
 CONVERSIONS = ("asarray", "array", "asanyarray", "ascontiguousarray", "copy")
 MAKERS = ("zeros", "ones", "empty", "full", "eye", "identity")
 LOCK = threading.RLock()
+CHANGES = f"{__package__}.changes"
 
 
 @contextmanager
 def lifted(tape: Tape) -> Iterator[None]:
     """Within it, conversions keep arrays on their tape, and on a thorough one new arrays start."""
-    names = (*CONVERSIONS, *(MAKERS if tape.is_thorough or tape.is_wide else ()))
+    names = (*CONVERSIONS, *MAKERS)
     thread = threading.get_ident()
     with LOCK:
         own = {name: getattr(np, name) for name in names}
@@ -41,9 +42,9 @@ def lifted(tape: Tape) -> Iterator[None]:
 
 
 def is_inside_numpy() -> bool:
-    """Whether NumPy itself called the function that asks."""
+    """Whether NumPy itself, or a change of an operation, called the function that asks."""
     module: str = sys._getframe(2).f_globals.get("__name__", "")
-    return module.partition(".")[0] == "numpy"
+    return module.partition(".")[0] == "numpy" or module == CHANGES
 
 
 def converting(function: Callable[..., Any], thread: int) -> Callable[..., Any]:
@@ -57,6 +58,8 @@ def converting(function: Callable[..., Any], thread: int) -> Callable[..., Any]:
             if isinstance(a, Traced) and a.tape is not None:
                 kept = a if dtype is None or isinstance(dtype, str) else a.astype(dtype)
                 return kept.copy() if function.__name__ in ("array", "copy") else kept
+            if isinstance(a, Wide):
+                return a.copy() if dtype is None else a.astype(dtype)
         return function(a, *args, **kwargs)
 
     return convert
@@ -71,6 +74,6 @@ def making(function: Callable[..., Any], tape: Tape, thread: int) -> Callable[..
         if is_foreign or made.dtype.kind not in "fc":
             return made
         made = made.astype(np.float64) if tape.is_wide and made.dtype.kind == "f" else made
-        return tape.wrap(made) if tape.is_thorough else made
+        return tape.wrap(made)
 
     return make

@@ -13,7 +13,7 @@ from ..problem.arrays import ignore_float_errors
 from ..problem.problem import Problem
 from ..problem.tree import named_leaves, replace_leaves
 from .lifted import lifted
-from .traced import Tape, Traced, plain_of
+from .traced import Tape, Traced, Wide, plain_of
 
 
 def gradients_on_tape(
@@ -99,6 +99,10 @@ def outputs_on_tape(
     leaves[problem.slots[slot]] = tape.wrap(np.asarray(leaves[problem.slots[slot]]))
     problem.count_call()
     tape.is_wide = is_widened(problem.func)
+    if tape.is_wide:
+        leaves = [
+            v.view(Wide) if type(v) is np.ndarray and v.dtype.kind == "f" else v for v in leaves
+        ]
     with lifted(tape):
         result = problem.split_cache(problem.func(*problem.nest(leaves)))[0]
     return problem.output.as_vector(plain_of(result))

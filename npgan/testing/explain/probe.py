@@ -74,6 +74,43 @@ class Probe:
                 found.append((at(h * v) - self.base) / h)
         return (self.douts @ np.array(found).T).T.ravel()
 
+    def slope_of_another(self, i: int, direction: np.ndarray, changes: dict[int, Change]) -> float:
+        """The slope of the loss by another argument, with some operations changed."""
+        h, x = STEP[self.is_coarse], self.trial.where.values[i].astype(np.float64)
+
+        def at(by: float) -> np.ndarray:
+            self.calls += 1
+            tape = Tape(self.steps)
+            tape.changes = changes
+            return self.trial.traced(x + by * direction, tape, i)
+
+        change = (at(h) - at(-h)) / 2 if self.is_coarse else at(h) - self.base
+        return float(np.vdot(self.trial.flat_dout, change)) / h
+
+    def is_told_by_others(
+        self, frozen: dict[int, Change], k: float, changes: dict[int, Change] | None = None
+    ) -> bool:
+        """Whether backward is wrong in the same way for every other argument that a path reaches.
+
+        The path: frozen + k (changed - frozen), where changes of None change nothing.
+        """
+        for i, (direction, slope, allowed) in self.trial.slopes_of_others.items():
+            own = self.trial.gradients[i]
+            assert own is not None
+            try:
+                without = self.slope_of_another(i, direction, frozen)
+                other = slope
+                if changes is not None:
+                    other = self.slope_of_another(i, direction, changes)
+            except BudgetError:
+                raise
+            except Exception:  # shapes that do not fit
+                continue
+            there = without + k * (other - without)
+            if abs(there - slope) > allowed and abs(there - np.vdot(own, direction)) > allowed:
+                return False
+        return True
+
     def is_tired(self) -> bool:
         """Whether func has run often enough."""
         return self.calls > min(MOST_CALLS, MOST_STEPS // len(self.steps))

@@ -78,12 +78,11 @@ def of_argument(x: np.ndarray, name: str) -> Iterator[Quantity]:
     yield f"(1 - {name})", 1 - x
     yield f"{name} (1 - {name})", x * (1 - x)
     yield f"(1 + |{name}|)", 1 + np.abs(x)
-    yield f"(1 + exp({name}))", 1 + np.exp(x)
-    yield f"(1 + exp(-{name}))", 1 + np.exp(-x)
     yield f"(1 - tanh({name})²)", 1 - np.tanh(x) ** 2
     yield f"tanh({name})", np.tanh(x)
     logistic = 1 / (1 + np.exp(-x))
     yield f"sigmoid({name})", logistic
+    yield f"sigmoid(-{name})", 1 - logistic
     yield f"sigmoid({name}) (1 - sigmoid({name}))", logistic * (1 - logistic)
     yield f"{name} sigmoid({name}) (1 - sigmoid({name}))", x * logistic * (1 - logistic)
     yield f"{name} (1 - tanh({name})²)", x * (1 - np.tanh(x) ** 2)

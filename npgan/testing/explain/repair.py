@@ -15,14 +15,15 @@ import numpy as np
 
 from ..problem.errors import BudgetError
 from .changes import groups
-from .edits import Changes, Edit, paired_edits, plain_edits
+from .edits import Changes, Edit, paired_edits, plain_edits, plainest_edits
 from .evidence import Evidence, Hint
 from .lacks import Quantity, factor_edits, term_edits
-from .traced import Change, Step, Tape, quoted
+from .traced import Change, Step, Tape, quoted, target_of
 from .trial import Trial
 
 # Operations of backward that run: for one argument, for all of a check, for one in any case.
-MOST_STEPS, MOST_STEPS_OF_ALL, LEAST_STEPS = 100_000, 160_000, 5_000
+MOST_STEPS, MOST_STEPS_OF_ALL, LEAST_STEPS = 150_000, 300_000, 5_000
+MOST_KEPT = 4000  # numbers of a gradient that is kept; of a larger one no operation is sought
 SMALL = 1e-2  # an error, in units of the largest slope, of which no operation is sought
 ENOUGH, MANY = 3, 8  # slopes that must tell a plain edit, and one of many, from what is wrong
 
@@ -57,7 +58,7 @@ class Bench:
         self.trial, self.shared, self.steps_run = trial, trial.shared, 0
         self.now: list[Any] = []  # the results in the run that goes on
         tape = Tape(is_thorough=True)
-        found = trial.backward_on(tape)
+        found = trial.backward_on(tape)[trial.leaf]
         self.steps = tape.steps
         size = float(np.max(np.abs(trial.analytic), initial=0))
         self.is_faithful = (
@@ -68,17 +69,40 @@ class Bench:
 
     def with_changes(self, changes: dict[int, Change]) -> np.ndarray | None:
         """The gradient with changed operations; None where they do not fit."""
+        found = self.all_with_changes(changes)[self.trial.leaf]
+        return found if found is not None and np.isfinite(found).all() else None
+
+    def all_with_changes(self, changes: dict[int, Change]) -> list[np.ndarray | None]:
+        """The gradients of all arguments with changed operations; None where they do not fit."""
         self.steps_run += len(self.steps)
         self.shared.steps_run += len(self.steps)
         tape = Tape(self.steps, is_thorough=True)
         tape.changes, self.now = changes, tape.now
         try:
-            found = self.trial.backward_on(tape)
+            return self.trial.backward_on(tape)
         except BudgetError:
             raise
         except Exception:  # shapes that do not fit
-            return None
-        return found if found is not None and np.isfinite(found).all() else None
+            return [None] * len(self.trial.gradients)
+
+    def slopes_repaired(self, changes: dict[int, Change]) -> int | None:
+        """How many other gradients were wrong along a direction and are right with changes.
+
+        None where one is reached and wrong with them. One mistake that two gradients are made from
+        makes both wrong, and both are right without it.
+        """
+        count = 0
+        others = self.trial.slopes_of_others
+        gradients = self.all_with_changes(changes) if others else []
+        for i, (direction, slope, allowed) in others.items():
+            found, before = gradients[i], self.trial.gradients[i]
+            if found is not None and before is not None and found.shape == before.shape:
+                if abs(np.vdot(direction, found - before)) <= allowed:
+                    continue
+                if not abs(np.vdot(direction, found) - slope) <= allowed:
+                    return None
+                count += 1
+        return count
 
     def is_tired(self) -> bool:
         """Whether backward has run often enough, for this argument or for all."""
@@ -94,12 +118,16 @@ def first_edit(e: Evidence, benches: list[Bench]) -> str:
     first = benches[0]
     for found in first.shared.found:
         edit = found.at(first)
-        if edit is not None and explains(e, benches, found, edit):
+        # It was told from what is wrong by the slopes of that argument already.
+        if edit is not None and explains(e, benches, found._replace(enough=1), edit):
             return said(first, found.group, edit)
     reaching = [group for group in groups(first.steps)[::-1] if reaches(first, group)]
-    for edits, enough in ((all_plain, ENOUGH), (with_factors, MANY), (with_terms, MANY)):
+    has_many = sum(int(bench.trial.wrong.sum()) for bench in benches) >= 2 * MANY
+    for edits, enough in STAGES:
         for group in reaching:
-            sources = sources_of(first, group) if edits is not all_plain else []
+            if (edits, group) in first.shared.tried:
+                continue  # it reaches another argument that is wrong, too, and does not explain it
+            sources = sources_of(first, group) if edits in (with_factors, with_terms) else []
             for n, edit in enumerate(edits(first, group, sources)):
                 if first.is_tired():
                     return ""
@@ -107,13 +135,17 @@ def first_edit(e: Evidence, benches: list[Bench]) -> str:
                 if explains(e, benches, choice, edit):
                     first.shared.found.append(choice)
                     return said(first, group, edit)
+            if has_many:
+                first.shared.tried.add((edits, group))
     return ""
 
 
 def said(bench: Bench, group: tuple[int, ...], edit: Edit) -> str:
     """The sentence of an edit; another one where the gradient only jumps with the operation."""
+    if edit.rival is not None and is_enough(bench, edit.rival[1]):
+        return edit.rival[0]
     if not edit.if_decides:
-        return edit.text
+        return edit.if_there() or edit.text
 
     def nearly(step: Step, operands: list[Any]) -> Any:
         return step.call(operands) * (1 + 0.01 * bench.trial.precision)
@@ -151,7 +183,10 @@ def explains(e: Evidence, benches: list[Bench], choice: Choice, edit: Edit) -> b
         if is_first and not np.isnan(corrected).any() and not e.predicts(corrected):
             return False
         seen += bench.trial.evidence(corrected)
-    return seen >= choice.enough and not any(is_enough(benches[0], half) for half in edit.halves)
+    if seen < 1 or any(is_enough(benches[0], half) for half in edit.halves):
+        return False
+    of_others = benches[0].slopes_repaired(edit.changes)
+    return of_others is not None and seen + of_others >= choice.enough
 
 
 def is_enough(bench: Bench, changes: Changes) -> bool:
@@ -160,9 +195,18 @@ def is_enough(bench: Bench, changes: Changes) -> bool:
     return corrected is not None and bench.trial.explains(corrected)
 
 
+def plainest(bench: Bench, group: tuple[int, ...], sources: list[Source]) -> Iterator[Edit]:
+    """The commonest edits of one operation."""
+    return plainest_edits(bench.steps, group)
+
+
 def all_plain(bench: Bench, group: tuple[int, ...], sources: list[Source]) -> Iterator[Edit]:
-    """The plain edits of one operation, and of it with another one."""
-    yield from plain_edits(bench.steps, group)
+    """The other plain edits of one operation."""
+    return plain_edits(bench.steps, group)
+
+
+def in_pairs(bench: Bench, group: tuple[int, ...], sources: list[Source]) -> Iterator[Edit]:
+    """The edits of one operation with another one."""
     for other in groups(bench.steps):
         if other[0] > group[0]:
             yield from paired_edits(bench.steps, group, other)
@@ -178,6 +222,13 @@ def with_terms(bench: Bench, group: tuple[int, ...], sources: list[Source]) -> I
     return term_edits(bench.steps, group, stock_of(bench, sources))
 
 
+# The edits of each operation, the plainest of all operations first, and how many slopes must tell.
+STAGES: tuple[tuple[Callable[..., Iterator[Edit]], int], ...] = (
+    (plainest, ENOUGH), (all_plain, ENOUGH), (in_pairs, ENOUGH),
+    (with_factors, MANY), (with_terms, MANY),
+)  # fmt: skip
+
+
 def stock_of(bench: Bench, sources: list[Source]) -> list[Quantity]:
     """The arrays that backward has, at one trial."""
     return [Quantity(name, of(bench), live(bench, of)) for name, of in sources]
@@ -185,11 +236,23 @@ def stock_of(bench: Bench, sources: list[Source]) -> list[Quantity]:
 
 def reaches(bench: Bench, group: tuple[int, ...]) -> bool:
     """Whether all entries that are wrong depend on the results of these steps."""
-    if bench.is_tired():
-        return False
-    rng = np.random.default_rng(len(group))
     if bench.steps[group[0]].result.dtype.kind not in "fc":
         return True
+    values, known = bench.trial.where.values, bench.shared.disturbed
+    if group not in known or known[group][0] is not values:
+        if bench.is_tired():
+            return False
+        known[group] = values, disturbed_at(bench, group)
+    found = known[group][1][bench.trial.leaf]
+    if found is None or not np.isfinite(found).all():
+        return True
+    changed = np.abs(found - bench.trial.analytic) > bench.trial.allowed
+    return bool(np.all(changed[bench.trial.wrong]))
+
+
+def disturbed_at(bench: Bench, group: tuple[int, ...]) -> list[np.ndarray | None]:
+    """The gradients of all arguments where the results of these steps are disturbed."""
+    rng = np.random.default_rng(len(group))
 
     def disturbed(step: Step, operands: list[Any]) -> Any:
         found = step.call(operands)
@@ -197,11 +260,8 @@ def reaches(bench: Bench, group: tuple[int, ...]) -> bool:
             operands[0][step.key] += rng.uniform(0.5, 1.5, np.shape(found))
         return found + rng.uniform(0.5, 1.5, np.shape(found)) * (np.abs(found) + 1)
 
-    found = bench.with_changes(dict.fromkeys(group, disturbed))
-    if found is None:
-        return True
-    changed = np.abs(found - bench.trial.analytic) > bench.trial.allowed
-    return bool(np.all(changed[bench.trial.wrong]))
+    found = bench.all_with_changes(dict.fromkeys(group, disturbed))
+    return [g if g is not None and g.size <= MOST_KEPT else None for g in found]
 
 
 class Values(NamedTuple):
@@ -210,6 +270,7 @@ class Values(NamedTuple):
     times: list[int]
     operand: int | None = None
     argument: int | None = None
+    is_after: bool = False  # of an array that is assigned to: what it is then
 
     def __call__(self, bench: Bench) -> list[np.ndarray]:
         """The values of the run that was recorded."""
@@ -220,6 +281,10 @@ class Values(NamedTuple):
         if self.argument is not None:
             return np.asarray(bench.trial.where.values[self.argument], float)
         step = bench.steps[j]
+        if self.is_after:
+            array = np.array(step.operands[0])
+            array[step.key] = step.operands[1]
+            return array
         return np.asarray(step.result if self.operand is None else step.operands[self.operand])
 
 
@@ -261,13 +326,16 @@ def all_sources(bench: Bench, group: tuple[int, ...]) -> Iterator[Source]:
             yield name, Values(times, k)
     for other in groups(steps):
         step = steps[other[0]]
-        if other == group or step.result.dtype.kind not in "fc":
+        if step.result.dtype.kind not in "fc":
             continue
-        for times in aligned(other, group):
-            yield quoted(step.place), Values(times)
+        for times in aligned(other, group) if other != group else [list(group)]:
+            if other != group:
+                yield quoted(step.place), Values(times)
             for k, operand in enumerate(step.operands):
                 if isinstance(operand, np.ndarray) and operand.dtype.kind in "fc":
                     yield quoted(step.place, k).split(" in `")[0], Values(times, k)
+            if step.place[2] == "setitem" and other != group:
+                yield f"`{target_of(step.place)}`", Values(times, 0, is_after=True)
 
 
 def aligned(other: tuple[int, ...], group: tuple[int, ...]) -> Iterator[list[int]]:

@@ -25,8 +25,8 @@ def constant_term(e: Evidence) -> Iterator[Hint]:
     elif c and e.holds(lambda t: t.analytic - np.median(t.error[t.known]), MANY):
         yield (
             4,
-            f"the same number, {c:.6g} here, is added to every entry: a constant, or the path "
-            "through a mean or sum over all of them",
+            f"the same number, {c:.6g} here, is added to every entry: a constant, or a path "
+            "through a mean or sum over all of them that is dropped or one too many",
         )
 
 
@@ -61,7 +61,9 @@ def added_term(e: Evidence) -> Iterator[Hint]:
             why = (
                 "weight decay, or a product rule" if constant else "the path through a norm or sum"
             )
-        yield (4 if nice else 5), f"{term} is {'missing' if c < 0 else 'added'}: {why}"
+        is_double = constant and abs(abs(c) - 2) < 4e-3
+        sign = f"{text} has the wrong sign, or " if is_double and not is_own else ""
+        yield (4 if nice else 5), f"{sign}{term} is {'missing' if c < 0 else 'added'}: {why}"
         return
 
 
@@ -144,7 +146,7 @@ def dropped_along_axis(e: Evidence) -> Iterator[Hint]:
         if shape[axis] > 3 and linear_along(e, axis):
             yield (
                 5,
-                f"terms linear in {name} along axis {axis} are dropped: "
+                f"terms linear in {name} along axis {axis} are dropped or wrong: "
                 "the path through its mean or variance",
             )
             return

@@ -243,6 +243,14 @@ class Traced(np.ndarray):
         return np.std(self, *args, **kwargs)
 
 
+class Wide(np.ndarray):
+    """An array that is on no tape, beside one on a wide tape: of it, too, casts are left out."""
+
+    def astype(self, dtype: Any, *args: Any, **kwargs: Any) -> Any:
+        """A cast; none to another float."""
+        return self.copy() if is_float_dtype(dtype) else super().astype(dtype, *args, **kwargs)
+
+
 def is_float_dtype(dtype: Any) -> bool:
     """Whether this stands for a dtype of real floats."""
     try:
@@ -264,7 +272,7 @@ def put(v: Any, operands: list[Any]) -> Any:
 
 def plain_of(v: Any) -> Any:
     """Without the subclass; containers, too."""
-    if isinstance(v, Traced):
+    if isinstance(v, Traced | Wide):
         return v.view(np.ndarray)
     if isinstance(v, tuple | list) and type(v) in (tuple, list):
         return type(v)(plain_of(w) for w in v)
@@ -337,6 +345,12 @@ def quoted(place: Place, operand: int | None = None) -> str:
     if isinstance(tree, ast.Call) and operand < len(given := arrays_of(tree)):
         return f"{short(given[operand])} in {whole}"
     return f"operand {operand + 1} of {whole}"
+
+
+def target_of(place: Place) -> str:
+    """What the array is called that is assigned to."""
+    tree = expression(place)
+    return ast.unparse(tree.value) if isinstance(tree, ast.Subscript) else "the array"
 
 
 def arrays_of(call: ast.Call) -> list[ast.expr]:

@@ -8,9 +8,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..problem.arrays import max_abs
+from ..problem.arrays import max_abs, rms
+from ..problem.errors import BudgetError
 from .traced import Tape
 
+MOST_OTHERS = 12  # other arguments by which a slope is measured, too
 MOST_OUTPUTS = 400  # whose rows of backward's Jacobian are asked for, one call each
 
 
@@ -28,6 +30,8 @@ class Shared:
 
     def __init__(self) -> None:
         self.found: list[Any] = []  # the edits of backward that explain an error
+        self.tried: set[Any] = set()  # edits that explain no error of an argument that they reach
+        self.disturbed: dict[tuple[int, ...], Any] = {}  # gradients where operations are disturbed
         self.steps_run = 0  # operations of backward that have run in search of one
 
 
@@ -35,8 +39,10 @@ class Trial:
     """What backward says for one argument, and the slopes of some or all of its entries.
 
     jacobian[:, k] is the slope of all outputs by the entry entries[k], uncertainty its error.
-    traced(value, tape) is all outputs at another value of the argument, run on a tape;
-    backward_on(tape) is the gradient, run on one.
+    traced(value, tape) is all outputs at another value of the argument, run on a tape; or at one of
+    another argument, traced(value, tape, i). The tape is told what depends on this argument.
+    backward_on(tape) is the gradients of all arguments, run on one. slope_of(i, v) is the slope of
+    the loss by the argument i in the direction v, and its uncertainty.
     """
 
     def __init__(
@@ -49,8 +55,9 @@ class Trial:
         jacobian: np.ndarray,
         error: np.ndarray,
         backward: Callable[[np.ndarray], np.ndarray],
-        traced: Callable[[np.ndarray, Tape | None], np.ndarray],
-        backward_on: Callable[[Tape], np.ndarray | None],
+        traced: Callable[..., np.ndarray],
+        backward_on: Callable[[Tape], list[np.ndarray | None]],
+        slope_of: Callable[[int, np.ndarray], tuple[float, float]],
         precision: float,
         shared: Shared,
     ):
@@ -69,7 +76,8 @@ class Trial:
         self.jacobian, self.uncertainty = jacobian, error
         self.dout = dout.reshape(where.out.shape) if where.out is not None else None
         self.backward, self.traced, self.precision = backward, traced, precision
-        self.backward_on, self.shared = backward_on, shared
+        self.backward_on, self.slope_of, self.shared = backward_on, slope_of, shared
+        self.gradients = gradients
         self.kept: dict[object, list[tuple[str, np.ndarray]]] = {}  # quantities, by shape
         self.measure(dout @ jacobian, np.abs(dout) @ error)
 
@@ -119,6 +127,26 @@ class Trial:
             return None
         rows = [self.backward(unit).flat[self.entries] for unit in np.eye(self.flat_dout.size)]
         return np.array(rows)
+
+    @cached_property
+    def slopes_of_others(self) -> dict[int, tuple[np.ndarray, float, float]]:
+        """For some other arguments a direction, the slope along it, and what it may be off."""
+        found: dict[int, tuple[np.ndarray, float, float]] = {}
+        for i, (x, g) in enumerate(zip(self.where.values, self.gradients, strict=True)):
+            if i == self.leaf or g is None or not x.size or len(found) == MOST_OTHERS:
+                continue
+            usual = max(float(rms(x)), 1e-3)
+            direction = usual * np.random.default_rng(i).uniform(-1, 1, x.shape)
+            try:
+                slope, gap = self.slope_of(i, direction)
+            except BudgetError:
+                raise
+            except Exception:  # whatever func raises outside of its domain
+                continue
+            size = max(abs(slope), float(np.sum(np.abs(g * direction))) / x.size**0.5)
+            if gap < 0.01 * size:
+                found[i] = direction, slope, gap + self.precision * size
+        return found
 
     def with_dout(self, dout: np.ndarray) -> np.ndarray:
         """The gradient that backward returns for another dout."""
