@@ -30,6 +30,7 @@ from .verdict.rows import (
     row_of_projections,
     unfinished_row,
 )
+from .verdict.small_entries import wrong_small_entries
 from .verdict.special_entries import check_special_entries
 from .verdict.ties import check_ties, check_ties_between
 
@@ -160,6 +161,8 @@ def check_by_projections(points: Points, leaf: int, n_directions: int) -> Checke
     try:
         projections = ProjectionComparison(points, leaf, n_directions)
         found = projections.run()
+        if not found.wrong.any() and (small := wrong_small_entries(points, leaf)):
+            projections, found = small
         wrong_entry = locate_wrong_entry(projections) if found.wrong.any() else None
         row = row_of_projections(points, leaf, found, wrong_entry)
         if row.verdict == FAIL:
