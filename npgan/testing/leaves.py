@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from .explain.evidence import Evidence, evidence_of_entries, evidence_of_projections
+from .explain.experiment import is_cut_short
 from .explain.hints import NO_PATTERN, hints
 from .problem.arrays import max_abs, norm, typical_size
 from .problem.errors import BudgetError
@@ -34,6 +35,10 @@ from .verdict.small_entries import wrong_small_entries
 from .verdict.special_entries import check_special_entries
 from .verdict.ties import check_ties, check_ties_between
 
+CUT_SHORT = (
+    "the search for the cause was cut short, because backward takes many operations: "
+    "smaller arguments or a shorter recursion may name it"
+)
 # A gap that has more effect than this, in units of that of all arguments, is no rounding error.
 MOST_ROUNDING = {False: 1e-3, True: 0.3}
 
@@ -82,6 +87,8 @@ def check_leaves(
                 check_ties(points, leaf, row)
         check_ties_between(points, rows)
     explain(points, faults, checked)
+    if is_cut_short(points) and any(NO_PATTERN in row.hints for row in rows.values()):
+        notes.append(CUT_SHORT)
     return rows
 
 

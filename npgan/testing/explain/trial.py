@@ -29,6 +29,7 @@ class Shared:
     def __init__(self) -> None:
         self.found: list[Any] = []  # the edits of backward that explain an error
         self.steps_run = 0  # operations of backward that have run in search of one
+        self.is_cut_short = False  # whether a search has ended because so many have run
 
 
 class Trial:
