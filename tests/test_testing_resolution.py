@@ -316,6 +316,12 @@ HIDDEN = {
         lambda c: np.array([1 + 1e-60 * c.sum(), 1e-70 * c.sum()]),
         lambda d, c: d[0] * 1e-60 + d[1] * 1e-70 + 0 * c,
     ),
+    "a gate shut to both sides": (
+        lambda c: np.array([3 + 1e-3 * np.exp(-((12 * c[0]) ** 2)), 1e-30 * c[1], 1e-30 * c[0]]),
+        lambda d, c: np.array(
+            [-0.288 * d[0] * c[0] * np.exp(-((12 * c[0]) ** 2)) + 1e-30 * d[2], 1e-30 * d[1]]
+        ),
+    ),
     "a far exponent": (
         lambda c: np.array([np.logaddexp(200, c[0]), np.exp(c[1] - 300)]),
         lambda d, c: d * np.array([np.exp(c[0] - 200), np.exp(c[1] - 300)]),
@@ -335,10 +341,16 @@ def test_an_output_that_is_too_large_to_show_a_gradient(name):
 
 def test_what_is_hidden_counts(monkeypatch):
     real = points.Point.sigmas
-    forgotten = lambda self, leaf, moved: (*real(self, leaf, moved)[:2], 0.0)
+    forgotten = lambda *given: (*real(*given)[:2], 0.0)
     monkeypatch.setattr(points.Point, "sigmas", forgotten)
     with pytest.raises(AssertionError):
         test_an_output_that_is_too_large_to_show_a_gradient("a shut gate")
+
+
+def test_outputs_of_smaller_arguments_count(monkeypatch):
+    monkeypatch.setattr(points, "SMALLER", ())
+    with pytest.raises(AssertionError):
+        test_an_output_that_is_too_large_to_show_a_gradient("a gate shut to both sides")
 
 
 @pytest.mark.parametrize(

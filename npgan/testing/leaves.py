@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from .explain.evidence import Evidence, evidence_of_entries, evidence_of_projections
+from .explain.experiment import is_cut_short
 from .explain.hints import NO_PATTERN, hints
 from .problem.arrays import max_abs, norm, typical_size
 from .problem.errors import BudgetError
@@ -30,9 +31,14 @@ from .verdict.rows import (
     row_of_projections,
     unfinished_row,
 )
+from .verdict.small_entries import wrong_small_entries
 from .verdict.special_entries import check_special_entries
 from .verdict.ties import check_ties, check_ties_between
 
+CUT_SHORT = (
+    "the search for the cause was cut short, because backward takes many operations: "
+    "smaller arguments or a shorter recursion may name it"
+)
 # A gap that has more effect than this, in units of that of all arguments, is no rounding error.
 MOST_ROUNDING = {False: 1e-3, True: 0.3}
 
@@ -81,6 +87,8 @@ def check_leaves(
                 check_ties(points, leaf, row)
         check_ties_between(points, rows)
     explain(points, faults, checked)
+    if is_cut_short(points) and any(NO_PATTERN in row.hints for row in rows.values()):
+        notes.append(CUT_SHORT)
     return rows
 
 
@@ -160,6 +168,8 @@ def check_by_projections(points: Points, leaf: int, n_directions: int) -> Checke
     try:
         projections = ProjectionComparison(points, leaf, n_directions)
         found = projections.run()
+        if not found.wrong.any() and (small := wrong_small_entries(points, leaf)):
+            projections, found = small
         wrong_entry = locate_wrong_entry(projections) if found.wrong.any() else None
         row = row_of_projections(points, leaf, found, wrong_entry)
         if row.verdict == FAIL:

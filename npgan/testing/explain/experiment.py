@@ -29,6 +29,11 @@ PRECISION = {False: 1e-4, True: 5e-3}
 SHARED: WeakKeyDictionary[Points, Shared] = WeakKeyDictionary()  # per check
 
 
+def is_cut_short(points: Points) -> bool:
+    """Whether the search for a cause has ended because too many operations have run."""
+    return points in SHARED and SHARED[points].is_cut_short
+
+
 def make_trials(points: Points, leaf: int, attempt: int, wrong: np.ndarray) -> list[Trial]:
     """The trials of one leaf, the one at the user's dout first; fewer where calls run out.
 

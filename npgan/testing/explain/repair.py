@@ -39,7 +39,7 @@ def repaired(e: Evidence) -> Iterator[Hint]:
     try:
         for trial in e.trials:
             bench = Bench(trial)
-            if not bench.is_faithful:
+            if not bench.is_faithful or bench.is_too_long(len(e.trials)):
                 return
             benches.append(bench)
         found = first_edit(e, benches)
@@ -60,6 +60,7 @@ class Bench:
         tape = Tape(is_thorough=True)
         found = trial.backward_on(tape)[trial.leaf]
         self.steps = tape.steps
+        self.shared.steps_run += len(self.steps)
         size = float(np.max(np.abs(trial.analytic), initial=0))
         self.is_faithful = (
             bool(self.steps)
@@ -104,10 +105,19 @@ class Bench:
                 count += 1
         return count
 
+    def is_too_long(self, trials: int) -> bool:
+        """Whether to record backward at all trials alone is too much, after all that has run."""
+        is_long = trials * len(self.steps) > LEAST_STEPS
+        is_too_long = is_long and self.shared.steps_run > MOST_STEPS_OF_ALL
+        self.shared.is_cut_short |= is_too_long
+        return is_too_long
+
     def is_tired(self) -> bool:
         """Whether backward has run often enough, for this argument or for all."""
         own, of_all = self.steps_run, self.shared.steps_run
-        return own > MOST_STEPS or (of_all > MOST_STEPS_OF_ALL and own > LEAST_STEPS)
+        is_tired = own > MOST_STEPS or (of_all > MOST_STEPS_OF_ALL and own > LEAST_STEPS)
+        self.shared.is_cut_short |= is_tired
+        return is_tired
 
 
 def first_edit(e: Evidence, benches: list[Bench]) -> str:

@@ -33,6 +33,7 @@ class Shared:
         self.tried: set[Any] = set()  # edits that explain no error of an argument that they reach
         self.disturbed: dict[tuple[int, ...], Any] = {}  # gradients where operations are disturbed
         self.steps_run = 0  # operations of backward that have run in search of one
+        self.is_cut_short = False  # whether a search has ended because so many have run
 
 
 class Trial:

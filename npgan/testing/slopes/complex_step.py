@@ -7,7 +7,7 @@ import warnings
 import numpy as np
 
 from ..problem.arrays import ignore_float_errors
-from .difference_quotient import Direction
+from .directions import Direction
 from .points import Point
 from .slope import Estimate
 

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..problem.arrays import max_abs
+from .directions import Direction
 from .noise_at_zeros import NoiseAtZeros
 from .points import Point
 
@@ -14,8 +15,6 @@ __tracebackhide__ = True  # pytest shows a failure at the user's line, not at ou
 
 # Relative steps below it are tried only where F is sharper than usual.
 TINY_STEP = 2.0**-28
-# What is moved: one entry (its flat index), or all entries along this direction.
-Direction = int | np.ndarray
 
 
 class DifferenceQuotient(NamedTuple):
@@ -69,7 +68,7 @@ def central_difference(
         return None
     jump = np.abs(right - 2 * point.outputs + left) * (2 / width)
     if at_zeros is None:
-        loss_sigma, pooled_sigma, hidden = point.sigmas(leaf, right != left)
+        loss_sigma, pooled_sigma, hidden = point.sigmas(leaf, direction, right != left)
     else:
         loss_sigma, pooled_sigma, hidden = at_zeros.sigmas(width / 2, slope)
     noise = np.sqrt(2) * loss_sigma / width + hidden

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+# What is moved: one entry (its flat index), or all entries along this direction.
+Direction = int | np.ndarray
+
 
 def random_signs(shape: tuple[int, ...], seed: list[int]) -> np.ndarray:
     """±1 per entry."""

@@ -31,7 +31,7 @@ class JointPoint(Point):
         ]
         self.scratch, self.sizes, self.leaf_sigmas, self.at_zeros = {}, {}, {}, {}
 
-    def values_with(self, value: np.ndarray) -> list[np.ndarray]:
+    def values_with(self, leaf: int, value: np.ndarray) -> list[np.ndarray]:
         """The values of all leaves, where these ones are replaced by the parts of one vector."""
         values, start = list(self.given.values), 0
         for k in self.leaves:
@@ -40,14 +40,9 @@ class JointPoint(Point):
             start += part.size
         return values
 
-    def outputs_with(self, leaf: int, value: np.ndarray) -> np.ndarray:
-        """The outputs where the leaves are replaced by the parts of one vector."""
-        with np.errstate(all="ignore"):
-            return self.problem.outputs(self.values_with(value))
-
     def gradient_with(self, leaf: int, value: np.ndarray) -> np.ndarray:
         """What backward returns for the leaves there, laid one after the other."""
-        returned = self.problem.gradients(self.values_with(value), self.dout)
+        returned = self.problem.gradients(self.values_with(leaf, value), self.dout)
         found = as_arrays(self.problem, returned)[0]
         parts = [gradient.ravel() for k in self.leaves if (gradient := found[k]) is not None]
         if len(parts) < len(self.leaves):

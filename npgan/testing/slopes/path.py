@@ -12,7 +12,8 @@ from contextlib import suppress
 import numpy as np
 
 from ..problem.arrays import ignore_float_errors
-from .difference_quotient import Direction, central_difference
+from .difference_quotient import central_difference
+from .directions import Direction
 from .points import Point
 from .slope import Estimate
 

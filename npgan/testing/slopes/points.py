@@ -17,7 +17,7 @@ from ..problem.analytic import AnalyticGradients, as_arrays
 from ..problem.arrays import ignore_float_errors, max_abs, norm, rms, typical_size
 from ..problem.problem import Problem
 from ..problem.random_streams import Stream, generator
-from .directions import random_signs
+from .directions import Direction, random_signs
 from .noise import ROUNDING_MARGIN, Noise, is_rounding, measure_gradient_noise
 
 __tracebackhide__ = True  # pytest shows a failure at the user's line, not at ours
@@ -27,6 +27,9 @@ __tracebackhide__ = True  # pytest shows a failure at the user's line, not at ou
 UNEVEN = 64.0
 # Moves, in units of the argument, that no output that depends on it should leave unchanged.
 FAR_AWAY = (2.0**40, 2.0**20, 2.0**10, 2.0**3)
+# Factors of all arguments that open the gates which large arguments shut.
+SMALLER = (2.0**-2, 2.0**-5, 2.0**-9)
+ODD = 0.7  # part of a move: by a whole one, an even function of 0.5 may come to -0.5
 
 
 class Settings(NamedTuple):
@@ -50,7 +53,7 @@ class Point:
         self.gradient_noise: list[np.ndarray | None] = [None] * len(self.values)
         self.sizes: dict[int, float] = {}
         self.scratch: dict[int, tuple[np.ndarray, np.ndarray, np.ndarray]] = {}
-        self.leaf_sigmas: dict[int, tuple[float, np.ndarray, float]] = {}
+        self.leaf_sigmas: dict[tuple[int, int | bytes], tuple[float, np.ndarray, float]] = {}
         self.at_zeros: dict[tuple[int, float], np.ndarray] = {}  # noise, by leaf and step
         self.eps = noise.eps
         with ignore_float_errors():
@@ -60,40 +63,72 @@ class Point:
             self.pooled_sigma = np.maximum(self.sigma, rms(self.sigma))
             self.loss_sigma = norm(dout * self.sigma)  # of Σ dout F
 
-    def sigmas(self, leaf: int, moved: np.ndarray) -> tuple[float, np.ndarray, float]:
-        """(loss_sigma, pooled_sigma, hidden) of the outputs that depend on this leaf.
+    def sigmas(
+        self, leaf: int, direction: Direction, moved: np.ndarray
+    ) -> tuple[float, np.ndarray, float]:
+        """(loss_sigma, pooled_sigma, hidden) of the outputs that depend on the entries in motion.
 
         moved: the outputs that a step has changed. Only where their noise is far smaller than that
-        of all does it matter which of the others depend on the leaf. hidden is the slope of these
-        that their rounding hides even where the leaf is moved far.
+        of all does it matter which of the others depend on these entries. hidden is the slope of
+        the others that their rounding hides even where the entries are moved far.
         """
-        if leaf in self.leaf_sigmas:
-            return self.leaf_sigmas[leaf]
-        everything = self.loss_sigma, self.pooled_sigma, 0.0
-        if moved.all() or not moved.any():
-            return everything
-        if UNEVEN * norm((self.dout * self.sigma)[moved]) > self.loss_sigma:
-            return everything
-        depends, distance = self.dependent_outputs(leaf)
+        found = self.loss_sigma, self.pooled_sigma, 0.0
+        whole = np.ones(self.values[leaf].shape)
+        for entries in (whole, direction):  # where no output has moved, those of the leaf
+            key = leaf, entries if isinstance(entries, int) else support(entries)
+            if key in self.leaf_sigmas:
+                found = self.leaf_sigmas[key]
+            elif moved.any() and UNEVEN * norm((self.dout * self.sigma)[moved]) <= found[0]:
+                found = self.leaf_sigmas[key] = self.sigmas_of(leaf, entries, moved)
+        return found
+
+    def sigmas_of(
+        self, leaf: int, direction: Direction, moved: np.ndarray
+    ) -> tuple[float, np.ndarray, float]:
+        """The same, where it matters which outputs depend on these entries."""
+        depends, distance = self.dependent_outputs(leaf, direction)
         depends = depends | moved
         sigma = np.where(depends, self.sigma, 0.0)
         pooled = np.maximum(sigma, np.where(depends, rms(sigma[depends]), 0.0))
         hidden = norm(self.dout * np.where(depends, 0.0, self.sigma)) / distance
-        self.leaf_sigmas[leaf] = norm(self.dout * sigma), pooled, hidden
-        return self.leaf_sigmas[leaf]
+        return norm(self.dout * sigma), pooled, hidden
 
-    def dependent_outputs(self, leaf: int) -> tuple[np.ndarray, float]:
-        """(the outputs that change where a leaf is moved far, how far); all, where func refuses."""
+    def dependent_outputs(self, leaf: int, direction: Direction) -> tuple[np.ndarray, float]:
+        """(the outputs that change where some entries are moved far, how far).
+
+        All outputs, where func refuses.
+        """
         x = self.values[leaf]
         size = typical_size(x)
         move = size * random_signs(x.shape, [leaf])
+        if isinstance(direction, np.ndarray):
+            move[direction == 0] = 0.0
+        else:
+            move.flat[np.arange(x.size) != direction] = 0.0
         for distance in FAR_AWAY:
             with suppress(Exception), ignore_float_errors():  # outside the domain
-                changed: np.ndarray = (
-                    self.outputs_with(leaf, (x + distance * move).astype(x.dtype)) != self.outputs
-                )
-                return changed, distance * size
+                far = (x + distance * move).astype(x.dtype)
+                changed: np.ndarray = self.outputs_with(leaf, far) != self.outputs
+                return changed | self.changed_elsewhere(leaf, move), distance * size
         return np.ones(self.outputs.shape, bool), 1.0
+
+    def changed_elsewhere(self, leaf: int, move: np.ndarray) -> np.ndarray:
+        """The outputs that a move changes where all arguments are smaller.
+
+        At the point itself a gate that is shut may keep an entry from them, wherever it is moved.
+        """
+        changed = np.zeros(self.outputs.shape, bool)
+        x = self.values[leaf]
+        for factor in SMALLER:
+            with suppress(Exception), ignore_float_errors():  # outside the domain
+                before, after = (
+                    self.problem.outputs(
+                        [(factor * v).astype(v.dtype) for v in self.values_with(leaf, value)]
+                    )
+                    for value in (x, (x + ODD * move).astype(x.dtype))
+                )
+                changed |= before != after
+        return changed
 
     def gradient(self, leaf: int) -> np.ndarray:
         """The analytic gradient by a leaf that has one."""
@@ -116,19 +151,27 @@ class Point:
 
     def outputs_with(self, leaf: int, value: np.ndarray) -> np.ndarray:
         """The outputs where one leaf is replaced by another value."""
+        with ignore_float_errors():
+            return self.problem.outputs(self.values_with(leaf, value))
+
+    def values_with(self, leaf: int, value: np.ndarray) -> list[np.ndarray]:
+        """The values of all leaves, where one is replaced by another value."""
         values = list(self.values)
         values[leaf] = value
-        with ignore_float_errors():
-            return self.problem.outputs(values)
+        return values
 
     def gradient_with(self, leaf: int, value: np.ndarray) -> np.ndarray:
         """What backward returns for one leaf where this leaf is replaced by another value."""
-        values = list(self.values)
-        values[leaf] = value
-        gradient = as_arrays(self.problem, self.problem.gradients(values, self.dout))[0][leaf]
+        returned = self.problem.gradients(self.values_with(leaf, value), self.dout)
+        gradient = as_arrays(self.problem, returned)[0][leaf]
         if gradient is None:
             raise ValueError("backward returned no usable gradient here")
         return gradient
+
+
+def support(direction: np.ndarray) -> bytes:
+    """Which entries a direction moves; b"" for all."""
+    return b"" if direction.all() else np.packbits(direction != 0).tobytes()
 
 
 class Points:

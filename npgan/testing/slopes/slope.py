@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
 
 from ..problem.arrays import ignore_float_errors, typical_size
-from .difference_quotient import DifferenceQuotient, Direction, central_difference
+from .difference_quotient import DifferenceQuotient, central_difference
+from .directions import Direction
 from .kinks import find_kinks, kinks_of, remaining
 from .noise_at_zeros import NoiseAtZeros
 from .points import Point
@@ -29,9 +31,11 @@ STEPS = {
     ("wide", True): 2.0 ** np.arange(1, -13, -1),
     ("fine", True): 2.0 ** np.arange(-1, -98, -4),
 }
-# A kink is looked at once more at this step: a function may be smooth, but sharper than the others.
+# A kink is looked at once more at these steps: a function may be smooth, but sharper than others.
 # At entries of 0 it may be sharper still; rounding may hide that at the smallest of these steps.
-PROBE, PROBES_AT_ZERO = 2.0**-38, (2.0**-52, 2.0**-70, 2.0**-90)
+PROBES, PROBES_AT_ZERO = 2.0 ** -np.array([38, 42, 46]), 2.0 ** -np.arange(90, 50, -6.0)
+# A slope at such a step is wrong by this part of what is left of the jump of a smooth function.
+PART_OF_JUMP = 0.25
 # Below such a unit of the steps the noise is that of numbers near 0.
 SMALL_UNIT = 2.0**-12
 # In units of the slope that the gradient predicts: where all slopes are smaller, digits are lost.
@@ -46,7 +50,7 @@ class Estimate(NamedTuple):
     slope: float
     kinks: int = 0  # outputs whose one-sided slopes differ
     kink_size: float = 0.0  # how much these may have changed the slope
-    entry: Entry = (0, 0)  # of the Richardson table
+    entry: Entry | None = (0, 0)  # of the Richardson table; None if it is of another step
     method: str = "differences"
     step: float = 0.0  # the smallest one that was used
     reach: float = 0.0  # the largest one
@@ -95,15 +99,17 @@ def measure_slope(
         jump = find_kinks(quotients, last)
         kinks, size = kinks_of(jump, point.dout)
         if kinks and not point.is_coarse:
-            left = probed(point, leaf, direction, gradient, scale, jump)
-            if left < 0.5 * size:
+            smooth = probed(point, leaf, direction, gradient, scale, jump)
+            if smooth is not None:
                 kinks, size, error = 0, 0.0, np.inf
+                if steps == "fine":  # all steps are larger than where F is smooth, but this one
+                    return smooth
         entry = order, found[last][0]
     else:
         gap, error, last = last_entry(h, gaps, noise), float(noise[-1]) * 1.2, len(found) - 1
         order, kinks, size = last, 0, 0.0
     gap -= offset
-    slope = gap + quotients[-1].predicted
+    slope = gap + quotients[last].predicted
     step, reach = quotients[last].step, quotients[last - order].step
     return Estimate(gap, error, slope, kinks, size, entry, step=step, reach=reach)
 
@@ -136,19 +142,40 @@ def probed(
     gradient: np.ndarray,
     scale: float,
     jump: np.ndarray,
-) -> float:
-    """What is left of the jump of a slope at much smaller steps."""
-    probes: list[tuple[float, NoiseAtZeros | None]] = [(PROBE, None)]
+) -> Estimate | None:
+    """The slope at a much smaller step at which the jump of a slope vanishes; None at a kink."""
+    size, best = kinks_of(jump, point.dout)[1], None
+    left = jump
+    for step, at_zeros in probes(point, leaf, direction, scale, jump):
+        with ignore_float_errors():
+            one = central_difference(point, leaf, direction, gradient, step, at_zeros)
+        if one is None:
+            continue
+        left = remaining(left, one)
+        is_clear = at_zeros is not None and bool(np.all((one.jump_noise < 0.01 * jump)[jump > 0]))
+        if is_clear and np.all(left[jump > 0] > 0):
+            return None  # a kink at the smallest of numbers is one at all
+        rest = PART_OF_JUMP * kinks_of(np.where(jump > 0, one.jump, 0.0), point.dout)[1]
+        gap = one.slope - one.predicted
+        found = Estimate(
+            gap, one.noise + rest, one.slope, entry=None, step=one.step, reach=one.step
+        )
+        if rest < 0.5 * PART_OF_JUMP * size and (best is None or found.error < best.error):
+            best = found
+    return best if kinks_of(left, point.dout)[1] < 0.5 * size else None
+
+
+def probes(
+    point: Point, leaf: int, direction: Direction, scale: float, jump: np.ndarray
+) -> Iterator[tuple[float, NoiseAtZeros | None]]:
+    """Small steps with the noise there, at entries of 0 the smallest that rounding allows first."""
     if only_zeros(point.values[leaf], direction):
         at_zeros = NoiseAtZeros(point, leaf)
         at_zeros.depends |= jump > 0
-        at_zeros.largest = PROBE * scale
-        probes += [(step, at_zeros) for step in PROBES_AT_ZERO]
-    for step, noise in probes:
-        with ignore_float_errors():
-            probe = central_difference(point, leaf, direction, gradient, step * scale, noise)
-        if probe is not None:
-            jump = remaining(jump, probe)
-        if not jump.any():
-            break
-    return kinks_of(jump, point.dout)[1]
+        at_zeros.largest = PROBES[0] * scale
+        rounding = 16 * point.eps * np.abs(point.outputs)
+        for step in PROBES_AT_ZERO * scale:
+            if np.any((jump > 0) & (rounding < step * jump)):
+                yield step, at_zeros
+    for step in PROBES * scale:
+        yield step, None

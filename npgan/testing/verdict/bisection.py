@@ -76,7 +76,8 @@ def confirm(
         if own and not np.isfinite(estimate.error):  # its steps may lead out of the domain
             estimate = measure_slope(point, leaf, i, gradient, own, steps)
         bound = projections.limit(point, unit, estimate)
-        if not abs(estimate.gap) > bound:
+        is_open = bound == np.inf and not own and steps != "fine"  # finer steps may settle
+        if not is_open and not abs(estimate.gap) > bound:
             return None
     limit_of = partial(projections.limit, point, unit)
     wanted = RESOLUTION * abs(estimate.slope)

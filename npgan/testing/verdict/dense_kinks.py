@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ..slopes.difference_quotient import Direction
+from ..slopes.directions import Direction
 from ..slopes.path import slope_along_path
 from ..slopes.points import Point
 from ..slopes.slope import Estimate

@@ -16,6 +16,8 @@ from .linearity import check_linearity
 from .repeats import CALLS, why_gradients_differ, why_outputs_differ
 
 __tracebackhide__ = True  # pytest shows a failure at the user's line, not at ours
+# The sizes of gradients that are similar differ by less than this power of two.
+SIMILAR_BITS = 6
 
 
 # ---- the function ----
@@ -99,7 +101,10 @@ def check_backward(
             residuals, nonlinear = check_linearity(
                 problem, gradients, (dout, second_dout), is_coarse, rtol, seed
             )
-    noise = [None if r is None else noise_of_residual(r) for r in residuals]
+    noise = [
+        None if r is None or g is None else noise_of_residual(r, g, is_coarse)
+        for r, g in zip(residuals, gradients, strict=True)
+    ]
     return AnalyticGradients(gradients, noise, faults, notes, nonlinear)
 
 
@@ -187,6 +192,16 @@ def repeatability_faults(
     return [(None, fault)]
 
 
-def noise_of_residual(r: np.ndarray) -> np.ndarray:
-    """Three standard deviations of the rounding error of which r is one sample per entry."""
-    return 3 * np.maximum(np.abs(r), rms(r))
+def noise_of_residual(r: np.ndarray, gradient: np.ndarray, is_coarse: bool) -> np.ndarray:
+    """Three standard deviations of the rounding error of which r is one sample per entry.
+
+    One sample may be small by chance, so it counts for all entries; in float32, where a row of
+    slopes of 1e8 has errors of 10, for those whose gradients are of similar size.
+    """
+    pooled = np.broadcast_to(rms(r), r.shape)
+    if is_coarse:
+        sizes = np.frexp(np.abs(gradient))[1] // SIMILAR_BITS
+        pooled = pooled.copy()
+        for size in np.unique(sizes):
+            pooled[sizes == size] = rms(r[sizes == size])
+    return 3 * np.maximum(np.abs(r), pooled)

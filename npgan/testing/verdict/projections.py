@@ -66,7 +66,8 @@ class ProjectionComparison:
         self.method = "differences"
         self.parts: list[Part] = []  # where no step serves all entries
         # Which steps serve best, found by `calibrate`.
-        self.steps, self.entry, self.truncation = "short", (0, 0), 0.0
+        self.steps, self.truncation = "short", 0.0
+        self.entry: Entry | None = (0, 0)
 
     def run(self) -> Comparison:
         """Compare as far as max_evals allows; directions that are not reached stay unknown."""
@@ -175,6 +176,8 @@ class ProjectionComparison:
         Where both seem wrong, entries of 0, at which F may be sharp, are moved apart.
         """
         found = [self.measure(point, v, steps, None) for steps in ("usual", "wide")]
+        if self.steps == "fine":
+            found.append(self.measure(point, v, "fine", None))
         best = best_estimate(found)
         if best[0].kinks or not abs(best[0].gap) > best[1]:
             return best
@@ -222,6 +225,12 @@ class ProjectionComparison:
                     self.steps, (estimate, limit) = steps, in_parts
                 else:
                     self.parts = []
+        if limit == np.inf and not estimate.kinks and point is self.points.at(0):
+            # Smooth, but sharper than these steps: points nearby do not say what is right here.
+            fine = self.measure(point, v, "fine", None)
+            is_precise = fine[1] < 0.1 * RESOLUTION * size
+            if is_precise or abs(fine[0].gap) > fine[1]:
+                self.steps, (estimate, limit) = "fine", (fine[0]._replace(entry=None), fine[1])
         self.entry, self.truncation = estimate.entry, 2 * estimate.error
         return estimate, limit
 
