@@ -73,22 +73,33 @@ class Point:
         the others that their rounding hides even where the entries are moved far.
         """
         found = self.loss_sigma, self.pooled_sigma, 0.0
-        whole = np.ones(self.values[leaf].shape)
-        for entries in (whole, direction):  # where no output has moved, those of the leaf
+        if not moved.any():
+            return self.leaf_sigmas.get((leaf, b""), found)
+        sigma, whole = self.sigma, np.ones(self.values[leaf].shape)
+        for entries in (whole, direction):
             key = leaf, entries if isinstance(entries, int) else support(entries)
             if key in self.leaf_sigmas:
                 found = self.leaf_sigmas[key]
-            elif moved.any() and UNEVEN * norm((self.dout * self.sigma)[moved]) <= found[0]:
-                found = self.leaf_sigmas[key] = self.sigmas_of(leaf, entries, moved)
+            elif UNEVEN * norm((self.dout * sigma)[moved]) <= found[0]:
+                found = self.leaf_sigmas[key] = self.sigmas_of(leaf, entries, moved, sigma)
+            sigma = np.maximum(self.sigma, self.common_sigma(moved, found[1] > 0))
         return found
 
+    def common_sigma(self, moved: np.ndarray, of_leaf: np.ndarray) -> float:
+        """The noise of all outputs of a leaf that are not much larger than those that have moved.
+
+        The samples of few outputs may all be small by chance, those of many not.
+        """
+        most = UNEVEN * max_abs(self.outputs[moved])
+        return float(rms(self.sigma[of_leaf & (np.abs(self.outputs) <= most)]))
+
     def sigmas_of(
-        self, leaf: int, direction: Direction, moved: np.ndarray
+        self, leaf: int, direction: Direction, moved: np.ndarray, sigma: np.ndarray
     ) -> tuple[float, np.ndarray, float]:
-        """The same, where it matters which outputs depend on these entries."""
+        """The same from the noise of each output, where it matters which depend on these entries."""
         depends, distance = self.dependent_outputs(leaf, direction)
         depends = depends | moved
-        sigma = np.where(depends, self.sigma, 0.0)
+        sigma = np.where(depends, sigma, 0.0)
         pooled = np.maximum(sigma, np.where(depends, rms(sigma[depends]), 0.0))
         hidden = norm(self.dout * np.where(depends, 0.0, self.sigma)) / distance
         return norm(self.dout * sigma), pooled, hidden
