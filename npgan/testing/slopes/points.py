@@ -96,7 +96,7 @@ class Point:
     def sigmas_of(
         self, leaf: int, direction: Direction, moved: np.ndarray, sigma: np.ndarray
     ) -> tuple[float, np.ndarray, float]:
-        """The same from the noise of each output, where it matters which depend on these entries."""
+        """The same from each output's noise, where it matters which depend on these entries."""
         depends, distance = self.dependent_outputs(leaf, direction)
         depends = depends | moved
         sigma = np.where(depends, sigma, 0.0)
