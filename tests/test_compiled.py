@@ -135,6 +135,8 @@ def test_few_rows_have_the_bits_of_the_other_way(m, n, k, dtype, threads):
     set_threads(threads)
     rng = np.random.default_rng(0)
     g, W, y = (rng.standard_normal(shape).astype(dtype) for shape in [(m, k), (n, k), (m, n)])
+    y[rng.random(y.shape) < 0.2] = np.nan
+    y[rng.random(y.shape) < 0.2] = -0.0
     expected = kernels.gemm(g, np.ascontiguousarray(W.T))
     np.testing.assert_array_equal(kernels.gemm(g, W, tb=True), expected)
     gated = kernels.gemm_gate(g, W, y, 0.2)
@@ -147,7 +149,7 @@ def test_few_rows_have_the_bits_of_the_other_way(m, n, k, dtype, threads):
 
 def test_both_ways_are_taken(compiled):
     def few(m, n, k):
-        return compiled.product.few_rows(m, n, k, 4)
+        return compiled.product.few_rows(m, n, k, 4, threads=2)
 
     assert few(32, 512, 512)
     assert few(64, 512, 1024)
@@ -155,6 +157,8 @@ def test_both_ways_are_taken(compiled):
     assert not few(1, 512, 512)
     assert not few(0, 512, 512)
     assert not few(32, 1, 512)
+    assert not few(128, 4096, 4096)  # its panels would not stay in the L2 cache
+    assert not compiled.product.few_rows(64, 512, 1024, 4, threads=16)
 
 
 def test_few_rows_are_a_job_of_strips(compiled):

@@ -250,6 +250,30 @@ def test_a_changed_network_is_computed_as_it_is(change, prepared, monkeypatch):
         del pull
 
 
+class EqualToAll:
+    """A kernel in another, such as one that counts calls; wrappers may compare as what they hold."""
+
+    def __init__(self, kernel):
+        self.kernel, self.calls = kernel, 0
+
+    def __call__(self, *args, **kwargs):
+        self.calls += 1
+        return self.kernel(*args, **kwargs)
+
+    def __eq__(self, other):
+        return True
+
+    __hash__ = None
+
+
+def test_a_kernel_in_a_wrapper_that_equals_it_is_called(monkeypatch):
+    kernels.job_list()
+    wrapped = EqualToAll(kernels.affine_leaky)
+    monkeypatch.setattr(kernels, "affine_leaky", wrapped)
+    network()(normal(3, 7))
+    assert wrapped.calls > 0
+
+
 @pytest.mark.parametrize("name", kernels.IN_JOBS)
 def test_a_replaced_kernel_is_called(name, monkeypatch):
     calls, kernel, net = [], getattr(kernels, name), network()

@@ -60,7 +60,8 @@ def use_kernels(
     -----
     Where this function is not called, the environment variable NPGAN_KERNELS chooses, by one of the
     same names. The first call of the compiled kernels on a computer compiles them, which takes
-    several seconds; the result is kept on disk.
+    several seconds; the result is kept on disk. Kernels that the default training does not use,
+    such as `sgd`, are compiled when they are first called.
 
     The results of the two sets differ by rounding errors.
 
@@ -139,7 +140,8 @@ def job_list(names: tuple[str, ...] = IN_JOBS) -> Any:
     if active is None:
         choose()
     values = values_of(names)
-    return lists_of_jobs if values(globals()) == values(of_the_set) else None
+    unchanged = all(map(operator.is_, values(globals()), values(of_the_set)))
+    return lists_of_jobs if unchanged else None
 
 
 values_of = functools.cache(lambda names: operator.itemgetter(*names))  # {name: value} -> values

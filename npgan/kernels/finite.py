@@ -24,7 +24,8 @@ def check_finite(
     """Raise FloatingPointError for the first of these that is not finite, by its name here.
 
     causes: large arrays that are looked at, and named before the others, only if one of these is
-    not finite.
+    not finite. (An infinite image gives finite logits where D has bounded layers like Tanh; then
+    the optimiser names the gradient.)
     """
     if all(np.isfinite(value).all() for value in named.values()):
         return

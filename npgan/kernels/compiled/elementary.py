@@ -12,7 +12,7 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-from .jit import inner
+from .jit import jit
 from .vectors import I64, Vectors, emit_fma
 
 
@@ -60,7 +60,7 @@ EXP_SERIES = tuple(1 / math.factorial(n) for n in range(14))
 LOG_SERIES = tuple(2 / n for n in range(1, 23, 2))
 
 
-@inner
+@jit
 def exp_factors(x):
     """(a, b, p) with e^x = a b (1 + p), a b = 2^n and p small, for |x| < 747.
 
@@ -79,7 +79,7 @@ def exp_factors(x):
     return bits_to_float((half + 1023) << 52), bits_to_float((whole - half + 1023) << 52), p * r
 
 
-@inner
+@jit
 def scalar_exp(x):
     """e^x."""
     x = 710.0 if x > 710.0 else (-747.0 if x < -747.0 else x)  # a NaN stays a NaN
@@ -87,7 +87,7 @@ def scalar_exp(x):
     return fma(a, p, a) * b
 
 
-@inner
+@jit
 def scalar_tanh(x):
     """E / (E + 2) with E = e^2x - 1, which is precise where x is small."""
     y = 20.0 if x > 20.0 else (-20.0 if x < -20.0 else x)
@@ -97,7 +97,7 @@ def scalar_tanh(x):
     return x if abs(x) < 1e-9 else e / (e + 2.0)
 
 
-@inner
+@jit
 def scalar_log1p(x):
     """log(1 + x) for 0 <= x <= 1, from u = 1 + x and the rounding error of u."""
     u = 1.0 + x
@@ -115,7 +115,7 @@ def scalar_log1p(x):
     return fma(k, LN2_HIGH, fma(2.0, s, small))
 
 
-@inner
+@jit
 def scalar_softplus(x):
     """log(1 + e^x)."""
     return (x if x > 0.0 else 0.0) + scalar_log1p(scalar_exp(-abs(x)))  # NaN: by the second term

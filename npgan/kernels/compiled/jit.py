@@ -41,8 +41,11 @@ def jit(function, **more):
     """Compile a function at its first call, once per dtype, and keep the result on disk.
 
     The compiled function holds no lock of Python's (nogil), and divides by zero as NumPy does.
+    `more` are options of numba.njit.
     """
     dispatcher = numba.njit(**OPTIONS, **more)(function)
+    if dispatcher is function:  # NUMBA_DISABLE_JIT is set
+        return function
     dispatcher._cache = KernelCache.of(function)
     # By itself Numba compiles a version for each constant that compiled code gives as an argument.
     template = dispatcher.get_call_template
@@ -53,7 +56,10 @@ def jit(function, **more):
 
 
 def inner(function):
-    """As `jit`, for what only compiled code calls: without an entry point for Python."""
+    """As `jit`, for what only compiled code calls: a call from Python would end the process.
+
+    To compile no entry point for Python saves time.
+    """
     return jit(function, no_cpython_wrapper=True)
 
 

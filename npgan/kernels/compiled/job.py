@@ -41,8 +41,8 @@ BIAS_STEP = 59  # bytes to the next number of the bias; 0 where all columns have
 # A loop over N numbers: C is the array that it writes, A the other one.
 MOMENT_1, MOMENT_2 = 60, 61  # addresses of Adam's moments; MOMENT_1 is that of y in TANH_GATE
 
-C_TRANSPOSED = 63  # 1: Cᵀ is stored, in strips; see panel.compute_strips
 SHARED = 62  # 1 where the threads share the job; read in a list of jobs alone
+C_TRANSPOSED = 63  # 1: the array at C gets Cᵀ, in strips; see panel.compute_panel
 WORKSPACES = 64  # from here on: the address of each helper's workspace
 
 ADDRESSES = (A, B, C, GATE, BIAS, SUMS, MOMENT_1, MOMENT_2)

@@ -63,17 +63,6 @@ BLOCK_ROWS = 512 // STRIP_ROWS * STRIP_ROWS
 
 
 @intrinsic
-def not_inlined(typingctx):
-    """In a function: LLVM shall call it, and not compile it into each of its callers."""
-
-    def codegen(context, builder, signature, args):
-        builder.function.attributes.add("noinline")
-        return context.get_dummy_value()
-
-    return types.void(), codegen
-
-
-@intrinsic
 def clear_row(typingctx, target, like):
     """Set a row of a panel to zero."""
 

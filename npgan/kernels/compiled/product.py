@@ -27,10 +27,11 @@ from .job import (
     N,
 )
 from .panel import BLOCK_ROWS, STRIP_ROWS
-from .team import dispatch
+from .team import dispatch, thread_count
 from .tile import PANEL_ROW_BYTES, TILE_SHAPE
 
 SHARED_FROM = 1_000_000  # multiplications; smaller products are not shared among threads
+L2_SHARE = 1 << 18  # bytes of the panels of few rows
 
 
 @jit
@@ -87,14 +88,17 @@ def contiguous(x):
     return x if x.flags.carray else np.array(x, order="C")
 
 
-def few_rows(m, n, k, size):
+def few_rows(m, n, k, size, threads):
     """Whether A Bᵀ with m rows of A and n of B is computed sooner as the transpose of B Aᵀ.
 
-    That saves to transpose n k numbers of B. Instead m k of A are, by each thread, and m n of C.
-    The rule was measured on a Zen 5. The rows of A must nearly fill the vectors of panels, too.
+    This saves the transposition of n k numbers of B. Instead m n of C are transposed, and m k of A,
+    by each thread. What these cost in comparison was measured with m from 32 to 256, n and k from
+    256 to 1,024, on one and two threads of a Zen 5. The panels must stay in the L2 cache, and at
+    most a ninth of their columns may be idle.
     """
     full = PANEL_ROW_BYTES // size
-    return 0 < 5 * m * (n + 0.3 * k) < n * k and 9 * m >= 8 * (-(-m // full) * full)
+    is_cheaper = 0 < 5 * m * (n + 0.3 * k) < n * k and threads * m <= n
+    return is_cheaper and m * k * size <= L2_SHARE and 9 * m >= 8 * (-(-m // full) * full)
 
 
 def multiply(a, b, ta, tb, out=None, gate=None, bias=None, sums=None, slope=1.0, compute=dispatch):
@@ -139,7 +143,7 @@ def multiply(a, b, ta, tb, out=None, gate=None, bias=None, sums=None, slope=1.0,
         gate = gate.reshape(1, m) if gate.size else gate
     slope, in_strips, panel_rows = dtype.type(slope), False, k
     plain = bias is no_vector and sums is no_vector and (slope == 1 or gate is not no_matrix)
-    if tb and not ta and plain and few_rows(m, n, k, a.itemsize):
+    if tb and not ta and plain and few_rows(m, n, k, a.itemsize, thread_count()):
         in_strips, panel_rows = True, k * -(-m * a.itemsize // PANEL_ROW_BYTES)
     arrays = a, b, c, ta, tb, gate, bias, sums, slope, in_strips
     done = compute(share, dtype, panel_rows, write_product, *arrays)

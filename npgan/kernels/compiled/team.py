@@ -32,7 +32,7 @@ log = logging.getLogger("npgan")
 
 
 def allocate_workspace(rows):
-    """Memory for one thread's workspace, with room for a panel of so many rows."""
+    """Memory for one thread's workspace, with room for panels of so many rows in all."""
     return memory.empty((PANEL_START + rows * PANEL_ROW_BYTES,), np.uint8)
 
 
@@ -44,7 +44,7 @@ class Workspace:
         self.rows = -1
 
     def reserve(self, rows):
-        """The address of memory with room for a panel of so many rows."""
+        """The address of memory with room for panels of so many rows in all."""
         if rows > self.rows:
             memory = allocate_workspace(rows)
             # In one statement, as a signal handler may raise an exception between two.

@@ -197,7 +197,7 @@ def step_inside(job, seen):
     words = job.ctypes.data
     for idle in range(1, SPIN_ROUNDS):
         spin(idle)
-        # Asked after each offer of the core: a caller that takes it may open a job every time, in
+        # Asked after each offer of the core: a caller that takes it may open a job every time, into
         # which the helper would step, and begin to count again.
         offered = idle % YIELD_INTERVAL == YIELD_INTERVAL - 1
         if job[QUIT] != 0 or (offered and on_callers_core(job)):
