@@ -72,10 +72,13 @@ class Point:
         of all does it matter which of the others depend on these entries. hidden is the slope of
         the others that their rounding hides even where the entries are moved far.
         """
-        found = self.loss_sigma, self.pooled_sigma, 0.0
-        if not moved.any():
-            return self.leaf_sigmas.get((leaf, b""), found)
-        sigma, whole = self.sigma, np.ones(self.values[leaf].shape)
+        everything = self.loss_sigma, self.pooled_sigma, 0.0
+        found = self.leaf_sigmas.get((leaf, b""), everything)
+        if moved.all() or not moved.any():
+            return found
+        if UNEVEN * norm((self.dout * self.sigma)[moved]) > found[0]:
+            return found
+        found, sigma, whole = everything, self.sigma, np.ones(self.values[leaf].shape)
         for entries in (whole, direction):
             key = leaf, entries if isinstance(entries, int) else support(entries)
             if key in self.leaf_sigmas:
