@@ -1,5 +1,7 @@
 """In float32: the noise of an output of slope 1e8 hides no error in what it does not depend on."""
 
+import functools
+
 import numpy as np
 import pytest
 
@@ -104,3 +106,53 @@ def test_a_part_taken_out_is_missed(removal, mode, monkeypatch):
     removal(monkeypatch)
     with pytest.raises(AssertionError):
         test_a_large_output_hides_no_error_of_the_others(rows, 1e8, 5, mode)
+
+
+# ---- float64: a row of zeros has slopes of 1e3 to 1e8, and those of the others are small ----
+
+
+def cosines(a, b):
+    return (a * b).sum(1) / (clamped(a) * clamped(b))
+
+
+def clamped(v):
+    return np.maximum(np.sqrt((v * v).sum(1)), 1e-8)
+
+
+def d_cosines(d, a, b, projected=True):
+    na, nb, c = clamped(a)[:, None], clamped(b)[:, None], (d * cosines(a, b))[:, None]
+    da, db = d[:, None] * b / (na * nb), d[:, None] * a / (na * nb)
+    da -= np.where(na > 1e-8, c * a / na**2, 0) if projected else 0.0
+    return da, db - c * b / nb**2
+
+
+def rms_norm(x):
+    return x / np.sqrt((x * x).mean(1, keepdims=True) + 1e-6)
+
+
+def d_rms_norm(d, x, projected=True):
+    s = np.sqrt((x * x).mean(1, keepdims=True) + 1e-6)
+    n = x / s
+    return ((d - n * (d * n).mean(1, keepdims=True) if projected else d) / s,)
+
+
+def padded(scale, seed):
+    x = scale * np.random.default_rng(seed).standard_normal((5, 4))
+    x[2] = 0
+    return x
+
+
+UNEVEN_ROWS = {
+    "cosine": (cosines, d_cosines, (padded(1, 0), 1 + padded(0.3, 1))),
+    "RMS norm": (rms_norm, d_rms_norm, (padded(1e3, 2),)),
+}
+
+
+@pytest.mark.parametrize("mode", ["elements", "projections"])
+@pytest.mark.parametrize("name", UNEVEN_ROWS)
+def test_a_row_of_zeros_hides_no_error_of_the_others(name, mode):
+    func, grad, args = UNEVEN_ROWS[name]
+    assert check_gradients(func, grad, args, style="dout", mode=mode).verdict == PASS
+    wrong = functools.partial(grad, projected=False)
+    report = check_gradients(func, wrong, args, style="dout", mode=mode)
+    assert report.arguments[0].verdict == FAIL, str(report)

@@ -1,7 +1,8 @@
 """In projections: entries whose gradients are far smaller than the largest.
 
-In float32 the rounding errors of outputs of slope 1e8 hide what is wrong with slopes of size 1,
-though these are of other outputs. Therefore entries of small gradients are moved alone, too.
+The errors of slopes of 1e8, as of a row of padding that is normalised, hide what is wrong
+with slopes of size 1, though these are of other outputs. Therefore entries of small gradients are
+moved alone, too.
 """
 
 from __future__ import annotations
@@ -23,12 +24,14 @@ def wrong_small_entries(
 ) -> tuple[ProjectionComparison, Comparison] | None:
     """A comparison along directions that move entries of small gradients alone, if it fails."""
     point = points.at(0)
-    if not point.is_coarse:  # in float64 the errors of a slope of 1e8 are 1e-8
-        return None
-    noise = np.abs(point.dout) * point.sigma
-    if not max_abs(noise) > UNEVEN * np.median(noise):
-        return None  # that of fewer outputs is no smaller
     sizes = np.abs(point.gradient(leaf))
+    if point.is_coarse:
+        noise = np.abs(point.dout) * point.sigma
+        is_uneven = max_abs(noise) > UNEVEN * np.median(noise)  # else that of fewer is no smaller
+    else:
+        is_uneven = np.median(sizes) < SMALL * max_abs(sizes)
+    if not is_uneven:
+        return None
     for _ in range(SIZES):
         is_small = (sizes < SMALL * max_abs(sizes)) & np.isfinite(sizes)
         if not is_small.any():
