@@ -5,9 +5,10 @@ the core. Where B lies in memory as it is needed, the first tile copies it into 
 computes; in A Bᵀ it is transposed into the panel before. In Aᵀ B, A is read with its two steps
 exchanged.
 
-To transpose a large B takes longer than a few rows of A are worth. So A Bᵀ of few rows is computed
-as B Aᵀ: the small matrix goes into panels, the large one is read once as it lies in memory, and the
-result is transposed when it is stored, a strip of rows at a time (`few_rows` in product.py).
+Transposing a large B takes as long as 10 to 20 rows of A take to compute. So A Bᵀ of few rows is
+computed as the transpose of B Aᵀ: the small matrix goes into panels, the large one is read once as
+it lies in memory, and the result is transposed when it is stored, a strip of rows at a time.
+`few_rows` in product.py chooses.
 
 K is never split, and each sum runs over K in order with fused multiply-adds. So an element of C
 has the same bits for any number of threads, any width of the vectors and any shape of the tile.
@@ -231,7 +232,7 @@ def compute_panel(q, job, scalars, workspace):
             bias = load_number(job[BIAS] + (j + i) * job[BIAS_STEP], slope)
         store_number(workspace + BIAS_ROW + i * size, bias)
     # While the first tile is computed, prefetch the columns of B that this thread will probably
-    # need next; while a tile of a strip is, the rows of A.
+    # need next; while a tile of a strip is computed, the rows of A that it will need next.
     prefetch = job[B] + (j + job[THREADS] * full) * (job[B_ROW_STEP] if job[B_TRANSPOSED] else size)
     prefetch_step = PANEL_ROW_BYTES if job[B_TRANSPOSED] else job[B_ROW_STEP]
     block, a_k_step = block_of_a(job, first, last - first, scalars, workspace)
