@@ -75,6 +75,11 @@ def guard_run():
         compiled.gemm(at, b, ta=True, out=out)
         compiled.product.multiply(a, b, False, False, out, bias=bias, slope=0.2)
         compiled.product.multiply(a, bt, False, True, out, gate=y, slope=0.2)
+        column, row_sums, left = guarded(k, 1), guarded(m, 1), guarded(1)
+        assert compiled.column.multiply_nn(a, column, row_sums)
+        assert compiled.column.multiply_nn_add(a, column, row_sums, left)
+        assert compiled.column.multiply_tn(at, column, row_sums)
+        assert compiled.column.multiply_nt(row_sums, guarded(n, 1), out)
         compiled.weight_gradients(at, b, out, bias)
         compiled.column_sum(y)
         if trial % 10 < 4:  # rows of 4096 bytes, of which a block is copied
@@ -191,12 +196,12 @@ print(compiled.TILE_SHAPE)
 digest = hashlib.sha256()
 rng = np.random.default_rng(0)
 for m, k, n in ((1, 1, 1), (5, 7, 3), (64, 100, 256), (130, 784, 512), (128, 256, 1), (784, 128, 512), (33, 1025, 65),
-                (1024, 64, 784)):
+                (1024, 64, 784), (64, 1, 256)):
     for dtype in (np.float32, np.float64):
         a, b, c = (rng.standard_normal(s).astype(dtype) for s in ((m, k), (k, n), (n,)))
         T = np.ascontiguousarray
         for y in (compiled.gemm(a, b), compiled.gemm(a, T(b.T), tb=True), compiled.gemm(T(a.T), b, ta=True),
-                  compiled.affine_leaky(a, b, c, 0.2), compiled.tanh(a), compiled.sigmoid(a), compiled.softplus(a)):
+                  compiled.affine(a, b, c), compiled.affine_leaky(a, b, c, 0.2), compiled.tanh(a), compiled.sigmoid(a), compiled.softplus(a)):
             digest.update(y.tobytes())
 gan = GAN(rng=1, batch=32)
 gan.start((28, 28))

@@ -15,8 +15,9 @@ drawings.
 9.  `worker`      what one thread does in a job
 10. `team`        the threads, and how a job is given to them
 11. `product`     a matrix product as a job
-12. `job_list`    jobs that are written once and computed many times
-13. `kernels`     the kernels themselves
+12. `column`      products with a matrix of one column, without a job
+13. `job_list`    jobs that are written once and computed many times
+14. `kernels`     the kernels themselves
 """
 
 from ..cores import available_cores

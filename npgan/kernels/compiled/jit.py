@@ -5,6 +5,7 @@ from typing import Any
 
 import numba
 from numba.core import event, types
+from numba.core.errors import NumbaTypeError
 
 from .cache import KernelCache
 
@@ -69,3 +70,31 @@ def inlined(function):
     What `jit` decorates is compiled alone, and again in each function that calls it.
     """
     return numba.njit(**OPTIONS, inline="always")(function)
+
+
+def jit_where(fits):
+    """As `jit`, for arguments for which `fits(*arguments)` is true.
+
+    For others the function raises NumbaTypeError, as Numba does for objects that it does not know.
+
+    At each call Numba looks at the types of the arguments, which say of an array its dtype, its
+    dimensions, whether it is contiguous, and whether it is writable. Where it has a version for
+    them, they fit: so `fits` is asked only where it has none, and a call of a small function need
+    not check them.
+    """
+
+    def decorate(function):
+        dispatcher = jit(function)
+        if dispatcher is function:  # NUMBA_DISABLE_JIT is set
+            return function
+        compile_for = dispatcher._compile_for_args
+
+        def compile_where_fit(*args):
+            if not fits(*args):
+                raise NumbaTypeError("these arguments do not fit")
+            return compile_for(*args)
+
+        dispatcher._compile_for_args = compile_where_fit
+        return dispatcher
+
+    return decorate

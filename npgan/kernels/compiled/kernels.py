@@ -10,6 +10,7 @@ import numpy as np
 from numba import float64
 
 from .. import reference
+from .column import multiply_column
 from .elementary import scalar_exp, scalar_softplus
 from .jit import jit
 from .job import ADAM, EMA, EMPTY, TANH, TANH_GATE
@@ -24,13 +25,17 @@ from .worker import CHUNK, write_loop
 
 @functools.wraps(reference.gemm)
 def gemm(a, b, ta=False, tb=False, out=None):
-    y = multiply(a, b, ta, tb, out)
+    y = multiply_column(a, b, ta, tb, out) if b.size == len(b) else None
+    if y is None:
+        y = multiply(a, b, ta, tb, out)
     return reference.gemm(a, b, ta, tb, out) if y is None else y
 
 
 @functools.wraps(reference.affine)
 def affine(x, W, b):
-    y = multiply(x, W, False, False, bias=b)
+    y = multiply_column(x, W, False, False, bias=b) if W.size == len(W) else None
+    if y is None:
+        y = multiply(x, W, False, False, bias=b)
     return reference.affine(x, W, b) if y is None else y
 
 

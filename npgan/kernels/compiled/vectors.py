@@ -169,42 +169,62 @@ def copy_vector(typingctx, source, target, like):
     return types.void(types.int64, types.int64, like), codegen
 
 
-@intrinsic
-def transpose_block(typingctx, source, source_step, target, target_step, like):
-    """Transpose a square of lanes x lanes numbers in registers.
+def columns_of_square(vectors, starts, piece):
+    """Emit the columns of a square whose rows begin at `starts`, one vector after the other.
 
-    It takes q columns at a time, as many as 16 bytes hold. A vector is put together from q columns
-    of the rows r, q + r, 2q + r, ...: every 16 bytes of the vectors for r = 0 ... q-1 then hold a
-    small square of q x q. To interleave the first half of these vectors with the second, log2(q)
-    times, transposes all the small squares at once: afterwards the vectors are the q columns.
+    It loads `piece` bytes of a row at a time. Let q be the numbers in 16 bytes. A vector is put
+    together from the pieces of rows that are q rows apart; every 16 bytes of q such vectors, which
+    begin in q successive rows, then hold small squares of q x q. To interleave the first half of
+    these vectors with the second, log2(q) times, transposes all small squares at once. With pieces
+    of 16 bytes, the vectors are then q columns. With 32 bytes, every other 16 bytes are those of
+    one column, for half of the rows, and another such vector has the other half: fewer loads for
+    one shuffle more. What is faster depends on where the numbers come from, and go to.
     """
-
-    def codegen(context, builder, signature, args):
-        source, source_step, target, target_step, _ = args
-        vectors = Vectors(builder, signature.args[-1])
-        lanes, size, q = vectors.lanes, vectors.size, 16 // vectors.size
-        starts = [source]
-        for _ in range(lanes - 1):
-            starts.append(builder.add(starts[-1], source_step))
-        for start in starts:
-            vectors.prefetch(start, 2 * CACHE_LINE)
-        lower, upper = (
-            [n for base in range(0, lanes, q) for i in half for n in (base + i, lanes + base + i)]
-            for half in (range(q // 2), range(q // 2, q))
-        )
-        for c in range(0, lanes, q):
+    lanes, size, q = vectors.lanes, vectors.size, 16 // vectors.size
+    numbers = piece // size
+    lower, upper = (
+        [n for base in range(0, lanes, q) for i in half for n in (base + i, lanes + base + i)]
+        for half in (range(q // 2), range(q // 2, q))
+    )
+    even, odd = ([n for n in range(2 * lanes) if n // q % 2 == parity] for parity in (0, 1))
+    for c in range(0, lanes, numbers):
+        parts = []  # of the columns, for the first rows and for the others
+        for first in range(0, lanes, q * lanes // numbers):
             rows = [
                 vectors.concatenate(
-                    [vectors.load_short(starts[i], c * size, q) for i in range(r, lanes, q)]
+                    [
+                        vectors.load_short(starts[i], c * size, numbers)
+                        for i in range(first + r, first + q * lanes // numbers, q)
+                    ]
                 )
                 for r in range(q)
             ]
             for _ in range(int(math.log2(q))):
                 pairs = list(zip(rows[: q // 2], rows[q // 2 :], strict=True))
                 rows = [vectors.shuffle(*pair, order) for pair in pairs for order in (lower, upper)]
-            for row in rows:
-                vectors.store(row, target)
-                target = builder.add(target, target_step)
+            parts.append(rows)
+        if piece == 16:
+            yield from parts[0]
+        else:
+            for order in (even, odd):
+                yield from (vectors.shuffle(x, y, order) for x, y in zip(*parts, strict=True))
+
+
+@intrinsic
+def transpose_block(typingctx, source, source_step, target, target_step, like):
+    """Transpose a square of lanes x lanes numbers in registers."""
+
+    def codegen(context, builder, signature, args):
+        source, source_step, target, target_step, _ = args
+        vectors = Vectors(builder, signature.args[-1])
+        starts = [source]
+        for _ in range(vectors.lanes - 1):
+            starts.append(builder.add(starts[-1], source_step))
+        for start in starts:
+            vectors.prefetch(start, 2 * CACHE_LINE)
+        for column in columns_of_square(vectors, starts, piece=16):
+            vectors.store(column, target)
+            target = builder.add(target, target_step)
         return context.get_dummy_value()
 
     return types.void(*[types.int64] * 4, like), codegen
