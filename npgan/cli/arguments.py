@@ -90,9 +90,7 @@ def sample(sub: argparse.ArgumentParser) -> None:
     sub.add_argument(
         "run", type=path, metavar="RUN", help="directory of a run, or its checkpoint.npz"
     )
-    sub.add_argument(
-        "-n", type=number(COUNT), default=64, help="number of images (default: %(default)s)"
-    )
+    sub.add_argument("-n", type=number(COUNT), help="number of images (default: 64)")
     sub.add_argument(
         "--out", type=path, metavar="FILE.png", help="the picture (default: samples.png)"
     )
@@ -134,8 +132,7 @@ def evaluate(sub: argparse.ArgumentParser) -> None:
     sub.add_argument(
         "-n",
         type=number(COUNT),
-        default=10_000,
-        help="number of samples of a run (default: %(default)s)",
+        help="number of samples of a run (default: 10000)",
     )
     sub.add_argument(
         "--judge",
@@ -156,7 +153,7 @@ def evaluate(sub: argparse.ArgumentParser) -> None:
         metavar="FILE.png",
         help="picture of samples with their nearest training images (default: evaluation.png)",
     )
-    add_seed(sub, "samples", default=0)
+    add_seed(sub, "samples of a run", default=None, shown="0")
 
 
 def noise(sub: argparse.ArgumentParser) -> None:
@@ -209,7 +206,6 @@ def bench(sub: argparse.ArgumentParser) -> None:
         "--peers",
         nargs="+",
         choices=tuple(peers.PEERS),
-        default=tuple(peers.PEERS),
         metavar="NAME",
         help=f"libraries to compare with, of {', '.join(peers.PEERS)} (default: those installed)",
     )
@@ -402,9 +398,15 @@ def given_options(args: argparse.Namespace) -> list[str]:
     return [option for name, option in options.items() if getattr(args, name) is not None]
 
 
-def add_seed(sub: argparse.ArgumentParser, what: str, default: int | None) -> None:
-    """The option --seed; what: the seed fixes; default None: the seed is different every time."""
-    shown = "different every time" if default is None else default
+def add_seed(
+    sub: argparse.ArgumentParser, what: str, default: int | None, shown: str | None = None
+) -> None:
+    """The option --seed, which fixes `what`; with default None it is different every time.
+
+    shown: what the help says instead, where the command chooses the seed.
+    """
+    if shown is None:
+        shown = "different every time" if default is None else str(default)
     sub.add_argument(
         "--seed",
         type=number(SEED),

@@ -30,7 +30,7 @@ def sample(args: argparse.Namespace) -> dict[str, Any]:
         picture = args.out or Path("interpolation.png")
         plot.save(plot.interpolation(interpolate(gan, rng=args.seed)), picture)
         return {**results, "picture": str(picture)}
-    images = gan.sample(args.n, args.seed, args.digit, args.refine, args.keep)
+    images = gan.sample(args.n or 64, args.seed, args.digit, args.refine, args.keep)
     results |= chosen(gan, args.refine, args.keep)._asdict()
     if chosen(gan) != default(gan) and gan.epoch_ and args.refine is None and args.keep is None:
         print_message(f"note: these are samples of G alone, as {why_not(gan)}")
@@ -52,6 +52,8 @@ def check_sample(args: argparse.Namespace, gan: GAN) -> None:
     check_target(args.npy)
     if args.interpolate and args.npy:
         raise UsageError("--interpolate draws a picture; it does not go with --npy")
+    if args.interpolate and args.n is not None:
+        raise UsageError("--interpolate draws a fixed number of paths; it does not go with -n")
     if args.interpolate and args.digit is not None:
         raise UsageError("--interpolate draws every class; it does not go with --digit")
     if args.interpolate and (args.refine or args.keep not in (None, 1)):
@@ -99,10 +101,12 @@ def gradcheck(args: argparse.Namespace) -> dict[str, Any]:
 def bench(args: argparse.Namespace) -> dict[str, Any] | str:
     """Time the training step of npgan and of the other libraries that are installed."""
     if args.scaling:
+        if args.peers:
+            raise UsageError("--scaling measures npgan alone; it does not go with --peers")
         return bench_scaling(args)
     from ..bench.step import compare, table
 
-    others = peers.installed(args.peers, print_message)
+    others = peers.installed(args.peers or tuple(peers.PEERS), print_message)
     names = ["npgan", *(name for name in others if name != "npgan")]
     print_message(f"{', '.join(names)} at batch {', '.join(map(str, args.batch))}")
     results = compare(names, args.batch, args.threads, args.rounds, print_message)

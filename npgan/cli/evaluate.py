@@ -18,8 +18,9 @@ from ..metrics.scores import Neighbours, evaluate_pixels
 from ..training import guidance
 from ..training.conditional import describe_classes, labels_for
 from ..training.model import GAN
-from .output import CommandError, print_message
+from .output import CommandError, UsageError, print_message
 
+SAMPLES, SEED = 10_000, 0  # of a run, where none are given
 Scores = tuple[dict[str, Any], npt.NDArray[Any], Neighbours]
 
 
@@ -33,26 +34,26 @@ def evaluate(args: argparse.Namespace) -> dict[str, Any]:
     out = args.out or (target if target.is_dir() else target.parent) / "evaluation.png"
     if out.suffix.lower() != ".png" or not out.parent.is_dir():
         raise CommandError(f"--out must end in .png and be in a folder that exists; got {out}")
-    found, images, neighbours = score(target, args.judge, args.data, args.n, args.seed)
+    if is_image_file(target):
+        if args.n is not None or args.seed is not None:
+            raise UsageError(f"-n and --seed draw samples of a run; all of {target} is scored")
+        found, images, neighbours = score_file(target, args.judge, args.data)
+    else:
+        n, seed = args.n or SAMPLES, SEED if args.seed is None else args.seed
+        found, images, neighbours = score_run(target, args.judge, args.data, n, seed)
     plot.save(report.picture(images, neighbours, report.picture_columns(found)), out)
     for note in found["notes"]:
         print_message(f"note: {note}")
     return {**(found if args.json else report.table(found)), "picture": str(out)}
 
 
-def score(target: Path, judge: str | None, data: str | None, n: int, seed: int) -> Scores:
-    """(scores, the images, their neighbours) of a run's samples, or of the images in a .npy file.
-
-    Without `judge`, the judge is the one in the package that was trained on the run's images, else
-    the one for MNIST.
-    """
-    if target.suffix == ".npy" and not target.is_dir():
-        return score_file(target, judge, data)
-    return score_run(target, judge, data, n, seed)
+def is_image_file(target: Path) -> bool:
+    """Whether the target is a .npy file of images, and not a run."""
+    return target.suffix == ".npy" and not target.is_dir()
 
 
 def score_file(target: Path, judge: str | None, data: str | None) -> Scores:
-    """`score` of the images in a .npy file."""
+    """(scores, the images, their neighbours) of the images in a .npy file."""
     chosen = Judge.load(judge or "mnist")
     images = as_pixels(read_npy(target), chosen.shape, target.name)
     found, neighbours = evaluate_pixels(images, chosen, source_of_splits(data or ""), None)
@@ -60,10 +61,11 @@ def score_file(target: Path, judge: str | None, data: str | None) -> Scores:
 
 
 def score_run(target: Path, judge: str | None, data: str | None, n: int, seed: int) -> Scores:
-    """`score` of a run. Samples of a conditional run are of every class in turn.
+    """`score_file` of a run's samples; those of a conditional run are of every class in turn.
 
-    Their scores include the share that the judge classifies as the requested class, and those of
-    samples that D has not improved.
+    Without `judge`, the judge is the one in the package that was trained on the run's images, else
+    the one for MNIST. The scores of a conditional run include the share that the judge
+    classifies as the requested class, and those of samples that D has not improved.
     """
     gan = GAN.load(target)
     if not gan.pixels_:

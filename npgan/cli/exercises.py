@@ -15,7 +15,7 @@ from ..exercises.child_process import judge_in_child
 from ..exercises.folder import Progress
 from ..exercises.judging import Answer, split_docstring
 from ..files.atomic import write_text
-from .output import CommandError, print_result
+from .output import CommandError, UsageError, print_result
 
 SECONDS_BETWEEN_LOOKS = 0.3  # how often `watch` looks whether the file was saved
 
@@ -23,7 +23,11 @@ SECONDS_BETWEEN_LOOKS = 0.3  # how often `watch` looks whether the file was save
 def exercises(args: argparse.Namespace) -> dict[str, Any] | str:
     """Call the action that was asked for."""
     if args.action == "init":
+        if args.name and args.dir:
+            raise UsageError(f"init writes to one folder; got {args.name} and --dir {args.dir}")
         return init(args)
+    if args.action == "list" and args.name:
+        raise UsageError(f"list shows all exercises; leave out {args.name}")
     folder = folders.find(args.dir)
     progress = folders.read_progress(folder)
     if args.action == "list":

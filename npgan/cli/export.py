@@ -14,6 +14,8 @@ def export(args: argparse.Namespace) -> dict[str, Any]:
     """Write what was asked for; the results are the names of the files."""
     if not (args.html or args.onnx):
         raise UsageError("nothing to write: give --html FILE.html, --onnx FILE.onnx or both")
+    if args.name is not None and not args.html:
+        raise UsageError("--name is the heading of a page; it does not go with --onnx alone")
     check_target(args.html)
     check_target(args.onnx)
     gan = GAN.load(args.run)
