@@ -18,22 +18,11 @@ from .elementary import fma
 from .jit import inlined, inner, jit_where
 from .job import EMPTY
 from .product import SHARED_FROM, no_overlap
-from .tile import TILE_SHAPE
-from .vectors import Vectors, columns_of_square, int64, load_number, store_number
+from .tile import TILE_SHAPE, TILE_VECTORS
+from .vectors import Vectors, columns_of_square, int64, load_number, starts_of, store_number
 
 PREFETCHED = 4 * CACHE_LINE  # so many bytes to the right of a square begins the prefetched one
-
-
-def starts_of(builder, address, step, n):
-    """The addresses of n rows, a power of two; a step is the bytes from one to the next.
-
-    Each is the sum of few others: in a chain of additions the last load would wait for all of them.
-    """
-    starts = [address]
-    while len(starts) < n:
-        starts += [builder.add(start, step) for start in starts]
-        step = builder.add(step, step)
-    return starts
+PIECE = 32 if TILE_VECTORS == 2 else 16  # see columns_of_square; 32 is slower with AVX2
 
 
 def square_intrinsic(transposed):
@@ -51,7 +40,7 @@ def square_intrinsic(transposed):
             starts = starts_of(builder, square, step, vectors.lanes)
             terms = map(vectors.load, starts)
             if transposed:
-                terms = columns_of_square(vectors, starts, piece=32)
+                terms = columns_of_square(vectors, starts, PIECE)
                 for start in starts:  # so many rows at a time are prefetched by no CPU itself
                     vectors.prefetch(start, PREFETCHED)
             total = vectors.load(sums)

@@ -169,6 +169,14 @@ def copy_vector(typingctx, source, target, like):
     return types.void(types.int64, types.int64, like), codegen
 
 
+def starts_of(builder, address, step, n):
+    """The addresses of n rows; a step is the bytes from one to the next."""
+    starts = [address]
+    for _ in range(n - 1):
+        starts.append(builder.add(starts[-1], step))
+    return starts
+
+
 def columns_of_square(vectors, starts, piece):
     """Emit the columns of a square whose rows begin at `starts`, one vector after the other.
 
@@ -217,9 +225,7 @@ def transpose_block(typingctx, source, source_step, target, target_step, like):
     def codegen(context, builder, signature, args):
         source, source_step, target, target_step, _ = args
         vectors = Vectors(builder, signature.args[-1])
-        starts = [source]
-        for _ in range(vectors.lanes - 1):
-            starts.append(builder.add(starts[-1], source_step))
+        starts = starts_of(builder, source, source_step, vectors.lanes)
         for start in starts:
             vectors.prefetch(start, 2 * CACHE_LINE)
         for column in columns_of_square(vectors, starts, piece=16):
