@@ -5,6 +5,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from oracles import numerical
 from PIL import Image
 
@@ -19,6 +21,7 @@ from npgan.training.conditional import (
     labels_for,
     one_hot,
     pull_through_join,
+    with_wrong_labels,
 )
 from npgan.training.pictures import interpolate
 from npgan.training.run_directory import RunDirectory
@@ -167,6 +170,93 @@ def test_a_gans_penalty_does_not_depend_on_the_labels_slope(name):
     assert penalty_of(gan)(D, real, real)[0] == before_value
 
 
+# ---- wrong labels ----
+
+
+@given(st.integers(1, 40), st.integers(1, 5), st.integers(2, 6), st.floats(0, 1), st.integers(0, 9))
+def test_a_wrong_label_is_another_label_of_the_real_image(rows, pixels, classes, share, seed):
+    rng = np.random.default_rng(seed)
+    x, other = rng.standard_normal((2, rows, pixels)).astype(np.float32)
+    y = np.eye(classes, dtype=np.float32)[rng.integers(0, classes, rows)]
+    real, fake = join_labels(x, y), join_labels(other, y)
+    copies = real.copy(), fake.copy()
+    found = with_wrong_labels(real, fake, classes, share, np.random.default_rng(seed))
+    replaced = (found != fake).any(axis=1)
+    np.testing.assert_array_equal(found[replaced, :pixels], real[replaced, :pixels])
+    assert set(np.unique(found[:, pixels:])) == {0, np.float32(np.sqrt(pixels))}
+    np.testing.assert_array_equal((found[:, pixels:] != 0).sum(axis=1), 1)
+    same_label = (found[:, pixels:] == real[:, pixels:]).all(axis=1)
+    np.testing.assert_array_equal(same_label, ~replaced)
+    np.testing.assert_array_equal((real, fake), copies)
+    assert found.dtype == np.float32
+    if share in (0, 1):
+        assert (replaced == share).all()
+
+
+def test_every_other_label_is_as_likely_and_the_share_is_kept():
+    y = np.eye(4, dtype=np.float32)[np.full(30_000, 2)]
+    real, fake = join_labels(np.zeros((30_000, 1)), y), join_labels(np.ones((30_000, 1)), y)
+    found = with_wrong_labels(real, fake, 4, 0.3, np.random.default_rng(0))
+    counts = np.bincount(found[:, 1:].argmax(axis=1), minlength=4)
+    np.testing.assert_allclose(counts / 30_000, [0.1, 0.1, 0.7, 0.1], atol=0.006)
+
+
+def test_d_sees_wrong_labels_and_g_does_not(monkeypatch):
+    """Each shard and step of D has other rows; G's update has the images that G made."""
+    of_D, of_G = [], []
+    gradient_of_D = npgan.training.step.discriminator_gradient
+    gradient_of_G = npgan.training.step.generator_gradient
+
+    def spy_D(D, real, fake, *rest):
+        of_D.append((real, fake))
+        return gradient_of_D(D, real, fake, *rest)
+
+    def spy_G(D, fake, pull, loss, real):
+        of_G.append((real, fake))
+        return gradient_of_G(D, fake, pull, loss, real)
+
+    monkeypatch.setattr(npgan.training.step, "discriminator_gradient", spy_D)
+    monkeypatch.setattr(npgan.training.step, "generator_gradient", spy_G)
+    gan = fit(small(wrong_labels=0.5, shards=2), 1)
+    assert len(of_D) == len(of_G) == 2 * STEPS
+    wrong = []
+    for (real, seen), (same_real, made) in zip(of_D, of_G, strict=True):
+        np.testing.assert_array_equal(real, same_real)
+        np.testing.assert_array_equal(made[:, 12:], real[:, 12:])
+        rows = (seen[:, 12:] != real[:, 12:]).any(axis=1)
+        np.testing.assert_array_equal(seen[rows, :12], real[rows, :12])
+        np.testing.assert_array_equal(seen[~rows], made[~rows])
+        wrong.append(tuple(rows))
+    assert len(set(wrong)) > 5
+    assert gan.config["wrong_labels"] == 0.5
+
+
+def test_the_share_of_wrong_labels_of_a_gan():
+    assert GAN().config["wrong_labels"] == 0
+    assert GAN(conditional=True).config["wrong_labels"] == 0.125
+    assert GAN(conditional=True, wrong_labels=0).config["wrong_labels"] == 0
+    assert GAN(wrong_labels=0).config["wrong_labels"] == 0
+    with pytest.raises(ValueError, match=r"^wrong_labels 0.1 needs labels; add conditional=True"):
+        GAN(wrong_labels=0.1)
+    with pytest.raises(ValueError, match=r"^wrong_labels must be None or a number .*; got 0.6"):
+        GAN(conditional=True, wrong_labels=0.6)
+
+
+def test_a_run_from_before_there_were_wrong_labels_goes_on_without(tmp_path):
+    """With the bits that it would have had."""
+    fit(small(wrong_labels=0, lr_decay=0), 2, tmp_path / "once")
+    gan = fit(small(wrong_labels=0, lr_decay=0), 1, tmp_path / "old")
+    arrays, meta = checkpoint.load(tmp_path / "old" / "checkpoint.npz")
+    del meta["config"]["wrong_labels"]
+    checkpoint.save(tmp_path / "old" / "checkpoint.npz", arrays, meta)
+    gan = fit(GAN.load(tmp_path / "old"), 1)
+    assert gan.config["wrong_labels"] == 0
+    assert gan.config["conditional"]
+    expected = GAN.load(tmp_path / "once")
+    np.testing.assert_array_equal(gan.discriminator_.theta, expected.discriminator_.theta)
+    np.testing.assert_array_equal(gan.generator_.theta, expected.generator_.theta)
+
+
 # ---- training ----
 
 
@@ -180,7 +270,7 @@ def test_labels_stay_with_their_images(monkeypatch):
 
     monkeypatch.setattr(npgan.training.step, "discriminator_gradient", spy)
     images = np.arange(43, dtype=np.uint8)[:, None, None].repeat(4, 1) * 5
-    gan = fit(small(d_steps=2, batch=4), 2, images=images, labels=np.arange(43) + 100)
+    gan = fit(small(d_steps=2, batch=4, wrong_labels=0), 2, images=images, labels=np.arange(43) + 100)
     assert gan.classes_ == list(range(100, 143))
     for real, fake in seen:
         np.testing.assert_array_equal(real[:, 4:], fake[:, 4:])

@@ -119,6 +119,7 @@ def test_a_checkpoint_without_the_later_settings_is_completed():
     assert assumed == dict(
         lr_decay=0.0, penalty=None, penalty_weight=None, penalty_every=1, smoothing=0.0,
         instance_noise=0.0, d_steps=1, dropout=0.0, conditional=False, shards=1,
+        wrong_labels=0.0,
     )  # fmt: skip
     assert complete(GAN(dropout=0.5).config)["dropout"] == 0.5
 

@@ -94,6 +94,25 @@ def join_labels(x: npt.NDArray[Any], y: npt.NDArray[Any] | None) -> npt.NDArray[
     return x if y is None else ops.concatenate(x, math.sqrt(x.shape[1]) * y, axis=1)
 
 
+def with_wrong_labels(
+    real: npt.NDArray[Any], fake: npt.NDArray[Any], classes: int, share: float,
+    rng: np.random.Generator,
+) -> npt.NDArray[Any]:  # fmt: skip
+    """The rows fake of (x | y), some of them replaced by the real image with another label.
+
+    A row is replaced with the probability `share`. D learns from these rows that an image and a
+    label do not belong together, whereas a generated image may be wrong for many reasons. Reed et
+    al. 2016, section 4.2, where half of all rows that D rejects are of this kind.
+    """
+    rows = np.flatnonzero(rng.random(len(fake)) < share)
+    shifts = rng.integers(1, classes, (len(rows), 1))  # from the row's class to another one
+    fake = fake.copy()
+    fake[rows, :-classes] = real[rows, :-classes]
+    columns = (np.arange(classes) - shifts) % classes
+    fake[rows, -classes:] = np.take_along_axis(real[rows, -classes:], columns, axis=1)
+    return fake
+
+
 def pull_through_join(pull: Pull, x: npt.NDArray[Any], y: npt.NDArray[Any] | None) -> Pull:
     """The pullback through `join_labels(x, y)`, by concatenate's rule, followed by `pull`."""
     if y is None:

@@ -88,6 +88,9 @@ class GAN:
     shards : int, default 1
         Equal parts into which each batch is cut. Each has its own random numbers, so another number
         gives other bits; the processes that share a run by MPI share its shards.
+    wrong_labels : float, optional
+        Share, in [0, 0.5], of D's generated images in place of which it sees the real image of that
+        row with a wrong label (Reed et al. 2016). Default: 0.125 if conditional, else 0.
 
     Attributes
     ----------
@@ -152,6 +155,7 @@ class GAN:
         dropout: float = 0.0,
         conditional: bool = False,
         shards: int = 1,
+        wrong_labels: float | None = None,
     ) -> None:
         arguments = dict(locals())
         del arguments["self"]

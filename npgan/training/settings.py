@@ -38,6 +38,7 @@ PENALTY_DEFAULTS = {
     "r1+r2": PenaltyDefaults(0.2, 16),
     "wgan_gp": PenaltyDefaults(10.0, 1),
 }
+WRONG_LABELS = 0.125  # of a conditional GAN; docs/recipes.md compares it with other shares
 
 
 # ---- constraints: what a value may be ----
@@ -350,6 +351,13 @@ SETTINGS = (
         "equal parts into which each batch is cut, for the processes that mpirun starts; their "
         "number is part of what fixes the bits", "N", assumed=1,
     ),
+    Setting(
+        "wrong_labels", None, OrNone(Number(float, 0, 0.5, "[]")), REGULARISATION,
+        "in a conditional GAN: share of the generated images in place of which the discriminator "
+        "sees a real one with a wrong label, so that it learns what a label means", "X",
+        default_text=f"{WRONG_LABELS:g} for a conditional GAN, 0 for others", assumed=0.0,
+        hint="0.125 shows D one real image with a wrong label for every seven generated ones",
+    ),
 )  # fmt: skip
 
 # The argument of GAN.fit that `npgan train` has as an option, too.
@@ -381,6 +389,7 @@ class Config(TypedDict):
     dropout: float
     conditional: bool
     shards: int
+    wrong_labels: float
 
 
 def validate(given: Mapping[str, Any]) -> Config:
@@ -399,7 +408,18 @@ def validate(given: Mapping[str, Any]) -> Config:
                 **config
             )
         )
-    return cast(Config, {**config, **penalty_settings(config)})
+    return cast(Config, {**config, **penalty_settings(config), **label_settings(config)})
+
+
+def label_settings(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The share of wrong labels, with its default for None."""
+    share, conditional = config["wrong_labels"], config["conditional"]
+    if share and not conditional:
+        raise ValueError(
+            f"wrong_labels {share:g} needs labels; add conditional=True, or leave it at 0"
+        )
+    default = WRONG_LABELS if conditional else 0.0
+    return {"wrong_labels": default if share is None else share}
 
 
 def penalty_settings(config: Mapping[str, Any]) -> dict[str, Any]:

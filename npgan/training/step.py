@@ -20,7 +20,7 @@ from ..gan import check_finite, discriminator_gradient, generator_gradient
 from ..layers import Pull
 from ..losses import LOSSES, Loss
 from ..penalties import Penalty
-from .conditional import join_labels, one_hot, pull_through_join
+from .conditional import join_labels, one_hot, pull_through_join, with_wrong_labels
 from .noise import add_noise, with_dropout
 from .penalty import lazy_penalty
 from .protocol import GANLike
@@ -74,11 +74,21 @@ def update_discriminator(
         seed = shard_key(gan, Stream.DROPOUT_IN_STEP_OF_D, t, shard)
         D = with_dropout(gan.discriminator_, gan.config["dropout"], seed)
         penalty = penalty_of(gan, shard)
-        gradient, values[shard] = discriminator_gradient(D, batch.real, batch.fake, loss, penalty)
+        fake = fake_of_D(gan, batch, shard)
+        gradient, values[shard] = discriminator_gradient(D, batch.real, fake, loss, penalty)
         return gradient
 
     gan.group.update(gan.adam_D, gradient_of)
     return batches, values
+
+
+def fake_of_D(gan: GANLike, batch: Batch, shard: int) -> Array:
+    """What D learns to reject: generated images, and in a conditional GAN real ones mislabelled."""
+    share = gan.config["wrong_labels"]
+    if not share or not gan.classes_:
+        return batch.fake
+    rng = np.random.default_rng(shard_key(gan, Stream.WRONG_LABELS, gan.adam_D.t, shard))
+    return with_wrong_labels(batch.real, batch.fake, len(gan.classes_), share, rng)
 
 
 def update_generator(gan: GANLike, batches: Mapping[int, Batch]) -> ByShard:

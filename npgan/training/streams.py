@@ -27,6 +27,7 @@ class Stream(IntEnum):
     DROPOUT_IN_STEP_OF_G = 7
     HEALTH = 8
     CRITIC = 9  # images whose logits are compared after an epoch
+    WRONG_LABELS = 10
 
 
 def key(seed: int, stream: Stream, *path: int) -> list[int]:
