@@ -270,7 +270,9 @@ def test_labels_stay_with_their_images(monkeypatch):
 
     monkeypatch.setattr(npgan.training.step, "discriminator_gradient", spy)
     images = np.arange(43, dtype=np.uint8)[:, None, None].repeat(4, 1) * 5
-    gan = fit(small(d_steps=2, batch=4, wrong_labels=0), 2, images=images, labels=np.arange(43) + 100)
+    gan = fit(
+        small(d_steps=2, batch=4, wrong_labels=0), 2, images=images, labels=np.arange(43) + 100
+    )
     assert gan.classes_ == list(range(100, 143))
     for real, fake in seen:
         np.testing.assert_array_equal(real[:, 4:], fake[:, 4:])

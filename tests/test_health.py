@@ -271,6 +271,17 @@ def test_each_state_of_a_d_that_compares_has_its_line(record, samples, expected)
     assert names(record, samples, **PAIRED) == expected
 
 
+def test_with_wrong_labels_d_has_a_lead_that_says_nothing_of_generated_images():
+    """The last epoch of conditional runs; and D's that can tell the labels, and nothing else."""
+    wrong = {**PAIRED, "wrong_labels": 0.125}
+    assert names(pairs(0.5475, 0.625, 0.699), **wrong) == []
+    assert names(pairs(0.503, 0.688, 0.702), **wrong) == []
+    for samples in (GOOD._replace(distance=2.0), GOOD._replace(spread=0.2)):
+        assert names(pairs(0.56, 0.62, 0.7), samples, **PAIRED)[:1] != ["D too weak"]
+        assert names(pairs(0.56, 0.62, 0.7), samples, **wrong)[:1] == ["D too weak"]
+    assert names(pairs(0.62, 0.55, 1.1), GOOD._replace(distance=2.0), **wrong) == []
+
+
 def test_the_numbers_of_equilibrium_are_the_losses_own():
     """At 2 ln 2 and ln 2, at 2 ln 2 and -ln 2, and twice at ln 2; a loss at another's is none."""
     rest = {"nonsaturating": (2 * LN2, LN2), "minimax": (2 * LN2, -LN2), "relativistic": (LN2, LN2)}

@@ -138,7 +138,8 @@ def too_weak(
 ) -> list[Finding]:
     """D that is wrong, or gives the same answer to every image, while the samples are not good."""
     margin = last["D_real"] - last["D_fake"]
-    if samples is None or margin >= MARGIN_WEAK:
+    # That D recognises wrong labels does not say that it can tell real from generated.
+    if samples is None or margin >= MARGIN_WEAK + config["wrong_labels"]:
         return []
     advice = "Try a larger learning rate for D, --d-steps 2, or wider --hidden-D"
     if margin < MARGIN_NONE and samples.spread < SPREAD_LOW:
@@ -197,7 +198,8 @@ def equilibrium(
     (loss_D, loss_G), (label, _) = loss.equilibrium, loss.equilibrium_labels
     near = abs(last["loss_D"] / loss_D - 1) < 0.045 and abs(last["loss_G"] / loss_G - 1) < 0.15
     near = near and abs(last["D_real"] - 0.5) < 0.02
-    if not near or config["smoothing"] or samples is None or not like_data(samples):
+    moved = config["smoothing"] or config["wrong_labels"]  # then the losses end elsewhere
+    if not near or moved or samples is None or not like_data(samples):
         return []
     text = (
         "equilibrium: D no longer tells real from generated "

@@ -29,13 +29,12 @@ from ..datasets import Images
 from ..files import checkpoint
 from ..files.atomic import exists, remove_temporary_files, write_text
 from ..files.lock import DirectoryLock
-from ..losses import LOSSES
 from .guidance import NONE, Guidance, chosen, default, guided, seed_of
 from .loop import State
 from .pictures import displayed_classes, interpolate, save_samples
 from .protocol import GANLike
 from .settings import complete
-from .smoothing import with_smoothing
+from .smoothing import loss_of
 from .streams import Stream
 
 log = logging.getLogger("npgan")
@@ -263,8 +262,7 @@ class RunDirectory:
         """Write the chart of the history."""
         from .. import plot
 
-        settings = self.gan.config
-        loss = with_smoothing(LOSSES[settings["loss"]], settings["smoothing"])
+        loss = loss_of(self.gan.config)
         figure = plot.losses(
             self.gan.history_, equilibrium=loss.equilibrium, labels=loss.equilibrium_labels
         )

@@ -1,8 +1,20 @@
-"""Label smoothing: D's target at real images is below 1."""
+"""The loss of a run, and label smoothing: D's target at real images is below 1."""
 
 from __future__ import annotations
 
 from ..losses import LOSSES, Loss
+from .settings import Config
+
+
+def loss_of(config: Config) -> Loss:
+    """The loss, with smoothed labels if the settings ask for them.
+
+    With wrong labels, which D learns to recognise, its values at equilibrium are not known.
+    """
+    loss = with_smoothing(LOSSES[config["loss"]], config["smoothing"])
+    return (
+        loss._replace(equilibrium=None, equilibrium_labels=None) if config["wrong_labels"] else loss
+    )
 
 
 def with_smoothing(loss: Loss, smoothing: float) -> Loss:

@@ -18,7 +18,6 @@ import numpy.typing as npt
 from .. import kernels
 from ..gan import check_finite, discriminator_gradient, generator_gradient
 from ..layers import Pull
-from ..losses import LOSSES, Loss
 from ..penalties import Penalty
 from .conditional import join_labels, one_hot, pull_through_join, with_wrong_labels
 from .noise import add_noise, with_dropout
@@ -26,7 +25,7 @@ from .penalty import lazy_penalty
 from .protocol import GANLike
 from .schedules import linear_decay
 from .settings import Config
-from .smoothing import with_smoothing
+from .smoothing import loss_of
 from .streams import Stream, key
 
 Array = npt.NDArray[Any]
@@ -160,11 +159,6 @@ def mean_values(gan: GANLike, updates: Sequence[ByShard], loss_G: ByShard) -> di
     for i, value in enumerate(of_D):
         means[names[i % len(names)]] += value / len(updates)
     return {**means, "loss_G": of_G}
-
-
-def loss_of(config: Config) -> Loss:
-    """The loss, with smoothed labels if the settings ask for them."""
-    return with_smoothing(LOSSES[config["loss"]], config["smoothing"])
 
 
 def penalty_of(gan: GANLike, shard: int = 0) -> Penalty | None:
