@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from ..losses import LOSSES, Loss
-from .settings import Config
 
 
-def loss_of(config: Config) -> Loss:
+def loss_of(config: Mapping[str, Any]) -> Loss:
     """The loss, with smoothed labels if the settings ask for them.
 
     With wrong labels, which D learns to recognise, its values at equilibrium are not known.
     """
     loss = with_smoothing(LOSSES[config["loss"]], config["smoothing"])
-    return (
-        loss._replace(equilibrium=None, equilibrium_labels=None) if config["wrong_labels"] else loss
-    )
+    if config["wrong_labels"]:
+        loss = loss._replace(equilibrium=None, equilibrium_labels=None)
+    return loss
 
 
 def with_smoothing(loss: Loss, smoothing: float) -> Loss:

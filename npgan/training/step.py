@@ -24,7 +24,6 @@ from .noise import add_noise, with_dropout
 from .penalty import lazy_penalty
 from .protocol import GANLike
 from .schedules import linear_decay
-from .settings import Config
 from .smoothing import loss_of
 from .streams import Stream, key
 
@@ -73,7 +72,7 @@ def update_discriminator(
         seed = shard_key(gan, Stream.DROPOUT_IN_STEP_OF_D, t, shard)
         D = with_dropout(gan.discriminator_, gan.config["dropout"], seed)
         penalty = penalty_of(gan, shard)
-        fake = fake_of_D(gan, batch, shard)
+        fake = rejected(gan, batch, shard)
         gradient, values[shard] = discriminator_gradient(D, batch.real, fake, loss, penalty)
         return gradient
 
@@ -81,7 +80,7 @@ def update_discriminator(
     return batches, values
 
 
-def fake_of_D(gan: GANLike, batch: Batch, shard: int) -> Array:
+def rejected(gan: GANLike, batch: Batch, shard: int) -> Array:
     """What D learns to reject: generated images, and in a conditional GAN real ones mislabelled."""
     share = gan.config["wrong_labels"]
     if not share or not gan.classes_:
