@@ -114,6 +114,39 @@ def take(h, y, x):
     return anp.sum(anp.reshape(h * largest(x), (B, H // 2, 2, W // 2, 2, C)), axis=(2, 4))
 
 
+def blocks(H, W):
+    """The matrix of block_sum for one channel, (H W, blocks)."""
+    block = (np.arange(H) // 2)[:, None] * ((W + 1) // 2) + np.arange(W) // 2
+    return np.eye(block.max() + 1)[block.ravel()]
+
+
+def smoothing(H, W):
+    """The matrix of the binomial smoothing for one channel, (H W, H W)."""
+    one = [np.eye(n) * 2 + np.eye(n, k=1) + np.eye(n, k=-1) for n in (H, W)]
+    return np.kron(*one) / 16
+
+
+def by_channel(x, matrix, shape):
+    """The product of all pixels of each channel with a matrix; shape: height, width after it."""
+    B, H, W, C = x.shape
+    y = anp.einsum("bpc,pq->bqc", anp.reshape(x, (B, H * W, C)), matrix)
+    return anp.reshape(y, (B, *shape, C))
+
+
+def details(x):
+    return x - by_channel(x, smoothing(*x.shape[1:3]), x.shape[1:3])
+
+
+def block_sum(x):
+    H, W = x.shape[1:3]
+    return by_channel(x, blocks(H, W), ((H + 1) // 2, (W + 1) // 2))
+
+
+def with_texture(x, shape):
+    t = block_sum(details(anp.reshape(x[:, : np.prod(shape)], (-1, *shape))) ** 2)
+    return anp.concatenate([x, anp.reshape(t, (len(x), -1))], axis=1)
+
+
 ORACLES = {
     "add": lambda a, b: a + b,
     "subtract": lambda a, b: a - b,
@@ -150,6 +183,10 @@ ORACLES = {
     "max_pool": max_pool,
     "give": give,
     "take": take,
+    "details": details,
+    "block_sum": block_sum,
+    "spread": lambda s, shape: by_channel(s, blocks(*shape[1:3]).T, shape[1:3]),
+    "with_texture": with_texture,
     "bce_with_logits": lambda z, t: anp.mean(t * softplus(-z) + (1 - t) * softplus(z)),
 }
 

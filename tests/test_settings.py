@@ -27,6 +27,7 @@ from npgan.training.settings import (
 ROOT = Path(__file__).parents[1]
 PARAMETERS = {n: p for n, p in inspect.signature(GAN).parameters.items() if n != "self"}
 DEFAULTS = {setting.name: setting.default for setting in SETTINGS}
+FLAGS = ("conditional", "texture")
 
 
 # ---- the table and what must agree with it ----
@@ -104,7 +105,7 @@ def test_the_help_has_every_option_with_its_default():
 @pytest.mark.parametrize("setting", SETTINGS, ids=lambda s: s.name)
 def test_the_shown_default_is_the_default(setting):
     """What the help shows, given as an option, changes nothing."""
-    if setting.default_text or setting.name == "conditional":
+    if setting.default_text or setting.name in FLAGS:
         return
     from npgan.cli.arguments import given_settings
 
@@ -119,7 +120,7 @@ def test_a_checkpoint_without_the_later_settings_is_completed():
     assert assumed == dict(
         lr_decay=0.0, penalty=None, penalty_weight=None, penalty_every=1, smoothing=0.0,
         instance_noise=0.0, d_steps=1, dropout=0.0, conditional=False, shards=1,
-        wrong_labels=0.0,
+        wrong_labels=0.0, texture=False,
     )  # fmt: skip
     assert complete(GAN(dropout=0.5).config)["dropout"] == 0.5
 
@@ -128,7 +129,7 @@ def test_a_checkpoint_without_the_later_settings_is_completed():
 
 
 @pytest.mark.parametrize("truth", [True, False, np.True_, np.False_], ids=repr)
-@pytest.mark.parametrize("name", [s.name for s in SETTINGS if s.name != "conditional"])
+@pytest.mark.parametrize("name", [s.name for s in SETTINGS if s.name not in FLAGS])
 def test_a_truth_value_is_no_number(name, truth):
     more = {"penalty": "r1"} if name.startswith("penalty_") else {}
     with pytest.raises(ValueError, match=f"^{name} must be .*; got .*{bool(truth)}") as caught:

@@ -73,3 +73,18 @@ def Reshape(*shape: int) -> Layer:  # noqa: N802
         The shape of one output, without the batch.
     """
     return Layer(core.reshape, shape=(-1, *shape))
+
+
+def Texture(height: int, width: int, channels: int = 1) -> Layer:  # noqa: N802
+    """A layer for the discriminator: the pixels, and how rough the image is in each 2 x 2 block.
+
+    x (B, n), rows that begin with height * width * channels pixels; y (B, n + m), x and behind it
+    the m = ceil(height / 2) ceil(width / 2) channels sums of the squared details (see
+    `ops.details`). It has no parameters.
+
+    Parameters
+    ----------
+    height, width, channels : int
+        The shape of an image.
+    """
+    return Layer(ops.with_texture, shape=(height, width, channels))

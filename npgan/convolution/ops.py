@@ -6,13 +6,24 @@ calls only primitives. docs/derivations.md derives these rules, too. Images x ar
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 
 from .. import kernels
 from ..autograd import primitive
-from ..ops import column_sum, gemm, reshape, transpose, zero_derivative
+from ..ops import (
+    add,
+    column_sum,
+    gemm,
+    get,
+    multiply,
+    put,
+    reshape,
+    transpose,
+    zero_derivative,
+)
 
 # ---- patches and their transpose; both are linear, so each is the other's rule ----
 
@@ -152,6 +163,92 @@ def corners(x: Any) -> list[Any]:
     if x.ndim != 4 or x.shape[1] % 2 or x.shape[2] % 2:
         raise ValueError(f"max_pool() needs images (B, H, W, C) with even H and W, got {x.shape}")
     return [x[:, i::2, j::2] for i in (0, 1) for j in (0, 1)]
+
+
+# ---- texture: how large the details of an image are, in every block of 2 x 2 pixels ----
+
+
+@primitive
+def details(x):
+    """x - S x, what the binomial smoothing S takes away.    x (B, H, W, C), and so is the result
+
+    S weighs a pixel and its neighbours by 1 2 1 in both directions, / 16; outside of an image is 0.
+    """
+    down = 2 * x
+    down[:, 1:] += x[:, :-1]
+    down[:, :-1] += x[:, 1:]
+    both = 2 * down
+    both[:, :, 1:] += down[:, :, :-1]
+    both[:, :, :-1] += down[:, :, 1:]
+    both /= 16
+    return np.subtract(x, both, out=both)
+
+
+details.rules = (lambda g, y, x: details(g),)
+
+
+@primitive
+def block_sum(x):
+    """The sums over blocks of 2 x 2 pixels; at the end of an odd row or column over what is there.
+
+    x (B, H, W, C) -> (B, ceil(H/2), ceil(W/2), C)
+    """
+    down = x[:, 0::2].copy()
+    down[:, : x.shape[1] // 2] += x[:, 1::2]
+    both = down[:, :, 0::2].copy()
+    both[:, :, : x.shape[2] // 2] += down[:, :, 1::2]
+    return both
+
+
+block_sum.rules = (lambda g, y, x: spread(g, shape=np.shape(x)),)
+
+
+@primitive
+def spread(s, shape):
+    """Every number of s at all pixels of its block: the transpose of `block_sum`.
+
+    s (B, ceil(H/2), ceil(W/2), C) -> (B, H, W, C) = shape
+    """
+    return np.repeat(np.repeat(s, 2, axis=1), 2, axis=2)[:, : shape[1], : shape[2]]
+
+
+spread.rules = (lambda g, y, s, shape: block_sum(g),)
+
+
+@primitive
+def with_texture(x, shape):
+    """(x | t), t = block_sum((the images' details)²): what is rough in each block of an image.
+
+    x (B, n), rows that begin with the pixels of an image of shape (H, W, C) -> (B, n + size of t)
+    """
+    d = details(images_in(x, shape))
+    return np.concatenate([x, as_rows(block_sum(d * d))], axis=1)
+
+
+def images_in(x: Any, shape: tuple[int, int, int]) -> Any:
+    """The images with which the rows of x begin."""
+    pixels = get(x, index=(slice(None), slice(math.prod(shape))))
+    return reshape(pixels, shape=(np.shape(x)[0], *shape))
+
+
+def as_rows(x: Any) -> Any:
+    """A row of all numbers of each image."""
+    B, *shape = np.shape(x)
+    return reshape(x, shape=(B, math.prod(shape)))
+
+
+def with_texture_rule(g, y, x, shape):
+    """g of x goes on; that of t goes back by t = block_sum(d²), dt = 2 block_sum(d dd)."""
+    (B, n), (height, width, channels) = np.shape(x), shape
+    d = details(images_in(x, shape))
+    of_t = get(g, index=(slice(None), slice(n, None)))
+    of_t = reshape(of_t, shape=(B, (height + 1) // 2, (width + 1) // 2, channels))
+    dx = as_rows(details(multiply(multiply(d, 2.0), spread(of_t, shape=np.shape(d)))))
+    dx = put(dx, index=(slice(None), slice(math.prod(shape))), shape=(B, n))
+    return add(get(g, index=(slice(None), slice(n))), dx)
+
+
+with_texture.rules = (with_texture_rule,)
 
 
 def check_images(caller: str, x: Any, size: int) -> tuple[int, ...]:

@@ -63,8 +63,8 @@ def gradients(
             kernels.weight_gradients(x, g, dW, db)
         elif wrt != "input":
             dtheta[part] = layer.parameter_gradient(g, x, values.get(i + 1))
-        if i == 0 and wrt == "params":
-            break
+        if wrt == "params" and part.start == 0:
+            break  # no layer below has parameters
         if dense[i] and i > 1 and leaky[i - 1] and dense[i - 2]:
             i -= 1  # continue below the LeakyReLU
             W, _ = layer.params.values()

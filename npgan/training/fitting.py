@@ -129,7 +129,7 @@ def rehearse(gan: GANLike) -> None:
     """Compile what a step needs: a step of a small GAN with the same settings."""
     sizes = dict(latent=2, hidden=(2,), hidden_D=(2,), batch=2, d_steps=1, shards=1, lr=1e-9)
     small = type(gan)(**{**gan.config, **sizes})
-    small.start((2,), gan.pixels_, gan.classes_)
+    small.start((1, 2) if gan.pixels_ else (2,), gan.pixels_, gan.classes_)
     labels = np.resize(gan.classes_, 2) if gan.classes_ else None
     with suppress(FloatingPointError):
         small.step(np.zeros((2, 2), np.float32), labels)

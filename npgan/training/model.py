@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from ..datasets import Images
 from ..files import checkpoint
-from ..gan import Discriminator, Generator
+from ..gan import Generator
 from ..layers import Network
 from ..optim import Adam
 from ..parallel.group import Group
@@ -24,6 +24,7 @@ from .loop import State
 from .settings import COUNT, Several, complete, validate
 from .step import training_step
 from .streams import Stream, key
+from .texture import make_discriminator
 
 Array = npt.NDArray[Any]
 
@@ -91,6 +92,8 @@ class GAN:
     wrong_labels : float, optional
         Share, in [0, 0.5], of D's generated images in place of which it sees the real image of that
         row with a wrong label (Reed et al. 2016). Default: 0.125 if conditional, else 0.
+    texture : bool, default False
+        Whether D also sees the texture of an image, `npgan.convolution.Texture`.
 
     Attributes
     ----------
@@ -156,6 +159,7 @@ class GAN:
         conditional: bool = False,
         shards: int = 1,
         wrong_labels: float | None = None,
+        texture: bool = False,
     ) -> None:
         arguments = dict(locals())
         del arguments["self"]
@@ -202,7 +206,7 @@ class GAN:
         output = "tanh" if pixels else "linear"
         self.classes_ = [int(label) for label in classes]
         self.generator_ = Generator(c["latent"] + len(classes), c["hidden"], size, output, weights)
-        self.discriminator_ = Discriminator(size + len(classes), c["hidden_D"], weights)
+        self.discriminator_ = make_discriminator(c, shape, pixels, len(classes), weights)
         self.average_, self.average_D_ = self.generator_.copy(), self.discriminator_.copy()
         self.critic_ = {}
         lr_G, lr_D = c["lr"]

@@ -358,6 +358,11 @@ SETTINGS = (
         default_text=f"{WRONG_LABELS:g} for a conditional GAN, 0 for others", assumed=0.0,
         hint="0.125 shows D one real image with a wrong label for every seven generated ones",
     ),
+    Setting(
+        "texture", False, Flag(), NETWORKS,
+        "the discriminator also sees how rough an image is in every block of 2 x 2 pixels: less "
+        "grain in photos, slower", assumed=False,
+    ),
 )  # fmt: skip
 
 # The argument of GAN.fit that `npgan train` has as an option, too.
@@ -390,6 +395,7 @@ class Config(TypedDict):
     conditional: bool
     shards: int
     wrong_labels: float
+    texture: bool
 
 
 def validate(given: Mapping[str, Any]) -> Config:

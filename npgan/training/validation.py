@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from .saving import BEFORE_TRAINING, COUNTERS
 from .settings import Config
+from .texture import texture_size
 
 MAX_STEPS = 2**53  # a larger number of steps is damage
 MAX_DIMENSIONS = 8  # of an image
@@ -68,6 +69,10 @@ def check_data_entries(config: Config, meta: Mapping[str, Any]) -> None:
     )  # fmt: skip
     require(type(pixels) is bool, "pixels_", pixels, "true or false")
     require(pixels or len(shape) == 1, "pixels_", pixels, f"true, as shape_ is {shape}")
+    require(
+        not config["texture"] or (pixels and len(shape) in (2, 3)),
+        "shape_", shape, "height, width and perhaps channels of an image, as texture is on",
+    )  # fmt: skip
     classes = meta.get("classes_", [])
     require(
         isinstance(classes, list)
@@ -95,7 +100,8 @@ def parameter_counts(
     """The number of parameters of each network, from the settings alone."""
     size, labels = math.prod(shape), len(classes)
     widths_G = [config["latent"] + labels, *config["hidden"], size]
-    widths_D = [size + labels, *config["hidden_D"], 1]
+    texture = texture_size(shape) if config["texture"] else 0
+    widths_D = [size + labels + texture, *config["hidden_D"], 1]
     return {
         name: sum((inputs + 1) * outputs for inputs, outputs in pairwise(widths))
         for name, widths in (("G", widths_G), ("D", widths_D))

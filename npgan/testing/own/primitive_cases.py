@@ -118,4 +118,12 @@ def primitive_cases(seed: int = 0) -> list[PrimitiveCase]:
         C(i.max_pool, at((2, 4, 2, 3))),
         C(i.give, (*at((1, 2, 1, 2)), *pooled(4, 2))),
         C(i.take, (*at((1, 4, 2, 2)), *pooled(4, 2))),
+        C(i.details, at((2, 3, 4, 2))),
+        C(i.details, at((1, 1, 2, 1)), note="one row"),
+        C(i.block_sum, at((1, 4, 2, 2))),
+        C(i.block_sum, at((2, 3, 5, 1)), note="odd"),
+        C(i.spread, at((1, 2, 1, 2)), {"shape": (1, 4, 2, 2)}),
+        C(i.spread, at((2, 2, 3, 1)), {"shape": (2, 3, 5, 1)}, note="odd"),
+        C(i.with_texture, at((2, 24)), {"shape": (4, 3, 2)}),
+        C(i.with_texture, at((2, 8)), {"shape": (2, 3, 1)}, note="with a label"),
     ]  # fmt: skip
