@@ -88,7 +88,7 @@ def test_ds_gradient_with_a_penalty():
         return r1_and_r2(D, real, fake, 0.7, 12)
 
     def loss():
-        gradient, values = discriminator_gradient(D, real, fake, relativistic, penalty)
+        _, values = discriminator_gradient(D, real, fake, relativistic, penalty)
         return values["loss_D"] + values["penalty"]
 
     gradient, _ = discriminator_gradient(D, real, fake, relativistic, penalty)
@@ -187,7 +187,7 @@ def test_a_damaged_checkpoint_has_one_line(tmp_path):
     arrays, meta = checkpoint.load(path)
     for changes in ({"shape_": [20]}, {"config": {**meta["config"], "texture": False}}):
         checkpoint.save(path, arrays, {**meta, **changes})
-        with pytest.raises(ValueError, match="gan.npz") as found:
+        with pytest.raises(ValueError, match=r"gan\.npz") as found:
             GAN.load(path)
         assert "\n" not in str(found.value)
     del meta["config"]["texture"]  # of a version that did not have it
