@@ -568,7 +568,7 @@ def test_a_primitive_without_a_case_is_missed(monkeypatch):
     monkeypatch.setattr(primitives_module, "primitive_cases", lambda seed: cases)
     report = list(PARTS["primitives"]())[-1]
     assert (report.title, report.verdict) == ("completeness", FAIL)
-    assert report.faults[0].endswith("tanh_gate, transpose")
+    assert report.faults[0].endswith("tanh_gate, transpose, with_texture")
     assert "exp" not in report.faults[0].split(" for ")[1].split(", ")
 
 
