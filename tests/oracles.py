@@ -123,6 +123,9 @@ def blocks(H, W):
 def smoothing(H, W):
     """The matrix of the binomial smoothing for one channel, (H W, H W)."""
     one = [np.eye(n) * 2 + np.eye(n, k=1) + np.eye(n, k=-1) for n in (H, W)]
+    for matrix in one:  # beyond an edge is the pixel at this edge
+        matrix[0, 0] += 1
+        matrix[-1, -1] += 1
     return np.kron(*one) / 16
 
 

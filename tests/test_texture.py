@@ -14,6 +14,7 @@ from npgan.files import checkpoint
 from npgan.gan import discriminator_gradient
 from npgan.losses import relativistic
 from npgan.penalties import r1_and_r2
+from npgan.training.fitting import rehearse
 
 RNG = np.random.default_rng(0)
 IMAGES = RNG.integers(0, 256, (43, 5, 4), dtype=np.uint8)
@@ -158,6 +159,13 @@ def test_it_trains_draws_and_goes_on_with_the_same_bits(options, images, sizes, 
         assert repr(a) == repr(b)
     np.testing.assert_array_equal(gan.sample(7, 0), once.sample(7, 0))
     assert once.sample(7, 0).shape == (7, *images.shape[1:])
+
+
+def test_processes_that_train_together_rehearse_it():
+    for gan in (fit(small()), fit(small(conditional=True), labels=LABELS)):
+        before = gan.discriminator_.theta.copy()
+        rehearse(gan)
+        np.testing.assert_array_equal(gan.discriminator_.theta, before)
 
 
 def test_samples_are_refined_through_it():

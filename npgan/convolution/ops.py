@@ -172,14 +172,19 @@ def corners(x: Any) -> list[Any]:
 def details(x):
     """x - S x, what the binomial smoothing S takes away.    x (B, H, W, C), and so is the result
 
-    S weighs a pixel and its neighbours by 1 2 1 in both directions, / 16; outside of an image is 0.
+    S weighs a pixel and its neighbours by 1 2 1 in both directions, / 16. Beyond an edge of the image
+    is the pixel at this edge, so an even image has no details.
     """
     down = 2 * x
     down[:, 1:] += x[:, :-1]
     down[:, :-1] += x[:, 1:]
+    down[:, :1] += x[:, :1]
+    down[:, -1:] += x[:, -1:]
     both = 2 * down
     both[:, :, 1:] += down[:, :, :-1]
     both[:, :, :-1] += down[:, :, 1:]
+    both[:, :, :1] += down[:, :, :1]
+    both[:, :, -1:] += down[:, :, -1:]
     both /= 16
     return np.subtract(x, both, out=both)
 
