@@ -13,7 +13,7 @@ from PIL import Image
 import npgan.training.step
 from npgan import GAN, SGD, Discriminator, Generator, datasets, generator_step, ops, r1, r2, wgan_gp
 from npgan.files import checkpoint
-from npgan.losses import nonsaturating
+from npgan.losses import LOSSES, nonsaturating
 from npgan.training.conditional import (
     classes_of,
     describe_classes,
@@ -25,6 +25,7 @@ from npgan.training.conditional import (
 )
 from npgan.training.pictures import interpolate
 from npgan.training.run_directory import RunDirectory
+from npgan.training.smoothing import loss_of
 from npgan.training.step import penalty_of
 from npgan.training.streams import Stream
 
@@ -240,6 +241,18 @@ def test_the_share_of_wrong_labels_of_a_gan():
         GAN(wrong_labels=0.1)
     with pytest.raises(ValueError, match=r"^wrong_labels must be None or a number .*; got 0.6"):
         GAN(conditional=True, wrong_labels=0.6)
+
+
+def test_with_wrong_labels_no_equilibrium_is_drawn():
+    assert loss_of(small().config).equilibrium is None
+    assert loss_of(small().config).equilibrium_labels is None
+    assert loss_of(small(wrong_labels=0).config) == LOSSES["relativistic"]
+
+
+def test_one_class_has_no_wrong_label():
+    gan = small(wrong_labels=0.5)
+    gan.start((3, 4), classes=[3])
+    gan.step(np.zeros((8, 12), np.float32), np.full(8, 3))
 
 
 def test_a_run_from_before_there_were_wrong_labels_goes_on_without(tmp_path):

@@ -108,7 +108,7 @@ def test_a_run_that_diverges_does_not_stop_the_others(data, tmp_path):
 def test_a_directory_with_other_settings_or_another_end_is_refused(data, tmp_path):
     npgan.sweep({"a": SMALL}, [0], data=data, epochs=1, out=tmp_path)
     (other,) = npgan.sweep({"a": {**SMALL, "lr": 1e-3}}, [0], data=data, epochs=1, out=tmp_path)
-    assert "holds a run with other settings" in other.error
+    assert "holds a run with other settings (" in other.error
     (longer,) = npgan.sweep({"a": SMALL}, [0], data=data, epochs=2, out=tmp_path)
     assert "holds a run that was started with epochs 1, not 2" in longer.error
 

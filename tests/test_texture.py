@@ -1,5 +1,7 @@
 """D that sees the texture of images: the layer, and a GAN whose D begins with it."""
 
+import re
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -60,7 +62,8 @@ def test_what_details_are():
     """0 inside of an even area, 0.75 at a single pixel; each block counts its own pixels."""
     x = np.zeros((1, 6, 6, 1))
     x[0, 1:, 1:] = 1
-    assert details(x)[0, 2:5, 2:5].any() == False  # noqa: E712
+    assert not details(x)[0, 2:5, 2:5].any()
+    assert not details(np.full((2, 5, 4, 1), -0.7)).any()  # also at the edges
     x = np.zeros((1, 4, 4, 1))
     x[0, 1, 2] = 1
     d = details(x)[0, :, :, 0]
@@ -185,17 +188,39 @@ def test_without_it_nothing_changes():
 def test_points_and_odd_shapes_have_no_texture(tmp_path):
     with pytest.raises(ValueError, match=r"^texture needs images, .*; got points of shape \(2,\)"):
         fit(small(), 1, npgan.datasets.ring(64, rng=0))
+    gan = small()
     with pytest.raises(ValueError, match=r"^texture needs images, .*; got images of shape \(9,\)"):
-        small().start((9,))
+        gan.start((9,))
+    assert not hasattr(gan, "generator_")
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda: Texture(0, 4), "Texture() needs height of 1 or more, got 0"),
+        (lambda: Texture(3, 2.5), "Texture() needs width of 1 or more, got 2.5"),
+        (lambda: Texture(3, 4, True), "Texture() needs channels of 1 or more, got True"),
+        (lambda: Texture(3, 4).forward(np.zeros((2, 5))), "12 pixels of an image of 3 x 4 x 1, got (2, 5)"),
+        (lambda: Texture(3, 4).forward(np.zeros(12)), "12 pixels of an image of 3 x 4 x 1, got (12,)"),
+        (lambda: Texture(2, 2).forward(np.zeros((1, 2, 2, 1))), "4 pixels of an image of 2 x 2 x 1, got (1, 2, 2, 1)"),
+    ],
+)  # fmt: skip
+def test_what_the_layer_refuses(make, words):
+    with pytest.raises(ValueError, match=re.escape(words)):
+        make()
 
 
 def test_a_damaged_checkpoint_has_one_line(tmp_path):
     path = tmp_path / "gan.npz"
     fit(small(), 1).save(path)
     arrays, meta = checkpoint.load(path)
-    for changes in ({"shape_": [20]}, {"config": {**meta["config"], "texture": False}}):
+    for changes, words in (
+        ({"shape_": [20]}, "height, width and perhaps channels"),
+        ({"shape_": [20], "pixels_": False}, "height, width and perhaps channels"),
+        ({"config": {**meta["config"], "texture": False}}, "theta_D"),
+    ):
         checkpoint.save(path, arrays, {**meta, **changes})
-        with pytest.raises(ValueError, match=r"gan\.npz") as found:
+        with pytest.raises(ValueError, match=rf"gan\.npz.*{words}") as found:
             GAN.load(path)
         assert "\n" not in str(found.value)
     del meta["config"]["texture"]  # of a version that did not have it

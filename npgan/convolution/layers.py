@@ -86,5 +86,13 @@ def Texture(height: int, width: int, channels: int = 1) -> Layer:  # noqa: N802
     ----------
     height, width, channels : int
         The shape of an image.
+
+    Raises
+    ------
+    ValueError
+        If one of them is not a whole number of 1 or more.
     """
+    for name, n in (("height", height), ("width", width), ("channels", channels)):
+        if isinstance(n, bool) or not isinstance(n, (int, np.integer)) or n < 1:
+            raise ValueError(f"Texture() needs {name} of 1 or more, got {n!r}")
     return Layer(ops.with_texture, shape=(height, width, channels))

@@ -172,10 +172,10 @@ def corners(x: Any) -> list[Any]:
 def details(x):
     """x - S x, what the binomial smoothing S takes away.    x (B, H, W, C), and so is the result
 
-    S weighs a pixel and its neighbours by 1 2 1 in both directions, / 16. Beyond an edge of the image
-    is the pixel at this edge, so an even image has no details.
+    S weighs a pixel and its neighbours by 1 2 1 in both directions, / 16. Beyond an edge of the
+    image is the pixel at this edge, so an even image has no details.
     """
-    down = 2 * x
+    down = 2.0 * x
     down[:, 1:] += x[:, :-1]
     down[:, :-1] += x[:, 1:]
     down[:, :1] += x[:, :1]
@@ -232,7 +232,14 @@ def with_texture(x, shape):
 
 def images_in(x: Any, shape: tuple[int, int, int]) -> Any:
     """The images with which the rows of x begin."""
-    pixels = get(x, index=(slice(None), slice(math.prod(shape))))
+    size, given = math.prod(shape), np.shape(x)
+    if len(given) != 2 or given[1] < size:
+        height, width, channels = shape
+        raise ValueError(
+            f"with_texture() needs rows that begin with the {size} pixels of an image of "
+            f"{height} x {width} x {channels}, got {given}"
+        )
+    pixels = get(x, index=(slice(None), slice(size)))
     return reshape(pixels, shape=(np.shape(x)[0], *shape))
 
 

@@ -21,6 +21,7 @@ from .loop import State
 from .protocol import GANLike
 from .sample_statistics import Reference, SampleStatistics, draw_reference, measure
 from .settings import Config
+from .smoothing import loss_of
 
 N_SAMPLES = 500  # that are measured
 STEPS_BETWEEN = 400  # updates of G, at least, between two measurements: 2 % of the time
@@ -133,26 +134,33 @@ def too_strong(last: Mapping[str, float], config: Config) -> list[Finding]:
     return [Finding("D too strong", text)]
 
 
+def margin_of_generated(last: Mapping[str, float], config: Config) -> float:
+    """D(real) - D(fake) without the images with wrong labels, if D recognises these."""
+    share = config["wrong_labels"]
+    if config["loss"] == "relativistic":  # there D(real) is a mean over the same pairs
+        return (last["D_real"] - last["D_fake"] - share) / (1 - share)
+    return last["D_real"] - last["D_fake"] / (1 - share)
+
+
 def too_weak(
     last: Mapping[str, float], config: Config, samples: SampleStatistics | None
 ) -> list[Finding]:
     """D that is wrong, or gives the same answer to every image, while the samples are not good."""
-    margin = last["D_real"] - last["D_fake"]
-    # That D recognises wrong labels does not say that it can tell real from generated.
-    if samples is None or margin >= MARGIN_WEAK + config["wrong_labels"]:
+    margin = margin_of_generated(last, config)
+    if samples is None or margin >= MARGIN_WEAK:
         return []
+    shown = answers(last) + (" with the wrong labels" if config["wrong_labels"] else "")
     advice = "Try a larger learning rate for D, --d-steps 2, or wider --hidden-D"
     if margin < MARGIN_NONE and samples.spread < SPREAD_LOW:
-        text = f"it is wrong more often than right ({answers(last)})"
+        text = f"it is wrong more often than right ({shown})"
         if margin >= MARGIN_FOOLED:
-            text = f"its output is the same for every image ({answers(last)})"
+            text = f"its output is the same for every image ({shown})"
             less = "" if config["penalty"] is None else ", or a smaller --penalty-weight"
             advice = f"Try a smaller learning rate for D{less}"
         text += f", and the samples' spread is {samples.spread:.0%} of the data's"
     elif unlike_data(samples):
         text = (
-            f"it cannot tell real from generated ({answers(last)}), "
-            "but the samples are not like the data"
+            f"it cannot tell real from generated ({shown}), but the samples are not like the data"
         )
     else:
         return []
@@ -192,14 +200,13 @@ def equilibrium(
     last: Mapping[str, float], config: Config, samples: SampleStatistics | None
 ) -> list[Finding]:
     """Both losses at the values of an equilibrium, with samples like the data."""
-    loss = LOSSES[config["loss"]]
+    loss = loss_of(config)
     if loss.equilibrium is None or loss.equilibrium_labels is None:
         return []
     (loss_D, loss_G), (label, _) = loss.equilibrium, loss.equilibrium_labels
     near = abs(last["loss_D"] / loss_D - 1) < 0.045 and abs(last["loss_G"] / loss_G - 1) < 0.15
     near = near and abs(last["D_real"] - 0.5) < 0.02
-    moved = config["smoothing"] or config["wrong_labels"]  # then the losses end elsewhere
-    if not near or moved or samples is None or not like_data(samples):
+    if not near or samples is None or not like_data(samples):
         return []
     text = (
         "equilibrium: D no longer tells real from generated "

@@ -83,7 +83,7 @@ def update_discriminator(
 def rejected(gan: GANLike, batch: Batch, shard: int) -> Array:
     """What D learns to reject: generated images, and in a conditional GAN real ones mislabelled."""
     share = gan.config["wrong_labels"]
-    if not share or not gan.classes_:
+    if not share or len(gan.classes_) < 2:
         return batch.fake
     rng = np.random.default_rng(shard_key(gan, Stream.WRONG_LABELS, gan.adam_D.t, shard))
     return with_wrong_labels(batch.real, batch.fake, len(gan.classes_), share, rng)

@@ -92,7 +92,12 @@ def finish_run(job: Job) -> tuple[str, dict[str, float]]:
     if exists(job.out / "checkpoint.npz"):
         loaded, state = GAN.load(job.out), "resumed"
         if loaded.config != gan.config:
-            raise ValueError(f"{job.out} holds a run with other settings; give another out")
+            found, wanted = dict(loaded.config), dict(gan.config)
+            name = next(name for name in wanted if found[name] != wanted[name])
+            raise ValueError(
+                f"{job.out} holds a run with other settings ({name} {found[name]}, not "
+                f"{wanted[name]}); give another out"
+            )
         if (planned := read_config(job.out).get("epochs")) != job.epochs:
             raise ValueError(
                 f"{job.out} holds a run that was started with epochs {planned}, not {job.epochs}; "

@@ -14,22 +14,23 @@ from .settings import Config
 
 
 def make_discriminator(
-    config: Config, shape: Sequence[int], pixels: bool, classes: int, rng: np.random.Generator
+    config: Config, shape: Sequence[int], classes: int, rng: np.random.Generator
 ) -> Network:
-    """D for data of this shape, and for so many labels behind each image.
-
-    Raises ValueError if the setting `texture` is on, and the data are no images.
-    """
+    """D for images of this shape, and for so many labels behind each."""
     inputs = math.prod(shape) + classes
     if not config["texture"]:
         return Discriminator(inputs, config["hidden_D"], rng)
-    if not pixels or len(shape) not in (2, 3):
+    D = Discriminator(inputs + texture_size(shape), config["hidden_D"], rng)
+    return D.with_theta(D.theta, [Texture(*shape), *D.layers])
+
+
+def check_texture(config: Config, shape: Sequence[int], pixels: bool) -> None:
+    """Raise ValueError if the setting `texture` is on, and the data are no images."""
+    if config["texture"] and not (pixels and len(shape) in (2, 3)):
         raise ValueError(
             "texture needs images, (height, width) or (height, width, channels); "
             f"got {'images' if pixels else 'points'} of shape {tuple(shape)}: leave texture off"
         )
-    D = Discriminator(inputs + texture_size(shape), config["hidden_D"], rng)
-    return D.with_theta(D.theta, [Texture(*shape), *D.layers])
 
 
 def texture_size(shape: Sequence[int]) -> int:

@@ -25,7 +25,7 @@ from .worker import CHUNK, write_loop
 
 @functools.wraps(reference.gemm)
 def gemm(a, b, ta=False, tb=False, out=None):
-    y = multiply_column(a, b, ta, tb, out) if b.size == len(b) else None
+    y = multiply_column(a, b, ta, tb, out) if a.ndim == b.ndim == 2 and b.shape[1] == 1 else None
     if y is None:
         y = multiply(a, b, ta, tb, out)
     return reference.gemm(a, b, ta, tb, out) if y is None else y
@@ -33,7 +33,11 @@ def gemm(a, b, ta=False, tb=False, out=None):
 
 @functools.wraps(reference.affine)
 def affine(x, W, b):
-    y = multiply_column(x, W, False, False, bias=b) if W.size == len(W) else None
+    y = (
+        multiply_column(x, W, False, False, bias=b)
+        if x.ndim == W.ndim == 2 and W.shape[1] == 1
+        else None
+    )
     if y is None:
         y = multiply(x, W, False, False, bias=b)
     return reference.affine(x, W, b) if y is None else y
