@@ -311,7 +311,8 @@ def test_the_numbers_of_equilibrium_are_the_losses_own():
         )
         for far in ((1.06 * loss_D, loss_G), (0.94 * loss_D, loss_G), (loss_D, 1.2 * loss_G)):
             assert names(pairs(0.505, *far), loss=loss) == []
-        assert names(pairs(0.505, loss_D, loss_G), loss=loss, smoothing=0.1) == []
+        if loss != "relativistic":  # whose D has no target
+            assert names(pairs(0.505, loss_D, loss_G), loss=loss, smoothing=0.1) == []
 
 
 def test_the_advice_is_one_that_is_left_to_take():
