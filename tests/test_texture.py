@@ -59,7 +59,7 @@ def test_no_images_have_no_texture():
 
 
 def test_what_details_are():
-    """0 inside of an even area, 0.75 at a single pixel; each block counts its own pixels."""
+    """0 inside of an area of one value, 0.75 at a single pixel; each block counts its own pixels."""
     x = np.zeros((1, 6, 6, 1))
     x[0, 1:, 1:] = 1
     assert not details(x)[0, 2:5, 2:5].any()

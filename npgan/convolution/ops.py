@@ -173,7 +173,7 @@ def details(x):
     """x - S x, what the binomial smoothing S takes away.    x (B, H, W, C), and so is the result
 
     S weighs a pixel and its neighbours by 1 2 1 in both directions, / 16. Beyond an edge of the
-    image is the pixel at this edge, so an even image has no details.
+    image is the pixel at this edge, so an image of one colour has no details.
     """
     down = 2.0 * x
     down[:, 1:] += x[:, :-1]
