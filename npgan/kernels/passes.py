@@ -89,7 +89,7 @@ def forward(net: LayersInARow, x: np.ndarray) -> tuple[np.ndarray, Callable[...,
         given = g = checked(net, g, y, wrt, before)
         dtheta = NO_GRADIENT
         if wrt != "input":
-            dtheta = memory.empty(net.theta.shape, net.theta.dtype)
+            dtheta = memory.empty_again(net.theta.shape, net.theta.dtype)
         if loan is not None:
             loan.check()
         if loan is not None and is_unedited(net) and loan.lent.has(parts_of(net)):
