@@ -344,17 +344,41 @@ def test_every_loss_trains_both_nets(loss, points):
         assert np.isfinite(net.theta).all()
 
 
-def test_the_average_is_what_it_says(points):
-    gan = small_gan(average=0.9)
+def test_the_averages_are_what_they_say(points):
+    """Of the weights of every step, and of every 8th from step 890 on, where the decay is 0.99."""
+    gan = small_gan(average=0.995)
     gan.start(points.shape, pixels=False)
-    average = gan.generator_.theta.copy()
-    for t in range(1, 21):
+    pairs = (gan.average_, gan.generator_), (gan.average_D_, gan.discriminator_)
+    averages, changed = [net.theta.astype(np.float64) for _, net in pairs], []
+    for t in range(1, 921):
+        before = gan.average_.theta.copy()
         gan.step(points.images[:32])
-        decay = min(0.9, (1 + t) / (10 + t))
-        average = decay * average + (1 - decay) * gan.generator_.theta
+        if (gan.average_.theta != before).any():
+            changed.append(t)
+        decay, every = min(0.995, (1 + t) / (10 + t)), 8 if t >= 890 else 1
+        if t % every == 0:
+            for average, (_, net) in zip(averages, pairs, strict=True):
+                average += (1 - decay**every) * (net.theta - average)
+    for average, (found, _) in zip(averages, pairs, strict=True):
+        np.testing.assert_allclose(found.theta, average, rtol=1e-4, atol=1e-5)
+    assert changed == [*range(1, 890), 896, 904, 912, 920]
+
+
+def test_a_short_average_is_of_every_step(points):
+    gan = small_gan(average=0.5)
+    gan.start(points.shape, pixels=False)
+    gan.adam_G.t = 2000
+    average = gan.generator_.theta.copy()
+    for _ in range(5):
+        gan.step(points.images[:32])
+        average = 0.5 * average + 0.5 * gan.generator_.theta
     np.testing.assert_allclose(gan.average_.theta, average, rtol=1e-4, atol=1e-6)
-    off = small_gan(average=0).fit(points, epochs=1, progress=False)
-    np.testing.assert_array_equal(off.average_.theta, off.generator_.theta)
+
+
+def test_without_an_average_samples_are_those_of_the_weights(points):
+    gan = small_gan(average=0).fit(points, epochs=1, progress=False)
+    np.testing.assert_array_equal(gan.average_.theta, gan.generator_.theta)
+    np.testing.assert_array_equal(gan.average_D_.theta, gan.discriminator_.theta)
 
 
 def test_numpy_numbers_are_settings_too(points, tmp_path):

@@ -353,22 +353,6 @@ def test_a_gan_without_a_measurement_helps_itself_and_says_what_to_do():
 # ---- in training, and in a checkpoint ----
 
 
-def test_the_average_of_D_is_what_it_says():
-    points = datasets.ring(512, rng=0)
-    gan = GAN(latent=4, hidden=(16,), hidden_D=(16,), batch=32, average=0.9)
-    gan.start(points.shape, pixels=False)
-    average = gan.discriminator_.theta.copy()
-    for t in range(1, 30):
-        gan.step(points.images[:32])
-        if t % 8 == 0:
-            decay = min(0.9, (1 + t) / (10 + t)) ** 8
-            average = decay * average + (1 - decay) * gan.discriminator_.theta
-    np.testing.assert_allclose(gan.average_D_.theta, average, rtol=1e-4, atol=1e-6)
-    off = GAN(latent=4, hidden=(16,), hidden_D=(16,), batch=32, average=0)
-    off.fit(points.images[:352], epochs=1, progress=False)  # 11 steps
-    np.testing.assert_array_equal(off.average_D_.theta, off.discriminator_.theta)
-
-
 def test_what_is_measured_is_of_the_data_and_of_samples_with_the_same_labels(conditional):
     data = datasets.Images("digits", *IMAGES, (28, 28))
     found = measure_critic(conditional, data)

@@ -56,7 +56,8 @@ class GAN:
         Real images in each update of D.
     average : float, default 0.999
         Decay rate, in [0, 1), of the exponential moving average of G's weights (Yazıcı et al.
-        2019), from which all samples are drawn. Early in a run the rate is smaller. 0 draws them
+        2019), from which all samples are drawn. In the first steps the rate is smaller. Where it
+        is 0.99 or more, every 8th step is averaged, at the rate to the power of 8. 0 draws samples
         from G's own weights.
     rng : int, np.random.Generator or None, default 0
         The seed, or a generator that draws it. The same int gives the same bits.

@@ -109,14 +109,14 @@ def update_averages(gan: GANLike) -> None:
     """Update the averages of G's and D's weights, with a smaller decay in the first steps."""
     average, t = gan.config["average"], gan.adam_G.t
     decay = min(average, (1 + t) / (10 + t)) if average else 0.0
-    if not kernels.ema_update(gan.average_.theta, gan.generator_.theta, decay):
+    # Every 8th step with decay⁸ forgets as fast as every step with decay, in an eighth of the time.
+    # An average of a hundred steps or more does not change in the others as far as samples show.
+    every = 8 if decay >= 0.99 else 1
+    if t % every:
+        return
+    if not kernels.ema_update(gan.average_.theta, gan.generator_.theta, decay**every):
         check_finite(averaged_weights=gan.average_.theta)
-    # D's average is not used in a step. Every 8th step with decay⁸ forgets as fast as every step
-    # with decay, in an eighth of the time: less than 1 % of that of the steps.
-    every = 8 if average else 1
-    if t % every == 0 and not kernels.ema_update(
-        gan.average_D_.theta, gan.discriminator_.theta, decay**every
-    ):
+    if not kernels.ema_update(gan.average_D_.theta, gan.discriminator_.theta, decay**every):
         check_finite(averaged_weights_of_D=gan.average_D_.theta)
 
 
