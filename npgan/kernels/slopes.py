@@ -75,7 +75,8 @@ def penalty(
     if not all(passes.as_shipped(getattr(ops, name)) for name in USED):
         return None
     x = net.cast(x)
-    loan = passes.borrow(net, x)  # nobody else computes with this pass as long as `loan` exists
+    # Nobody else computes with this pass as long as `loan` exists.
+    loan = passes.borrow(net, x, passes.Parts(net))
     if loan is None:
         return None
     slopes = loan.lent.slopes

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import operator
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -12,32 +13,38 @@ COMPARED = 64  # elements of theta, evenly spaced; of a smaller one all
 
 
 class State(NamedTuple):
-    """The layers' primitives and options, their parameters, and the number of updates so far."""
+    """The layers' primitives and options, some of their weights, and the number of updates."""
 
-    parts: list[Any]
+    parts: Sequence[Any]
     weights: bytes
     updates: int
 
 
 def state_of(layers: Sequence[Any], theta: np.ndarray, updates: int = 0) -> State:
-    """The state of layers in a row.
-
-    Of a large theta some elements are kept, since a copy would take as long as a layer: enough to
-    notice that it was set or loaded, but not that one weight was.
-    """
+    """The state of layers in a row."""
     parts = [part for layer in layers for part in (layer.op, *layer.options.values())]
-    return State(parts, theta[:: theta.size // COMPARED + 1].tobytes(), updates)
+    return State(parts, some_of(theta), updates)
 
 
-def check_unchanged(
-    before: State, layers: Sequence[Any], theta: np.ndarray, updates: int = 0
-) -> None:
+def some_of(theta: np.ndarray) -> bytes:
+    """Some elements of a large theta, since a copy would take as long as a layer.
+
+    They are enough to notice that it was set or loaded, but not that one weight was.
+    """
+    return theta[:: theta.size // COMPARED + 1].tobytes()
+
+
+def check_unchanged(before: State, now: State) -> None:
     """Raise RuntimeError unless the layers are in the same state."""
-    now = state_of(layers, theta, updates)
     if before[1:] != now[1:]:
         raise RuntimeError("the weights have changed since this forward pass; call it again")
-    if [*map(id, before.parts)] != [*map(id, now.parts)]:
+    if not identical(before.parts, now.parts):
         raise RuntimeError("a layer has changed since this forward pass; call it again")
+
+
+def identical(parts: Sequence[Any], others: Sequence[Any]) -> bool:
+    """Whether both have the same objects in the same order."""
+    return len(parts) == len(others) and all(map(operator.is_, parts, others))
 
 
 def check_wrt(wrt: str) -> None:
@@ -46,13 +53,18 @@ def check_wrt(wrt: str) -> None:
         raise ValueError(f'wrt is "input", "params" or "both", got {wrt!r}')
 
 
-def checked(net: Any, g: Any, y: np.ndarray, wrt: str, before: State) -> np.ndarray:
-    """A pullback's argument in the network's dtype; errors where it must not be used."""
+def checked(
+    net: Any, g: Any, y: np.ndarray, wrt: str, before: State, now: State | None = None
+) -> np.ndarray:
+    """A pullback's argument in the network's dtype; errors where it must not be used.
+
+    now: the state of the network, if it is known already.
+    """
     check_wrt(wrt)
     g = net.cast(g)  # a float64 gradient would make every later product float64
     if g.shape != y.shape:
         raise ValueError(f"pull() got a gradient of shape {g.shape}, the output has {y.shape}")
-    check_unchanged(before, net.layers, net.theta, net.updates[0])
+    check_unchanged(before, now or state_of(net.layers, net.theta, net.updates[0]))
     return np.asarray(g)
 
 

@@ -30,8 +30,9 @@ class JobList:
         self.dtype, self.arrays = dtype, []
         self.rows, self.settings, self.panel_rows = NO_ROWS, NO_SETTINGS[dtype], 0
         self.share = False  # whether the threads share one of the jobs
-        # For each array of `finish`: which words of all jobs in a row, and the offsets in it.
-        self.places = []
+        # For each array of `finish`: which words of all jobs in a row, the offsets in it, and where
+        # the array lies that these words are for now.
+        self.places, self.addresses = [], []
 
     @staticmethod
     def fits(array):
@@ -81,14 +82,19 @@ class JobList:
                 if start <= job[word] < end
             ]
             self.places.append(tuple(np.array(places, np.int64).reshape(-1, 2).T))
+            self.addresses.append(start)
             self.arrays = [a for a in self.arrays if not start <= address_of(a) < end]
         return self
 
     def compute(self, *arguments):
         """Compute the jobs, with these arrays in the place of those of `finish`."""
-        words = self.rows.reshape(-1)  # a view
-        for array, (places, offsets) in zip(arguments, self.places, strict=True):
-            words[places] = offsets + address_of(array)
+        addresses = [*map(address_of, arguments)]
+        if addresses != self.addresses:
+            self.addresses = []  # until all are written: a signal may end this at any time
+            words = self.rows.reshape(-1)  # a view
+            for address, (places, offsets) in zip(addresses, self.places, strict=True):
+                words[places] = offsets + address
+            self.addresses = addresses
         team.with_jobs(self.share, self.dtype, self.panel_rows, self.run)
 
     def run(self, workspace, computes):
