@@ -108,7 +108,7 @@ def sample(sub: argparse.ArgumentParser) -> None:
         "--refine",
         type=number(REFINE),
         metavar="N",
-        help="Langevin steps by which D improves each image (default: 10, for points 0)",
+        help="Langevin steps by which D improves each image (default: 3, for points 0)",
     )
     sub.add_argument(
         "--keep",

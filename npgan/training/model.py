@@ -250,7 +250,7 @@ class GAN:
     def fit(
         self,
         images: Images | npt.ArrayLike,
-        epochs: int = 24,
+        epochs: int = 80,
         callbacks: Sequence[Callable[[State[GAN]], object]] = (),
         out: str | os.PathLike[str] | None = None,
         progress: bool | str | None = None,
@@ -264,7 +264,7 @@ class GAN:
         images : Images or array
             What `npgan.datasets` returns; or uint8 images (n, h, w), (n, h, w, 3) or (n, pixels),
             or float points (n, d).
-        epochs : int, default 24
+        epochs : int, default 80
             Passes through the data. An epoch that was interrupted is finished first, and counts.
         callbacks : sequence of functions
             Each receives a `npgan.training.State` after every epoch; one that returns True ends the
@@ -362,7 +362,7 @@ class GAN:
             turn.
         refine : int, optional
             Langevin steps of each latent vector, in which D's gradient moves it to where its image
-            is more like the data (Che et al. 2020). Default: 10, for points 0.
+            is more like the data (Che et al. 2020). Default: 3, for points 0.
         keep : float, optional
             Share, in [0.1, 1], of the samples that is kept. The others, those that D likes least,
             are drawn again, of the same class (after Azadi et al. 2019). Default: 0.95, for points
