@@ -250,7 +250,7 @@ class GAN:
     def fit(
         self,
         images: Images | npt.ArrayLike,
-        epochs: int = 80,
+        epochs: int = 100,
         callbacks: Sequence[Callable[[State[GAN]], object]] = (),
         out: str | os.PathLike[str] | None = None,
         progress: bool | str | None = None,
@@ -264,7 +264,7 @@ class GAN:
         images : Images or array
             What `npgan.datasets` returns; or uint8 images (n, h, w), (n, h, w, 3) or (n, pixels),
             or float points (n, d).
-        epochs : int, default 80
+        epochs : int, default 100
             Passes through the data. An epoch that was interrupted is finished first, and counts.
         callbacks : sequence of functions
             Each receives a `npgan.training.State` after every epoch; one that returns True ends the

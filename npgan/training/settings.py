@@ -367,7 +367,7 @@ SETTINGS = (
 
 # The argument of GAN.fit that `npgan train` has as an option, too.
 EPOCHS = Setting(
-    "epochs", 80, COUNT, RUN, "passes through the data, in total", "N"
+    "epochs", 100, COUNT, RUN, "passes through the data, in total", "N"
 )  # fmt: skip
 
 
