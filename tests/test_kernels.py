@@ -102,6 +102,7 @@ def test_no_kernel_warns_or_raises_whatever_seterr_says(dtype):
         "weight_gradients": (x, x, np.empty((3, 3), dtype), np.empty(3, dtype)),
         "column_sum": (x,),
         "bce_with_logits": (x, x),
+        "bce_with_gradient": (x, 1.0),
         "sgd": (x.ravel().copy(), x.ravel(), x.ravel().copy(), 0.1, 0.9),
         "adam": (x.copy(), x, x.copy(), abs(x), 0.1, 0.5, 0.9, 1e-8, 1),
         "ema_update": (x.copy(), x, 0.9),
@@ -206,6 +207,19 @@ def test_bce_with_logits(dtype, n, seed):
         np.testing.assert_allclose(
             value, expected, rtol={np.float32: 1e-5, np.float64: 1e-12}[dtype]
         )
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@given(n=st.integers(1, 40), seed=st.integers(0, 99), scale=st.sampled_from([0.1, 20.0, 2000.0]))
+def test_bce_with_gradient_has_the_bits_of_its_parts(dtype, n, seed, scale):
+    z = numbers((n, 1), dtype, seed, scale)
+    for layout in (z, np.repeat(z, 2, axis=1)[:, :1]):
+        for target in (0.0, 1.0):
+            value, dz = kernels.bce_with_gradient(layout, target)
+            assert value.dtype == dz.dtype == dtype
+            assert value == kernels.bce_with_logits(layout, target)
+            expected = -kernels.sigmoid(-layout) if target else kernels.sigmoid(layout)
+            np.testing.assert_array_equal(dz, expected / n)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])

@@ -18,27 +18,22 @@ Direct = Callable[[Any, Any], tuple[float, Sequence[Any]]]
 Gradients = tuple[np.ndarray | None, np.ndarray]  # by the logits of real images and of fakes
 
 
-def toward(target: float, z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The mean cross-entropy of z for a target of 0 or 1, and its gradient (σ(z) - target) / n."""
-    dz = -kernels.sigmoid(-z) if target else kernels.sigmoid(z)
-    return kernels.bce_with_logits(z, target), dz / z.size
-
-
 def of_each(real: np.ndarray, fake: np.ndarray) -> tuple[float, Gradients]:
     """Of D, non-saturating and minimax: the target is 1 for real images and 0 for fakes."""
-    (value_real, dreal), (value_fake, dfake) = toward(1.0, real), toward(0.0, fake)
+    value_real, dreal = kernels.bce_with_gradient(real, 1.0)
+    value_fake, dfake = kernels.bce_with_gradient(fake, 0.0)
     return float(value_real + value_fake), (dreal, dfake)
 
 
 def of_pairs(real: np.ndarray, fake: np.ndarray) -> tuple[float, Gradients]:
     """Of D, relativistic: the target is 1 for the logits of real images less those of fakes."""
-    value, dreal = toward(1.0, real - fake)
+    value, dreal = kernels.bce_with_gradient(real - fake, 1.0)
     return float(value), (dreal, -dreal)
 
 
 def of_difference(real: np.ndarray | None, fake: np.ndarray) -> tuple[float, Gradients]:
     """Of G, non-saturating and relativistic: 1 for the logits of fakes, less those of real."""
-    value, dfake = toward(1.0, fake if real is None else fake - real)
+    value, dfake = kernels.bce_with_gradient(fake if real is None else fake - real, 1.0)
     return float(value), (None if real is None else -dfake, dfake)
 
 

@@ -108,6 +108,13 @@ def bce_with_logits(z, t):
 
 
 @silent
+def bce_with_gradient(z, target):
+    """bce_with_logits for one target, 0 or 1, and its gradient: (σ(z) - target) / n."""
+    dz = -sigmoid(-z) if target else sigmoid(z)
+    return bce_with_logits(z, target), dz / z.size
+
+
+@silent
 def sgd(theta, grad, velocity, lr, momentum):
     """velocity = momentum velocity + grad;  theta -= lr velocity;  both in place.
 

@@ -119,3 +119,10 @@ def scalar_log1p(x):
 def scalar_softplus(x):
     """log(1 + e^x)."""
     return (x if x > 0.0 else 0.0) + scalar_log1p(scalar_exp(-abs(x)))  # NaN: by the second term
+
+
+@jit
+def scalar_sigmoid(x):
+    """1 / (1 + e^-x), without overflow."""
+    e = scalar_exp(-abs(x))
+    return (1.0 if x >= 0 else e) / (1.0 + e)

@@ -11,11 +11,11 @@ from numba import float64
 
 from .. import reference
 from .column import multiply_column
-from .elementary import scalar_exp, scalar_softplus
+from .elementary import scalar_sigmoid, scalar_softplus
 from .jit import jit
 from .job import ADAM, EMA, EMPTY, TANH, TANH_GATE
 from .job_list import JobList
-from .loops import bce_loop, column_sum_loop, sgd_loop
+from .loops import bce_gradient_loop, bce_loop, column_sum_loop, sgd_loop
 from .product import contiguous, multiply
 from .team import dispatch
 from .worker import CHUNK, write_loop
@@ -125,8 +125,7 @@ def tanh_gate(g, y):
 @elementwise
 def sigmoid(x, out):
     for i in range(x.size):
-        e = scalar_exp(-abs(float64(x[i])))
-        out[i] = (1.0 if x[i] >= 0 else e) / (1.0 + e)
+        out[i] = scalar_sigmoid(float64(x[i]))
 
 
 @elementwise
@@ -151,6 +150,15 @@ def bce_with_logits(z, t):
         return reference.bce_with_logits(z, t)
     value = bce_loop(contiguous(z).ravel(), contiguous(t).ravel())  # a float of Python
     return z.dtype.type(value)
+
+
+@functools.wraps(reference.bce_with_gradient)
+def bce_with_gradient(z, target):
+    if not supported(z):
+        return reference.bce_with_gradient(z, target)
+    dz = np.empty(z.shape, z.dtype)
+    value = bce_gradient_loop(contiguous(z).ravel(), float(target), dz.ravel())
+    return z.dtype.type(value), dz
 
 
 @functools.wraps(reference.column_sum)
@@ -207,7 +215,7 @@ def try_out():
     Other kernels are compiled when they are called; they are loops that need nothing else of Numba.
     """
     x, v = np.ones((2, 2), np.float32), np.ones(2, np.float32)
-    sigmoid(x), bce_with_logits(v, v)
+    sigmoid(x), bce_with_gradient(x, 1.0)
     jobs = JobList(x.dtype)
     jobs.product(x, x, False, False)
     jobs.finish().compute()

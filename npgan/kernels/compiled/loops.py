@@ -9,7 +9,7 @@ import math
 import numpy as np
 from numba import float64
 
-from .elementary import fma, scalar_softplus, scalar_tanh
+from .elementary import fma, scalar_sigmoid, scalar_softplus, scalar_tanh
 from .jit import inner, jit
 
 
@@ -32,6 +32,17 @@ def bce_loop(z, t):
     for i in range(z.size):
         x, target = float64(z[i]), float64(t[i])
         total += target * scalar_softplus(-x) + (1.0 - target) * scalar_softplus(x)
+    return total / z.size
+
+
+@jit
+def bce_gradient_loop(z, target, dz):
+    total, n = 0.0, z.dtype.type(z.size)
+    for i in range(z.size):
+        x = float64(z[i])
+        total += target * scalar_softplus(-x) + (1.0 - target) * scalar_softplus(x)
+        dz[i] = -scalar_sigmoid(-x) if target > 0.0 else scalar_sigmoid(x)  # rounded to dz's dtype
+        dz[i] /= n
     return total / z.size
 
 
