@@ -85,9 +85,9 @@ def discriminator_gradient(
     check_finite({"real images": real, "fake images": fake}, logits_of_D=logits, loss_D=value)
     values, gradient = {"loss_D": value}, pull_D(np.concatenate(dlogits), wrt="params")
     if loss.needs_real:  # this D says which of two images is the real one
-        logits = np.concatenate([logits_real - logits_fake, logits_fake - logits_real])
-    p = sigmoid(logits)
-    values |= {"D_real": float(p[: len(real)].mean()), "D_fake": float(p[len(real) :].mean())}
+        logits_real, logits_fake = logits_real - logits_fake, logits_fake - logits_real
+    values["D_real"] = float(sigmoid(logits_real).mean())
+    values["D_fake"] = float(sigmoid(logits_fake).mean())
     if penalty is not None:
         values["penalty"], penalty_gradient = penalty(D, real, fake)
         check_finite(penalty=values["penalty"])

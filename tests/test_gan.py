@@ -24,6 +24,7 @@ from npgan import (
     wgan_gp,
 )
 from npgan.files import checkpoint
+from npgan.gan import discriminator_gradient
 from npgan.losses import LOSSES, nonsaturating
 
 every_loss = pytest.mark.parametrize("loss", LOSSES.values(), ids=LOSSES)
@@ -130,6 +131,20 @@ def test_every_loss_is_finite_for_huge_logits(loss, dtype):
                 value, gradients = value_and_grad(side, *logits)
                 assert np.isfinite(value)
                 assert all(np.isfinite(g).all() and g.dtype == dtype for g in gradients)
+
+
+@pytest.mark.parametrize(
+    ("name", "n_real"), [("hinge", 3), ("hinge", 8), ("relativistic", 8), ("relativistic", 1)]
+)
+def test_what_a_step_of_D_says_of_real_and_fake(name, n_real):
+    D, rng = Discriminator(5, (7,), rng=0), np.random.default_rng(0)
+    real, fake = (rng.standard_normal((n, 5), dtype=np.float32) for n in (n_real, 8))
+    _, values = discriminator_gradient(D, real, fake, LOSSES[name])
+    a, b = D(real), D(fake)
+    if name == "relativistic":
+        a, b = a - b, b - a
+    assert values["D_real"] == pytest.approx(float(np.mean(1 / (1 + np.exp(-a)))), rel=1e-5)
+    assert values["D_fake"] == pytest.approx(float(np.mean(1 / (1 + np.exp(-b)))), rel=1e-5)
 
 
 def test_bce_with_logits_is_a_mean_over_images():

@@ -40,10 +40,25 @@ def test_the_memory_of_a_deleted_array_is_used_again():
     x = memory.empty_again((1000,), FLOATS)
     address = memory.address_of(x)
     del x
-    for size in (1000, 10, 999, 1000):
+    for size in (1000, 250, 999, 1000):
         assert memory.address_of(memory.empty_again((size,), FLOATS)) == address
     assert memory.empty_again((1001,), FLOATS).size == 1001  # it has no room for this one
-    assert [kept.nbytes for kept, *_ in memory.latest] == [4 * 1001 + memory.CACHE_LINE]
+    assert [kept.nbytes for kept, _ in memory.latest] == [4 * 1001]
+
+
+def test_a_small_array_does_not_keep_large_memory():
+    memory.empty_again((1001,), FLOATS)
+    small = memory.empty_again((250,), FLOATS)
+    assert small.base.nbytes == 1000
+    assert [kept.nbytes for kept, _ in memory.latest] == [1000]
+
+
+def test_what_may_be_done_with_an_array():
+    """As with an array of np.empty: it may be made read-only and writable again."""
+    x = memory.empty_again((100,), FLOATS)
+    x.flags.writeable = False
+    x.flags.writeable = True
+    x[:] = 1
 
 
 class Described:
@@ -146,16 +161,16 @@ def test_threads_do_not_get_the_same_memory():
 
 
 def test_a_thread_that_comes_in_the_middle_gets_other_memory(monkeypatch):
-    make, others = memory.Base, []
+    frombuffer, others = np.frombuffer, []
 
-    def base(*arguments):
+    def slow(*arguments):
         if not others:
             others.append(None)
             others[0] = memory.empty_again((100,), FLOATS)
-        return make(*arguments)
+        return frombuffer(*arguments)
 
     memory.empty_again((100,), FLOATS)
-    monkeypatch.setattr(memory, "Base", base)
+    monkeypatch.setattr(np, "frombuffer", slow)
     x = memory.empty_again((100,), FLOATS)
     assert memory.address_of(x) != memory.address_of(others[0])
 

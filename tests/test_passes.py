@@ -164,7 +164,7 @@ def test_memory_is_used_again_and_little_is_kept():
     net.bind(net.theta.copy())
     for batch in range(passes.KEPT + 1):
         net.forward(normal(1 + batch, 7))
-    assert all(one.parts.others[0] is net.theta for one in kept(net))
+    assert all(one.parts.theta is net.theta for one in kept(net))
     assert sum(one.bytes for one in kept(net)) <= passes.LARGEST
 
 
@@ -389,6 +389,70 @@ def test_a_pullback_after_a_change_of_kernels():
     np.testing.assert_allclose(dtheta, expected[1], rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.parametrize("name", kernels.IN_JOBS)
+def test_a_kernel_that_is_replaced_before_the_pullback_is_called(name, monkeypatch):
+    net, called = network(), []
+    _, pull = net.forward(normal(4, 7))
+    original = getattr(kernels, name)
+
+    def counted(*args, **options):
+        called.append(name)
+        return original(*args, **options)
+
+    monkeypatch.setattr(kernels, name, counted)
+    pull(normal(4, 5, seed=9))
+    assert called or name not in ("gemm_gate", "weight_gradients", "tanh_gate", "gemm")
+
+
+def test_an_edit_that_is_undone_by_another_thread_meanwhile(monkeypatch):
+    """A pass must not be kept as one of the edited rules."""
+    net, x, g = network(hidden=(), tanh=False), normal(4, 7), normal(4, 5, seed=9)
+    right, rules = ops.affine.rules, (lambda g, y, x, W, b: 10 * g @ W.T, *ops.affine.rules[1:])
+    parts = passes.Parts
+
+    def slow(net):
+        found = parts(net)
+        ops.affine.rules = right
+        return found
+
+    monkeypatch.setattr(ops.affine, "rules", rules)
+    monkeypatch.setattr(passes, "Parts", slow)
+    net.forward(x)
+    monkeypatch.setattr(passes, "Parts", parts)
+    monkeypatch.setattr(ops.affine, "rules", rules)
+    y, pull = net.forward(x)
+    assert_same((y, pull(g)), by_rules(net, x, g))
+
+
+def test_a_gradient_whose_conversion_changes_the_weights_is_refused():
+    net = network()
+    _, pull = net.forward(normal(4, 7))
+
+    class Foreign:
+        def __array__(self, dtype=None, copy=None):
+            net.theta *= 2
+            return normal(4, 5, seed=9)
+
+    with pytest.raises(RuntimeError, match="the weights have changed"):
+        pull(Foreign())
+
+
+def test_an_op_that_is_no_primitive():
+    class Halve:
+        __name__ = "halve"
+
+        def __call__(self, x):
+            return x / 2
+
+        def rule(self, i):
+            return lambda g, y, x: g / 2
+
+    net, x = Network([npgan.Layer(Halve())]), normal(3, 4)
+    for _ in range(2):
+        y, pull = net.forward(x)
+        assert_same((y, pull(x, "input")), (x / 2, x / 2))
+
+
 def test_threads_that_use_one_network_and_one_pullback():
     net = Generator(20, (64, 64), 300, rng=0)
     x, g = normal(64, 20), normal(64, 300, seed=9)
@@ -568,6 +632,19 @@ def test_after_use_rules_losses_are_on_the_tape(monkeypatch):
         value_and_gradients(LOSSES["relativistic"].discriminator, normal(4, 1), normal(4, 1))
     finally:
         npgan.use_rules(False)
+
+
+@pytest.mark.parametrize("name", ["sigmoid", "bce_with_logits"])
+def test_a_replaced_kernel_of_a_loss_is_called(name, monkeypatch):
+    called, original = [], getattr(kernels, name)
+
+    def counted(*args):
+        called.append(name)
+        return original(*args)
+
+    monkeypatch.setattr(kernels, name, counted)
+    value_and_gradients(LOSSES["relativistic"].discriminator, normal(4, 1), normal(4, 1))
+    assert called
 
 
 def test_logits_of_another_number_of_real_images():

@@ -137,11 +137,15 @@ def job_list(names: tuple[str, ...] = IN_JOBS) -> Any:
 
     names: kernels that jobs stand for.
     """
+    return lists_of_jobs if as_chosen(names) else None
+
+
+def as_chosen(names: tuple[str, ...]) -> bool:
+    """Whether nobody has replaced one of these kernels by another function."""
     if active is None:
         choose()
     values = values_of(names)
-    unchanged = all(map(operator.is_, values(globals()), values(of_the_set)))
-    return lists_of_jobs if unchanged else None
+    return all(map(operator.is_, values(globals()), values(of_the_set)))
 
 
 values_of = functools.cache(lambda names: operator.itemgetter(*names))  # {name: value} -> values

@@ -37,6 +37,8 @@ def of_difference(real: np.ndarray | None, fake: np.ndarray) -> tuple[float, Gra
     return float(value), (None if real is None else -dfake, dfake)
 
 
+KERNELS = ("sigmoid", "bce_with_logits")  # for which bce_with_gradient stands
+
 # By the identity of a function of a Loss: the function, and what computes its gradients directly.
 registered: dict[int, tuple[Any, Direct]] = {}
 primitives: list[Any] = []  # of which these functions are made
@@ -56,6 +58,6 @@ def direct_of(function: Any, real: np.ndarray | None, fake: np.ndarray) -> Direc
     """What computes this function's gradients directly; None where it is left to the tape."""
     if passes.rules_only or id(function) not in registered:
         return None
-    if not all(map(passes.as_shipped, primitives)):
+    if not (kernels.as_chosen(KERNELS) and all(map(passes.as_shipped, primitives))):
         return None
     return registered[id(function)][1] if real is None or real.shape == fake.shape else None

@@ -10,15 +10,16 @@ import math
 import weakref
 from collections.abc import Callable
 from contextlib import suppress
+from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike
 
 CACHE_LINE = 64  # bytes
 
-# The memory of the last array that `empty_again` returned, its address at a cache line, and the
-# array's base, which lives as long as the array and its views do.
-latest: list[tuple[np.ndarray, int, weakref.ref[Base]]] = []
+# The memory of the last array that `empty_again` returned, and the array's base, which lives as
+# long as the array and its views do.
+latest: list[tuple[np.ndarray, weakref.ref[Any]]] = []
 
 
 def address_of(x: np.ndarray) -> int:
@@ -37,36 +38,23 @@ def empty(
     return np.ndarray(shape, dtype, memory, start)
 
 
-class Base:
-    """The `base` of an array in memory that is used again. All views of the array keep it alive."""
-
-    def __init__(self, memory: np.ndarray, address: int, shape: tuple[int, ...], typestr: str):
-        self.memory = memory
-        # NumPy makes an array of this; False: it may be written to.
-        self.__array_interface__ = {
-            "version": 3, "shape": shape, "typestr": typestr, "data": (address, False)
-        }  # fmt: skip
-
-
 def empty_again(shape: tuple[int, ...], dtype: DTypeLike) -> np.ndarray:
     """As `empty`, in the memory of the last array that this returned, if nobody has that any more.
 
     Training makes one gradient after the other. In one memory they leave more of the caches to the
     weights, and a large one does not come from the system anew each time.
     """
-    dtype = np.dtype(dtype)
-    size = math.prod(shape) * dtype.itemsize + CACHE_LINE
-    memory = None
+    dtype, memory = np.dtype(dtype), None
+    size = math.prod(shape) * dtype.itemsize
     with suppress(IndexError):  # no array yet, or another thread has this memory just now
-        memory, address, users = latest.pop()
-    if memory is None or memory.size < size or users() is not None:
-        memory = np.empty(size, np.uint8)
-        address = address_of(memory)
-        address += -address % CACHE_LINE
-    base = Base(memory, address, shape, dtype.str)
-    latest.append((memory, address, weakref.ref(base)))
+        memory, users = latest.pop()
+    # Not memory that is much larger, which a small array would keep for as long as it is kept.
+    if memory is None or users() is not None or not size <= memory.size <= 4 * size:
+        memory = empty((size,), np.uint8)
+    x = np.frombuffer(memory.data, dtype, math.prod(shape))  # its base is a memoryview of its own
+    latest.append((memory, weakref.ref(x.base)))
     del latest[:-1]
-    return np.asarray(base)
+    return x.reshape(shape)
 
 
 def zeros(shape: tuple[int, ...], dtype: DTypeLike) -> np.ndarray:

@@ -80,14 +80,15 @@ def has_own_methods(net: Any) -> bool:
 def forward(net: LayersInARow, x: np.ndarray) -> tuple[np.ndarray, Callable[..., Any]]:
     """(y, pull), as Network.forward returns them."""
     parts = Parts(net)
-    before = state_of(net, parts)
+    before = parts.state()
     loan = borrow(net, x, parts)
     values = layer_values(net, memory.copy(x, x.dtype)) if loan is None else loan.lent.values
     y = values[len(net.layers)]
 
     def pull(g: np.ndarray, wrt: str = "both") -> Any:
+        given = g = net.cast(g)  # first, as an object's __array__ may change the network
         now = Parts(net)
-        given = g = checked(net, g, y, wrt, before, state_of(net, now))
+        g = checked(net, g, y, wrt, before, now.state())
         dtheta = NO_GRADIENT
         if wrt != "input":
             dtheta = memory.empty_again(net.theta.shape, net.theta.dtype)
@@ -104,29 +105,40 @@ def forward(net: LayersInARow, x: np.ndarray) -> tuple[np.ndarray, Callable[...,
 
 
 class Parts:
-    """All objects on which the values and gradients of a network depend, as they are now."""
+    """All objects on which the values and gradients of a network depend, as they are now.
+
+    Where one of `chosen` has changed since the forward pass, a pullback is refused; where one of
+    the others has, the kernels and rules compute, one by one, and not the jobs.
+    """
 
     def __init__(self, net: LayersInARow):
-        self.chosen: list[Any] = []  # a pullback is refused where one of these has changed
-        self.others: list[Any] = [net.theta]
+        self.theta, self.updates = net.theta, net.updates[0]
+        self.chosen: list[Any] = []  # primitives and options, as in state.state_of
+        self.rules: list[Any] = []  # each primitive, its function and its rules
+        self.params: list[Any] = []
         for layer in net.layers:
             op = layer.op
             self.chosen += [op, *layer.options.values()]
-            self.others += [op.function, op.rules, *layer.params.values()]
+            self.rules += [op, getattr(op, "function", None), getattr(op, "rules", None)]
+            self.params += layer.params.values()
+
+    def state(self) -> State:
+        """As state.state_of, of the network's layers."""
+        return State(self.chosen, some_of(self.theta), self.updates)
 
     def same(self, before: Parts) -> bool:
         """Whether all are the same objects as before."""
-        return identical(self.chosen, before.chosen) and identical(self.others, before.others)
+        return (
+            self.theta is before.theta
+            and identical(self.chosen, before.chosen)
+            and identical(self.rules, before.rules)
+            and identical(self.params, before.params)
+        )
 
-
-def state_of(net: LayersInARow, parts: Parts) -> State:
-    """As state.state_of, of a network with these parts."""
-    return State(parts.chosen, some_of(net.theta), net.updates[0])
-
-
-def is_unedited(net: LayersInARow) -> bool:
-    """Whether nobody edited the primitives that jobs stand for."""
-    return all(map(as_shipped, {id(one.op): one.op for one in net.layers}.values()))
+    def are_shipped(self) -> bool:
+        """Whether all primitives have their own functions and rules."""
+        known = (shipped.get(id(op), (None,)) for op in self.rules[::3])
+        return identical(self.rules, [part for three in known for part in three])
 
 
 def has_jobs(net: LayersInARow, lists: Any) -> bool:
@@ -224,7 +236,7 @@ class Pass:
         self.jobs.compute()
 
     def pull(self, net: LayersInARow, g: np.ndarray, wrt: str, dtheta: np.ndarray) -> np.ndarray:
-        """As fused.gradients, into new memory."""
+        """As fused.gradients, with dx in new memory."""
         try:
             jobs = self.pullbacks[wrt].pop()
         except IndexError:
@@ -284,7 +296,7 @@ def borrow(net: LayersInARow, x: np.ndarray, parts: Parts) -> Loan | None:
     # A pass is of unedited primitives, so one with the same parts is, too.
     lent = take(kept, x, parts)
     if lent is None:
-        if not is_unedited(net):
+        if not parts.are_shipped():
             return None
         net.layers[0].check(x)
         if not has_jobs(net, lists) or size(net, x) > LARGEST_PASS:
@@ -319,6 +331,6 @@ def forget(kept: list[Pass], theta: np.ndarray) -> None:
     latest: list[Pass] = []
     for one in kept[::-1]:
         total += one.bytes
-        if one.parts.others[0] is theta and len(latest) < KEPT and total <= LARGEST:
+        if one.parts.theta is theta and len(latest) < KEPT and total <= LARGEST:
             latest.append(one)
     kept[:] = latest[::-1]

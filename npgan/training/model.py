@@ -219,7 +219,7 @@ class GAN:
         self.shape_, self.pixels_ = shape, pixels
 
     def step(self, real: Array, labels: Array | None = None) -> dict[str, float]:
-        """Train one step: `d_steps` updates of D, one of G, and one of the average of G's weights.
+        """Train one step: `d_steps` updates of D, one of G, and those of the averages of weights.
 
         Parameters
         ----------

@@ -110,7 +110,7 @@ def update_averages(gan: GANLike) -> None:
     average, t = gan.config["average"], gan.adam_G.t
     decay = min(average, (1 + t) / (10 + t)) if average else 0.0
     # Every 8th step with decay⁸ forgets as fast as every step with decay, in an eighth of the time.
-    # An average of a hundred steps or more does not change in the others as far as samples show.
+    # With a decay of 0.99 or more, samples do not show the difference.
     every = 8 if decay >= 0.99 else 1
     if t % every:
         return

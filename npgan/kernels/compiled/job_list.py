@@ -5,8 +5,8 @@ A network's passes have the same jobs every time, so they are kept in a list, in
 they are computed. Which jobs these are, npgan/kernels/passes.py says.
 
 A job has addresses of memory. So a list keeps its arrays, and takes only arrays that a kernel would
-not copy. What a caller gives or gets is in other memory each time: `finish` notes where addresses
-of such an array stand, and `compute` puts those of another one there.
+not copy. What a caller gives or gets may be in other memory each time: `finish` notes where
+addresses of such an array stand, and `compute` puts those of another one there.
 """
 
 import numpy as np
