@@ -727,8 +727,8 @@ def test_sample_says_whether_D_has_helped(zoo, tmp_path, capsys):
     run, npy = tmp_path / "good.npz", tmp_path / "a.npy"
     gan = with_critic(zoo, run, 1.0)
     for options, refine, keep in (
-        ((), 3, 0.95),
-        (("--refine", 3), 3, 0.95),
+        ((), 3, 0.97),
+        (("--refine", 3), 3, 0.97),
         (("--refine", 0, "--keep", 1), 0, 1.0),
         (("--refine", 2, "--keep", 0.5), 2, 0.5),
     ):

@@ -236,10 +236,10 @@ def test_the_bits_do_not_depend_on_threads_and_the_kernels_agree(digits, conditi
 
 def test_the_default_is_help_for_images_and_none_for_points(digits, monkeypatch):
     monkeypatch.setattr(calibration, "slope", lambda _: 1.0)
-    assert chosen(digits) == (3, 0.95)
-    assert chosen(digits, refine=0) == (0, 0.95)
+    assert chosen(digits) == (3, 0.97)
+    assert chosen(digits, refine=0) == (0, 0.97)
     assert chosen(digits, keep=1) == (3, 1)
-    np.testing.assert_array_equal(digits.sample(5, 1), digits.sample(5, 1, refine=3, keep=0.95))
+    np.testing.assert_array_equal(digits.sample(5, 1), digits.sample(5, 1, refine=3, keep=0.97))
     points = GAN(**SMALL)
     points.start((2,), pixels=False)
     assert chosen(points) == (0, 1)

@@ -608,14 +608,14 @@ def test_the_last_picture_has_D_s_help_and_says_so(done, tmp_path, monkeypatch):
     (helped, title), (plain, epoch) = drawn
     assert np.array_equal(helped, gan.sample(64, gan.stream(Stream.FIXED_LATENT)))
     assert np.any(helped != plain)
-    assert (title, epoch) == ("refined in 3 steps, the best 95% kept", "epoch 3")
+    assert (title, epoch) == ("refined in 3 steps, the best 97% kept", "epoch 3")
 
 
 def test_config_says_how_to_do_it_again(done):
     gan, out = done
     config = json.loads((out / "config.json").read_text())
     assert (config["epochs"], config["shape"], config["gan"]) == (3, [3, 4], gan.config)
-    assert config["samples"] == {"refine": 3, "keep": 0.95}
+    assert config["samples"] == {"refine": 3, "keep": 0.97}
     assert GAN(**config["gan"]).config == gan.config
 
 

@@ -114,7 +114,7 @@ def sample(sub: argparse.ArgumentParser) -> None:
         "--keep",
         type=number(KEEP),
         metavar="SHARE",
-        help="share of the images that D keeps; others are drawn again (default: 0.95, for "
+        help="share of the images that D keeps; others are drawn again (default: 0.97, for "
         "points 1)",
     )
     sub.add_argument(

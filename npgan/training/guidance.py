@@ -40,7 +40,7 @@ class Guidance(NamedTuple):
 
 
 NONE = Guidance(0, 1.0)
-OF_IMAGES = Guidance(3, 0.95)  # the default, and for points in space there is none
+OF_IMAGES = Guidance(3, 0.97)  # the default, and for points in space there is none
 
 
 # ---- what D's logits mean ----

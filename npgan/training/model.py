@@ -365,7 +365,7 @@ class GAN:
             is more like the data (Che et al. 2020). Default: 3, for points 0.
         keep : float, optional
             Share, in [0.1, 1], of the samples that is kept. The others, those that D likes least,
-            are drawn again, of the same class (after Azadi et al. 2019). Default: 0.95, for points
+            are drawn again, of the same class (after Azadi et al. 2019). Default: 0.97, for points
             1.
 
         Returns
