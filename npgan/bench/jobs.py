@@ -87,10 +87,14 @@ def watched(found: list[tuple[Job, float]]) -> Iterator[None]:
 
 
 def default_step(batch: int) -> Callable[[], Any]:
-    """A step of GAN() on images of 28 x 28, with its penalty in every 16th step."""
+    """A step of GAN() on images of 28 x 28, with its penalty in every 16th step.
+
+    It is a step after the first thousand, in which the averages are updated each time.
+    """
     gan = npgan.GAN(rng=0, batch=batch)
     gan.start((28, 28))
     gan.schedule_for(None)
+    gan.adam_G.t = gan.adam_D.t = 64 * PERIOD
     images = problem(batch)["real"]
     return lambda: gan.step(images[gan.adam_G.t % BATCHES])
 
