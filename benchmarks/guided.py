@@ -20,7 +20,7 @@ from npgan.metrics.judge import SHIPPED, Judge
 from npgan.metrics.scores import judge_scores, make_reference
 from npgan.training.conditional import labels_for
 
-WAYS = ((0, 1.0), (0, 0.8), (3, 1.0), (3, 0.97), (10, 0.95))
+WAYS = ((0, 1.0), (0, 0.8), (3, 1.0), (3, 0.97), (10, 0.95))  # refine, keep
 COLUMNS = "Fréchet | confident | precision | recall | smallest share"
 FORMS = {
     "frechet_distance": ".1f",
