@@ -11,10 +11,11 @@ from itertools import pairwise
 
 import numpy as np
 
+from . import kernels
+from .kernels import definitions, updates
 from .kernels.finite import check_finite as check_finite
 from .layers import Dense, Layer, LeakyReLU, Network, Pull, Seed, Tanh
 from .losses import Loss, nonsaturating, value_and_gradients
-from .ops import sigmoid
 from .optim import Optimiser
 from .penalties import Penalty
 
@@ -86,8 +87,8 @@ def discriminator_gradient(
     values, gradient = {"loss_D": value}, pull_D(np.concatenate(dlogits), wrt="params")
     if loss.needs_real:  # this D says which of two images is the real one
         logits_real, logits_fake = logits_real - logits_fake, logits_fake - logits_real
-    values["D_real"] = float(sigmoid(logits_real).mean())
-    values["D_fake"] = float(sigmoid(logits_fake).mean())
+    values["D_real"] = float(kernels.mean_sigmoid(logits_real))
+    values["D_fake"] = float(kernels.mean_sigmoid(logits_fake))
     if penalty is not None:
         values["penalty"], penalty_gradient = penalty(D, real, fake)
         check_finite(penalty=values["penalty"])
@@ -113,9 +114,13 @@ def discriminator_step(
     penalty : function (D, real, fake) -> (value, flat gradient), optional
         Added to the loss; see npgan.penalties.
     """
-    gradient, values = discriminator_gradient(D, real, fake, loss, penalty)
-    optimiser_D.step(gradient)
-    return values
+
+    def definition() -> dict[str, float]:
+        gradient, values = discriminator_gradient(D, real, fake, loss, penalty)
+        optimiser_D.step(gradient)
+        return values
+
+    return updates.of_discriminator(definition, D, optimiser_D, real, fake, loss, penalty)
 
 
 def generator_gradient(
@@ -151,6 +156,13 @@ def generator_step(
     real : array (B, pixels), optional
         Real images, for a loss that compares with them (the relativistic one).
     """
-    gradient, values = generator_gradient(D, fake, pull_G, loss, real)
-    optimiser_G.step(gradient)
-    return values
+
+    def definition() -> dict[str, float]:
+        gradient, values = generator_gradient(D, fake, pull_G, loss, real)
+        optimiser_G.step(gradient)
+        return values
+
+    return updates.of_generator(definition, D, optimiser_G, fake, pull_G, loss, real)
+
+
+definitions.watch(globals(), "discriminator_gradient", "generator_gradient", "value_and_gradients")

@@ -263,8 +263,8 @@ class Network:
         return other
 
     def __getstate__(self) -> dict[str, Any]:
-        """All but the memory of passes, which have the addresses of this network's weights."""
-        return {name: value for name, value in self.__dict__.items() if name != "passes"}
+        """All but passes and updates, which have the addresses of this network's weights."""
+        return {name: value for name, value in self.__dict__.items() if name not in passes.KEPT_IN}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """After unpickling, and in copy.deepcopy: make the parameters views again."""

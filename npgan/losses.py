@@ -119,13 +119,12 @@ relativistic = Loss(
 # LOSS_NAMES in training/settings.py lists the same names in the same order.
 ALL = (nonsaturating, minimax, least_squares, hinge, wasserstein, relativistic)
 LOSSES = {loss.name: loss for loss in ALL}
-logits.register(ALL, ops.add, ops.subtract, ops.negative, ops.sigmoid, ops.bce_with_logits)
+logits.register(ALL, ops, lambda: cross_entropy)
 
 
 def value_and_gradients(function: Any, real: Any, fake: np.ndarray) -> tuple[float, Sequence[Any]]:
     """(value, gradients by real and fake) of a `Loss`'s function; real may be None for G's."""
-    direct = logits.direct_of(function, real, fake)
-    if direct is not None and cross_entropy is ops.bce_with_logits:
+    if (direct := logits.direct_of(function, real, fake)) is not None:
         return direct(real, fake)
     if real is not None:
         return value_and_grad(function, real, fake)

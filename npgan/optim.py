@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from . import kernels
-from .kernels import finite, memory
+from .kernels import finite, memory, updates
 from .layers import Network
 
 
@@ -93,6 +93,7 @@ class SGD(Optimiser):
         return bool(kernels.sgd(self.theta, gradient, self.slots["velocity"], **self.hyper))
 
 
+@updates.register_adam
 class Adam(Optimiser):
     """Adam (Kingma & Ba 2015, algorithm 1); computed by the kernel `adam`, in npgan/kernels/.
 

@@ -372,7 +372,8 @@ print(job[compiled.job.PARTS])
     assert child(tmp_path, code) == (out, [])  # nothing changed: loaded from the cache
 
     for room, old, new in (
-        ("elementary", "(x if x > 0.0 else 0.0) +", "2.0 *"),  # a helper of the loop in kernels.py
+        # a helper of the loop in kernels.py
+        ("elementary", "(x if x > 0.0 else 0.0) + scalar_log1p", "2.0 * scalar_log1p"),
         ("worker", "CHUNK = 16384", "CHUNK = 1000"),  # a constant in write_loop in kernels.py
     ):
         file = copy / "compiled" / f"{room}.py"

@@ -103,6 +103,7 @@ def test_no_kernel_warns_or_raises_whatever_seterr_says(dtype):
         "column_sum": (x,),
         "bce_with_logits": (x, x),
         "bce_with_gradient": (x, 1.0),
+        "mean_sigmoid": (x,),
         "sgd": (x.ravel().copy(), x.ravel(), x.ravel().copy(), 0.1, 0.9),
         "adam": (x.copy(), x, x.copy(), abs(x), 0.1, 0.5, 0.9, 1e-8, 1),
         "ema_update": (x.copy(), x, 0.9),

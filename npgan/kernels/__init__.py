@@ -21,7 +21,7 @@ log = logging.getLogger("npgan")  # if the user added no handler, a warning is o
 NAMES = (
     "gemm", "affine", "affine_leaky", "gemm_gate", "weight_gradients", "column_sum",
     "leaky_relu", "leaky_gate", "tanh", "tanh_gate", "sigmoid", "sigmoid_gate", "softplus",
-    "bce_with_logits", "bce_with_gradient", "sgd", "adam", "ema_update",
+    "bce_with_logits", "bce_with_gradient", "mean_sigmoid", "sgd", "adam", "ema_update",
 )  # fmt: skip
 active: Literal["compiled", "reference"] | None = None
 lists_of_jobs: Any = None  # the class JobList of these kernels; None where they have no jobs

@@ -11,27 +11,32 @@ forward passes never disturb each other. Then the next forward pass of as many i
 
 from __future__ import annotations
 
+import math
+import operator
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from itertools import cycle
 from typing import Any, TypeVar
 
 import numpy as np
 
 from .. import kernels
 from . import memory
-from .fused import LayersInARow, gradients, layer_values
+from .fused import LayersInARow, Values, gradients, layer_values
 from .state import State, checked, identical, own, some_of
 
 KEPT = 8  # passes that are kept for a network, the latest ones
 LARGEST = 1 << 25  # bytes of all their arrays
 LARGEST_PASS = 1 << 23  # bytes of a pass's values; large products have no need of lists
+KEPT_IN = ("passes", "kept_updates")  # attributes of a network that hold addresses
 NO_GRADIENT = np.empty(0)
 
 T = TypeVar("T")
 rules_only = False  # see use_rules
 shipped: dict[int, tuple[Any, Any, Any]] = {}  # see `ship`
-METHODS = ("apply", "tensors", "named_parameters")
-methods: dict[str, Any] = {}  # see `keep_methods`
+METHODS = ("apply", "tensors", "named_parameters", "forward", "cast")
+methods_of = operator.attrgetter(*METHODS)
+methods: list[Any] = []  # the class Network and its methods; see `keep_methods`
 
 
 def use_rules(only: bool = True) -> None:
@@ -39,8 +44,9 @@ def use_rules(only: bool = True) -> None:
 
     By default a network computes Dense with the LeakyReLU after or before it in one pass: the same
     bits, sooner. These kernels skip the rules of `affine` and `leaky_relu`; the penalties and some
-    losses (`direct` in losses.py) compute their gradients without the tape. After use_rules() all
-    of training follows an edit of these rules in ops.py, of these losses and of the penalties.
+    losses (`direct` in losses.py) compute their gradients without the tape, and a whole update may
+    be computed in one call (updates.py). After use_rules() all of training follows an edit of these
+    rules in ops.py, of these losses and of the penalties, also if it is made during training.
 
     Parameters
     ----------
@@ -63,45 +69,70 @@ def as_shipped(op: Any) -> bool:
 
 
 def keep_methods(network: T) -> T:
-    """Remember the methods of Network by which the tape computes: a user may have others."""
-    methods.update({name: getattr(network, name) for name in METHODS})
+    """Remember the methods of Network, of which a user's class may have others."""
+    methods[:] = [network, methods_of(network)]
     return network
 
 
 def has_own_methods(net: Any) -> bool:
-    """Whether the tape would compute this network by the methods of Network."""
-    found: list[Any] = [getattr(net, name, None) for name in METHODS]
-    return all(
-        getattr(method, "__func__", None) is methods[name] and method.__self__ is net
-        for name, method in zip(METHODS, found, strict=True)
+    """Whether this network computes by the methods of Network, also on the tape."""
+    return (
+        isinstance(net, methods[0])
+        and methods_of(type(net)) == methods[1]
+        and vars(net).keys().isdisjoint(METHODS)
     )
 
 
 def forward(net: LayersInARow, x: np.ndarray) -> tuple[np.ndarray, Callable[..., Any]]:
     """(y, pull), as Network.forward returns them."""
-    parts = Parts(net)
-    before = parts.state()
-    loan = borrow(net, x, parts)
-    values = layer_values(net, memory.copy(x, x.dtype)) if loan is None else loan.lent.values
-    y = values[len(net.layers)]
+    pull = Pullback(net, x)
+    return pull.y.copy(), pull  # the caller may write to it
 
-    def pull(g: np.ndarray, wrt: str = "both") -> Any:
-        given = g = net.cast(g)  # first, as an object's __array__ may change the network
-        now = Parts(net)
-        g = checked(net, g, y, wrt, before, now.state())
+
+class Pullback:
+    """The pullback of a forward pass, with the values that it computed.
+
+    A class, and not a function in `forward`, so that updates.py can read them.
+    """
+
+    def __init__(self, net: LayersInARow, x: np.ndarray):
+        self.net, self.parts = net, Parts(net)
+        self.before = self.parts.state()
+        self.loan = borrow(net, x, self.parts)
+        self.values = (
+            self.loan.lent.values if self.loan else layer_values(net, memory.copy(x, x.dtype))
+        )
+        self.y = self.values[len(net.layers)]
+
+    def __call__(self, g: np.ndarray, wrt: str = "both") -> Any:
+        net, given = self.net, (g := self.net.cast(g))
+        now = Parts(net)  # after `cast`, as an object's __array__ may change the network
+        g = checked(net, g, self.y, wrt, self.before, now.state())
         dtheta = NO_GRADIENT
         if wrt != "input":
             dtheta = memory.empty_again(net.theta.shape, net.theta.dtype)
-        if loan is not None:
-            loan.check()
-        if loan is not None and now.same(parts) and kernels.job_list() is not None:
-            dx = loan.lent.pull(net, g, wrt, dtheta)
+        if (lent := self.usable(now)) is not None:
+            dx = lent.pull(net, g, wrt, dtheta)
         else:
-            dx = gradients(net, values, g, wrt, dtheta)
+            dx = gradients(net, self.values, g, wrt, dtheta)
             dx = own(dx, given) if wrt != "params" else dx
         return dx if wrt == "input" else dtheta if wrt == "params" else (dx, dtheta)
 
-    return y.copy(), pull  # the caller may write to it
+    def __copy__(self, memo: Any = None) -> Pullback:
+        """Itself, as of a function: its pass has addresses of arrays."""
+        return self
+
+    __deepcopy__ = __copy__
+
+    def __reduce__(self) -> str:
+        raise TypeError("a pullback cannot be pickled; call forward again")
+
+    def usable(self, now: Parts) -> Pass | None:
+        """The pass, if its jobs compute the gradients of the network as it is now."""
+        if self.loan is None:
+            return None
+        self.loan.check()
+        return self.loan.lent if now.same(self.parts) and kernels.job_list() is not None else None
 
 
 class Parts:
@@ -187,10 +218,15 @@ def is_leaky(layer: Any) -> bool:
     return type(slope) in (int, float) and 0 <= slope < np.inf
 
 
-def size(net: LayersInARow, x: np.ndarray) -> int:
-    """The bytes of x and of what the Dense layers compute from it."""
-    widths = sum(len(b) for layer in net.layers for b in layer.params.values() if b.ndim == 1)
-    return x.nbytes + len(x) * widths * x.itemsize
+def size(net: LayersInARow, rows: int) -> int:
+    """The bytes of an input of so many rows and of what the Dense layers compute from it."""
+    shapes = [p.shape for layer in net.layers for p in layer.params.values()]  # of W, b, W, b, ...
+    return rows * (shapes[0][0] + sum(shape[-1] for shape in shapes[1::2])) * net.theta.itemsize
+
+
+def widest(net: LayersInARow) -> int:
+    """The largest number of outputs of a layer."""
+    return max(p.shape[-1] for layer in net.layers for p in layer.params.values())
 
 
 def denses_and_leakies(net: LayersInARow) -> int:
@@ -205,18 +241,8 @@ class Pass:
         self.parts, self.lists = parts, lists
         self.borrower: weakref.ref[Loan] | None = None
         self.slopes: Any = None  # the jobs of a penalty, once there was one; see slopes.py
-        self.x = h = memory.empty(x.shape, x.dtype)
-        self.jobs, self.values = lists(x.dtype), {0: h}
-        n = denses_and_leakies(net)
-        for i in range(0, n, 2):
-            net.layers[i].check(h)
-            W, b = net.layers[i].params.values()
-            slope = net.layers[i + 1].options["slope"] if i + 1 < n else 1.0
-            h = self.jobs.product(h, W, False, False, bias=b, slope=slope)
-            self.values[min(i + 2, n)] = h
-        if n < len(net.layers):
-            y = self.values[n + 1] = memory.empty(h.shape, h.dtype)
-            self.jobs.tanh(h, y)
+        self.x, self.jobs = memory.empty(x.shape, x.dtype), lists(x.dtype)
+        self.values = add_values(self.jobs, net, self.x)
         self.jobs.finish()
         # Several of a kind only where two threads call one pullback.
         self.pullbacks: dict[str, list[Any]] = {"input": [], "params": [], "both": []}
@@ -249,27 +275,68 @@ class Pass:
 
     def new_pullback(self, net: LayersInARow, wrt: str) -> Any:
         """The jobs of a pullback; they are computed for (g, dtheta, dx)."""
-        n, y = denses_and_leakies(net), self.values[len(net.layers)]
-        g = h = memory.empty(y.shape, y.dtype)
+        y = self.values[len(net.layers)]
+        g = memory.empty(y.shape, y.dtype)
         dtheta = NO_GRADIENT if wrt == "input" else memory.empty(net.theta.shape, y.dtype)
         dx = NO_GRADIENT if wrt == "params" else memory.empty(self.x.shape, y.dtype)
         jobs = self.lists(y.dtype)
-        if n < len(net.layers):
-            h = memory.empty(y.shape, y.dtype)
-            jobs.tanh_gate(g, y, h)
-        for i in reversed(range(0, n, 2)):
-            x, (W, _) = self.values[i], net.layers[i].params.values()
-            if wrt != "input":
-                part = dtheta[net.slices[i]]
-                dW, db = part[: W.size].reshape(W.shape), part[W.size :]
-                jobs.product(x, h, True, False, out=dW, sums=db)
-            if i > 0:
-                slope = net.layers[i - 1].options["slope"]
-                h = jobs.product(h, W, False, True, gate=x, slope=slope)
-                self.bytes += h.nbytes
-            elif wrt != "params":
-                jobs.product(h, W, False, True, out=dx)
+        self.bytes += add_gradients(jobs, net, self.values, g, wrt, dtheta, dx)
         return jobs.finish(g, dtheta, dx)
+
+
+def add_values(jobs: Any, net: LayersInARow, x: np.ndarray, places: Values | None = None) -> Values:
+    """Add the jobs that compute a network's values from x, and return where they will be.
+
+    places: where some of them shall be.
+    """
+    places = places or {}
+    h, values, n, last = x, {0: x}, denses_and_leakies(net), len(net.layers)
+    for i in range(0, n, 2):
+        net.layers[i].check(h)
+        W, b = net.layers[i].params.values()
+        slope = net.layers[i + 1].options["slope"] if i + 1 < n else 1.0
+        place = places.get(min(i + 2, n))
+        h = values[min(i + 2, n)] = jobs.product(h, W, False, False, out=place, bias=b, slope=slope)
+    if n < last:
+        place = places.get(last)
+        values[last] = memory.empty(h.shape, h.dtype) if place is None else place
+        jobs.tanh(h, values[last])
+    return values
+
+
+def add_gradients(
+    jobs: Any, net: LayersInARow, values: Values, g: np.ndarray, wrt: str,
+    dtheta: np.ndarray, dx: np.ndarray, scratch: Sequence[np.ndarray] = (),
+) -> int:  # fmt: skip
+    """Add the jobs that compute what fused.gradients does; returns the bytes of new arrays.
+
+    scratch: two vectors in which gradients by values may lie, in turns, instead of in new arrays.
+    """
+    n, y, h, size = denses_and_leakies(net), values[len(net.layers)], g, 0
+    places = cycle(scratch)
+
+    def place(shape: tuple[int, ...]) -> np.ndarray:
+        """Memory for a gradient."""
+        if not scratch:
+            return memory.empty(shape, y.dtype)
+        return next(places)[: math.prod(shape)].reshape(shape)
+
+    if n < len(net.layers):
+        h = place(y.shape)
+        jobs.tanh_gate(g, y, h)
+    for i in reversed(range(0, n, 2)):
+        x, (W, _) = values[i], net.layers[i].params.values()
+        if wrt != "input":
+            part = dtheta[net.slices[i]]
+            dW, db = part[: W.size].reshape(W.shape), part[W.size :]
+            jobs.product(x, h, True, False, out=dW, sums=db)
+        if i > 0:
+            slope = net.layers[i - 1].options["slope"]
+            h = jobs.product(h, W, False, True, out=place(x.shape), gate=x, slope=slope)
+            size += h.nbytes
+        elif wrt != "params":
+            jobs.product(h, W, False, True, out=dx)
+    return size
 
 
 class Loan:
@@ -299,7 +366,7 @@ def borrow(net: LayersInARow, x: np.ndarray, parts: Parts) -> Loan | None:
         if not parts.are_shipped():
             return None
         net.layers[0].check(x)
-        if not has_jobs(net, lists) or size(net, x) > LARGEST_PASS:
+        if not has_jobs(net, lists) or size(net, len(x)) > LARGEST_PASS:
             return None
         lent = Pass(net, x, parts, lists)
     loan = Loan(lent)

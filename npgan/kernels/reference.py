@@ -115,6 +115,12 @@ def bce_with_gradient(z, target):
 
 
 @silent
+def mean_sigmoid(z):
+    """The mean of σ(z)."""
+    return sigmoid(z).mean(dtype=z.dtype)
+
+
+@silent
 def sgd(theta, grad, velocity, lr, momentum):
     """velocity = momentum velocity + grad;  theta -= lr velocity;  both in place.
 

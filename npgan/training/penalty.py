@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import NamedTuple
 
-from ..layers import Seed
+import numpy as np
+
+from ..kernels import definitions, updates
+from ..layers import Network, Seed
 from ..penalties import Penalised, Penalty, r1, r1_and_r2, r2, wgan_gp
 from .settings import PENALTY_DEFAULTS
 
@@ -18,6 +22,31 @@ class NamedPenalty(NamedTuple):
     every: int
 
 
+@updates.register_penalty
+@dataclass(frozen=True)
+class LazyPenalty:
+    """A penalty of (D, real, fake), with what it depends on besides these."""
+
+    name: str
+    weight: float
+    rng: Seed
+    pixels: int | None
+
+    def __call__(self, D: Network, real: np.ndarray, fake: np.ndarray) -> Penalised:
+        """The value, and the flat gradient by D.theta."""
+        return PENALTIES[self.name].function(D, real, fake, self.weight, self.rng, self.pixels)
+
+    @property
+    def on_slopes(self) -> tuple[str, float] | None:
+        """On which images this is (γ/2) E |∇D|², and γ; None if it is another penalty."""
+        if self.pixels is not None or self.name not in ON_SLOPES:
+            return None
+        where, factor = ON_SLOPES[self.name]
+        return where, factor * self.weight
+
+
+# As the functions below: on which images, and the factor of the weight.
+ON_SLOPES = {"r1": ("real", 1), "r2": ("fake", 1), "r1+r2": ("both", 2)}
 FUNCTIONS: dict[str, Callable[..., Penalised]] = {
     "r1": lambda D, real, fake, weight, rng, pixels: r1(D, real, weight, pixels),
     "r2": lambda D, real, fake, weight, rng, pixels: r2(D, fake, weight, pixels),
@@ -29,6 +58,9 @@ FUNCTIONS: dict[str, Callable[..., Penalised]] = {
 PENALTIES = {
     name: NamedPenalty(function, *PENALTY_DEFAULTS[name]) for name, function in FUNCTIONS.items()
 }
+
+definitions.watch(globals(), "r1", "r2", "r1_and_r2")
+definitions.watch(PENALTIES, *ON_SLOPES)
 
 
 def lazy_penalty(
@@ -43,6 +75,4 @@ def lazy_penalty(
     """
     if name is None or step % every:
         return None
-    return lambda D, real, fake: PENALTIES[name].function(
-        D, real, fake, weight * every, rng, pixels
-    )
+    return LazyPenalty(name, weight * every, rng, pixels)

@@ -9,7 +9,7 @@ processes computes their gradients and updates the networks by the means.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,7 +17,9 @@ import numpy.typing as npt
 
 from .. import kernels
 from ..gan import check_finite, discriminator_gradient, generator_gradient
+from ..kernels import definitions, updates
 from ..layers import Pull
+from ..parallel.group import Group
 from ..penalties import Penalty
 from .conditional import join_labels, one_hot, pull_through_join, with_wrong_labels
 from .noise import add_noise, with_dropout
@@ -41,26 +43,52 @@ class Batch(NamedTuple):
 
 def training_step(gan: GANLike, real: Array, labels: Array | None) -> dict[str, float]:
     """`GAN.step`, which describes the arguments and the result."""
-    d_steps, y = gan.config["d_steps"], one_hot(labels, gan.classes_)
-    real_parts = equal_parts(real, d_steps)
-    y_parts = [None] * d_steps if y is None else equal_parts(y, d_steps)
+    z = latent_vectors(gan, len(real), 0) if is_plain(gan) else None
     set_learning_rates(gan)
-    with np.errstate(over="ignore", invalid="ignore"):  # check_finite reports what went wrong
-        updates = [
-            update_discriminator(gan, *part) for part in zip(real_parts, y_parts, strict=True)
-        ]
-        last_batches = updates[-1][0]
-        loss_G = update_generator(gan, last_batches)
-    values = mean_values(gan, [values for _, values in updates], loss_G)
-    check_finite(**values)  # the penalty, too, which only its gradient has been checked for
+
+    def definition() -> dict[str, float]:
+        d_steps, y = gan.config["d_steps"], one_hot(labels, gan.classes_)
+        real_parts = equal_parts(real, d_steps)
+        y_parts = [None] * d_steps if y is None else equal_parts(y, d_steps)
+        with np.errstate(over="ignore", invalid="ignore"):  # check_finite reports what went wrong
+            parts = zip(real_parts, y_parts, strict=True)
+            of_D = [update_discriminator(gan, *part, z) for part in parts]
+            last_batches = of_D[-1][0]
+            loss_G = update_generator(gan, last_batches)
+        values = mean_values(gan, [values for _, values in of_D], loss_G)
+        check_finite(**values)  # the penalty, too, which only its gradient has been checked for
+        return values
+
+    values = definition() if z is None else plain_step(gan, definition, real, z)
     update_averages(gan)
     return values
 
 
+def is_plain(gan: GANLike) -> bool:
+    """Whether a step is G.forward, `discriminator_step` and `generator_step`, and nothing else."""
+    c = gan.config
+    changed = c["instance_noise"] or c["dropout"] or c["smoothing"] or gan.classes_
+    alone = type(gan.group) is Group and gan.group.shards == 1
+    return alone and c["d_steps"] == 1 and not changed
+
+
+def plain_step(
+    gan: GANLike, definition: Callable[[], dict[str, float]], real: Array, z: Array
+) -> dict[str, float]:
+    """As `definition`, in one call of compiled code where that is possible."""
+    G, D, loss, penalised = gan.generator_, gan.discriminator_, loss_of(gan.config), penalty_of(gan)
+    has_penalty = gan.config["penalty"] is not None
+    adams = gan.adam_D, gan.adam_G
+    return updates.of_both(definition, G, D, adams, z, real, loss, penalised, has_penalty)
+
+
 def update_discriminator(
-    gan: GANLike, real: Array, y: Array | None
+    gan: GANLike, real: Array, y: Array | None, z: Array | None = None
 ) -> tuple[dict[int, Batch], ByShard]:
-    """One update of D. Returns the images that it used, and its values, by shard."""
+    """One update of D. Returns the images that it used, and its values, by shard.
+
+    z: the latent vectors, if they were drawn already.
+    """
     own, t, loss = gan.group.own, gan.adam_D.t, loss_of(gan.config)
     reals = dict(zip(own, equal_parts(real, len(own)), strict=True))
     ys = {} if y is None else dict(zip(own, equal_parts(y, len(own)), strict=True))
@@ -68,7 +96,7 @@ def update_discriminator(
     values: ByShard = {}
 
     def gradient_of(shard: int) -> Array:
-        batches[shard] = batch = make_batch(gan, reals[shard], ys.get(shard), shard)
+        batches[shard] = batch = make_batch(gan, reals[shard], ys.get(shard), shard, z)
         seed = shard_key(gan, Stream.DROPOUT_IN_STEP_OF_D, t, shard)
         D = with_dropout(gan.discriminator_, gan.config["dropout"], seed)
         penalty = penalty_of(gan, shard)
@@ -122,17 +150,24 @@ def update_averages(gan: GANLike) -> None:
 
 def equal_parts(rows: Array, n: int) -> Sequence[Array]:
     """n views of as many rows each, as of np.split, in a tenth of its time."""
-    return list(rows.reshape(n, -1, *rows.shape[1:]))
+    return [rows] if n == 1 else list(rows.reshape(n, -1, *rows.shape[1:]))
 
 
-def make_batch(gan: GANLike, real: Array, y: Array | None, shard: int) -> Batch:
-    """Real images and as many generated ones, with this step's instance noise and with labels."""
-    t = gan.adam_D.t
+def latent_vectors(gan: GANLike, n: int, shard: int) -> Array:
+    """n latent vectors of this step."""
     if gan.config["shards"] == 1:
         rng = gan.z_rng
     else:
-        rng = np.random.default_rng(shard_key(gan, Stream.LATENT, t, shard))
-    z = rng.standard_normal((len(real), gan.config["latent"]), dtype=np.float32)
+        rng = np.random.default_rng(shard_key(gan, Stream.LATENT, gan.adam_D.t, shard))
+    return rng.standard_normal((n, gan.config["latent"]), dtype=np.float32)
+
+
+def make_batch(
+    gan: GANLike, real: Array, y: Array | None, shard: int, z: Array | None = None
+) -> Batch:
+    """Real images and as many generated ones, with this step's instance noise and with labels."""
+    t = gan.adam_D.t
+    z = latent_vectors(gan, len(real), shard) if z is None else z
     fake, pull = gan.generator_.forward(join_labels(z, y))
     pull = pull_through_join(pull, fake, y)
     std = gan.config["instance_noise"] * linear_decay(gan.fraction_done(), 1.0)
@@ -180,3 +215,9 @@ def set_learning_rates(gan: GANLike) -> None:
     rate = linear_decay(gan.fraction_done(), gan.config["lr_decay"])
     for adam, lr in zip((gan.adam_G, gan.adam_D), gan.config["lr"], strict=True):
         adam.hyper["lr"] = rate * lr
+
+
+definitions.watch(
+    globals(), "update_discriminator", "update_generator", "make_batch", "mean_values",
+    "discriminator_gradient", "generator_gradient", "check_finite",
+)  # fmt: skip

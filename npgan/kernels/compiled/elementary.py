@@ -12,7 +12,7 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-from .jit import jit
+from .jit import inner, jit
 from .vectors import I64, Vectors, emit_fma
 
 
@@ -126,3 +126,12 @@ def scalar_sigmoid(x):
     """1 / (1 + e^-x), without overflow."""
     e = scalar_exp(-abs(x))
     return (1.0 if x >= 0 else e) / (1.0 + e)
+
+
+@inner
+def of_both_signs(x):
+    """softplus(x), softplus(-x), sigmoid(x) and sigmoid(-x), which share e^-|x|: the same bits."""
+    e = scalar_exp(-abs(x))
+    log, one = scalar_log1p(e), 1.0 + e
+    softplus, softplus_of_minus = (x if x > 0.0 else 0.0) + log, (-x if x < 0.0 else 0.0) + log
+    return softplus, softplus_of_minus, (1.0 if x >= 0 else e) / one, (1.0 if x <= 0 else e) / one

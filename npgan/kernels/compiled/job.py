@@ -18,7 +18,7 @@ OPEN = 0  # 1 while helpers may take part
 HELPERS_INSIDE = 8  # how many helpers are reading the job
 NEXT_PART = 16  # the number of the next part to be taken
 PARTS_DONE = 24  # how many parts are finished
-NONFINITE_PARTS = 32  # in how many parts a gradient was not finite
+NONFINITE_PARTS = 32  # in how many parts a result was not finite
 
 # The caller alone writes the other words, while the job is not open.
 GENERATION = 40  # the number of jobs until now; tells a helper that this one is new
@@ -27,7 +27,7 @@ THREADS = 42  # how many threads there are, the caller among them
 CALLER_CORE = 43  # the CPU core on which the caller opened the job, or -1
 
 # From here to WORKSPACES the words say what is computed.
-KIND = 44  # PRODUCT, ADAM, EMA, TANH or TANH_GATE
+KIND = 44  # PRODUCT, ADAM, EMA, TANH, TANH_GATE, BCE or MIX
 PARTS = 45  # into how many parts the job is divided
 
 # A product C = op(A) op(B), where op() transposes or does nothing. Addresses; steps and sizes as
@@ -38,15 +38,17 @@ C, M, N, K = 52, 53, 54, 55  # C has M rows and N columns, and each sum K terms
 GATE, BIAS, SUMS = 56, 57, 58  # 0 for none; see product.write_product
 BIAS_STEP = 59  # bytes to the next number of the bias; 0 where all columns have the same
 
-# A loop over N numbers: C is the array that it writes, A the other one.
-MOMENT_1, MOMENT_2 = 60, 61  # addresses of Adam's moments; MOMENT_1 is that of y in TANH_GATE
+# A loop over N numbers: C is the array that it writes, A the other one. These are the addresses of
+# Adam's moments. MOMENT_1 is that of y in TANH_GATE, of the second array in MIX, and in BCE of the
+# other logits, or 0; MOMENT_2 is that of the values in BCE.
+MOMENT_1, MOMENT_2 = 60, 61
 
 SHARED = 62  # 1 where the threads share the job; read in a list of jobs alone
 C_TRANSPOSED = 63  # 1: the array at C gets Cᵀ, in strips; see panel.compute_panel
 WORKSPACES = 64  # from here on: the address of each helper's workspace
 
 ADDRESSES = (A, B, C, GATE, BIAS, SUMS, MOMENT_1, MOMENT_2)
-PRODUCT, ADAM, EMA, TANH, TANH_GATE = range(5)  # values of KIND
+PRODUCT, ADAM, EMA, TANH, TANH_GATE, BCE, MIX = range(7)  # values of KIND
 
 # Index into the array of floating-point numbers, `scalars`. Those before it are the settings of a
 # loop.

@@ -11,8 +11,23 @@ addresses of such an array stand, and `compute` puts those of another one there.
 
 import numpy as np
 
+from ..reference import silent
 from . import product, team
-from .job import ADDRESSES, EMPTY, NO_ROWS, NO_SETTINGS, SHARED, TANH, TANH_GATE, new_job
+from .job import (
+    ADAM,
+    ADDRESSES,
+    BCE,
+    EMPTY,
+    MIX,
+    NO_ROWS,
+    NO_SETTINGS,
+    SHARED,
+    SLOPE,
+    TANH,
+    TANH_GATE,
+    new_job,
+)
+from .loops import adam_settings
 from .product import address_of, multiply
 from .worker import CHUNK, run_jobs, write_loop
 
@@ -45,17 +60,41 @@ class JobList:
 
     def tanh(self, x, y):
         """Add y = tanh(x)."""
-        self.add_loop(TANH, y, x, x)
+        self.add_loop(2 * CHUNK, TANH, y, x, x, x)
 
     def tanh_gate(self, g, y, dx):
         """Add dx = g (1 - y²)."""
-        self.add_loop(TANH_GATE, dx, g, y)
+        self.add_loop(2 * CHUNK, TANH_GATE, dx, g, y, y)
 
-    def add_loop(self, kind, target, source, m):
+    def bce(self, first, second, target, dz, values, limit=np.inf):
+        """Add a cross-entropy with its gradients; see bce_gradient_loop.
+
+        An empty `second` stands for none. The list ends here if the value is not below the limit.
+        """
+        self.add_loop(np.inf, BCE, dz, first, second, values, [target, limit])
+
+    def adam(self, theta, grad, m, v):
+        """Add a step of Adam, whose numbers `set_adams` writes, and return its row."""
+        self.add_loop(4 * CHUNK, ADAM, theta, grad, m, v)
+        return len(self.rows) - 1
+
+    @silent  # a rate may be too large for float32
+    def set_adams(self, rows, optimisers):
+        """Write the numbers of the next steps of these optimisers in these rows."""
+        for row, one in zip(rows, optimisers, strict=True):
+            self.settings[row, :SLOPE] = adam_settings(**one.hyper, t=one.t + 1)
+
+    def mix(self, x, y, a, b, out, largest=None):
+        """Add out = a x + b y. The list ends here if a number of x is larger than `largest`."""
+        largest = np.finfo(self.dtype).max if largest is None else largest
+        self.add_loop(2 * CHUNK, MIX, out, x, y, y, [a, b, largest])
+
+    def add_loop(self, share_from, kind, target, source, m, v, settings=()):
         """Add a loop; see write_loop."""
-        arrays = (x.ravel() for x in (target, source, m, m))
-        share = target.size >= 2 * CHUNK
-        self.add(share, self.dtype, 0, write_loop, kind, *arrays, EMPTY[self.dtype][0])
+        arrays = (x.ravel() for x in (target, source, m, v))
+        settings = np.array(settings, self.dtype)
+        share = target.size >= share_from
+        self.add(share, self.dtype, 0, write_loop, kind, *arrays, settings)
 
     def add(self, share, dtype, panel_rows, write_job, *args):
         """Add the job that write_job(job, scalars, *args) writes, where `dispatch` computes it."""
@@ -87,7 +126,11 @@ class JobList:
         return self
 
     def compute(self, *arguments):
-        """Compute the jobs, with these arrays in the place of those of `finish`."""
+        """Compute the jobs, with these arrays in the place of those of `finish`.
+
+        Returns as run_jobs does: 0, or the number, from 1 on, of the job after which it ended
+        because a result is not finite.
+        """
         addresses = [*map(address_of, arguments)]
         if addresses != self.addresses:
             self.addresses = []  # until all are written: a signal may end this at any time
@@ -95,13 +138,14 @@ class JobList:
             for address, (places, offsets) in zip(addresses, self.places, strict=True):
                 words[places] = offsets + address
             self.addresses = addresses
-        team.with_jobs(self.share, self.dtype, self.panel_rows, self.run)
+        return team.with_jobs(self.share, self.dtype, self.panel_rows, self.run)
 
     def run(self, workspace, computes):
         """Called by `with_jobs`. A list without jobs would compute what the workspace has."""
-        if self.rows.size:
-            run_jobs(
-                self.rows, self.settings, computes.job, computes.scalars[self.dtype],
-                workspace.job, workspace.scalars[self.dtype], workspace.reserve(self.panel_rows),
-                -1, 0,
-            )  # fmt: skip
+        if not self.rows.size:
+            return 0
+        return run_jobs(
+            self.rows, self.settings, computes.job, computes.scalars[self.dtype],
+            workspace.job, workspace.scalars[self.dtype], workspace.reserve(self.panel_rows),
+            -1, 0,
+        )  # fmt: skip

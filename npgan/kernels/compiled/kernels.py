@@ -13,9 +13,9 @@ from .. import reference
 from .column import multiply_column
 from .elementary import scalar_sigmoid, scalar_softplus
 from .jit import jit
-from .job import ADAM, EMA, EMPTY, TANH, TANH_GATE
+from .job import ADAM, BCE, EMA, EMPTY, TANH, TANH_GATE
 from .job_list import JobList
-from .loops import bce_gradient_loop, bce_loop, column_sum_loop, sgd_loop
+from .loops import adam_settings, bce_loop, column_sum_loop, sgd_loop
 from .product import contiguous, multiply
 from .team import dispatch
 from .worker import CHUNK, write_loop
@@ -156,9 +156,22 @@ def bce_with_logits(z, t):
 def bce_with_gradient(z, target):
     if not supported(z):
         return reference.bce_with_gradient(z, target)
-    dz = np.empty(z.shape, z.dtype)
-    value = bce_gradient_loop(contiguous(z).ravel(), float(target), dz.ravel())
-    return z.dtype.type(value), dz
+    (value, _, _), dz = values_of_bce(z, target)
+    return value, dz
+
+
+@functools.wraps(reference.mean_sigmoid)
+def mean_sigmoid(z):
+    return values_of_bce(z, 1.0)[0][1] if supported(z) else reference.mean_sigmoid(z)
+
+
+def values_of_bce(z, target):
+    """((value, mean of σ(z), mean of σ(-z)), gradient)"""
+    dz, values = np.empty(z.shape, z.dtype), np.empty(3, z.dtype)
+    settings = z.dtype.type([target, np.inf])
+    z, no_vector = contiguous(z).ravel(), EMPTY[z.dtype][0]
+    dispatch(False, z.dtype, 0, write_loop, BCE, dz.ravel(), z, no_vector, values, settings)
+    return values, dz
 
 
 @functools.wraps(reference.column_sum)
@@ -192,8 +205,7 @@ def sgd(theta, grad, velocity, lr, momentum):
 def adam(theta, grad, m, v, lr, beta1, beta2, eps, t):
     if not updatable(theta, grad, m, v):
         return reference.adam(theta, grad, m, v, lr, beta1, beta2, eps, t)
-    rate, correction2 = lr / (1 - beta1**t), 1 / (1 - beta2**t)
-    settings = np.array([rate, beta1, 1 - beta1, beta2, 1 - beta2, correction2, eps], theta.dtype)
+    settings = np.array(adam_settings(lr, beta1, beta2, eps, t), theta.dtype)
     arrays = (x.ravel() for x in (theta, grad, m, v))
     share = theta.size >= 4 * CHUNK
     return dispatch(share, theta.dtype, 0, write_loop, ADAM, *arrays, settings) == 0
@@ -215,7 +227,7 @@ def try_out():
     Other kernels are compiled when they are called; they are loops that need nothing else of Numba.
     """
     x, v = np.ones((2, 2), np.float32), np.ones(2, np.float32)
-    sigmoid(x), bce_with_gradient(x, 1.0)
+    bce_with_gradient(x, 1.0)
     jobs = JobList(x.dtype)
     jobs.product(x, x, False, False)
     jobs.finish().compute()

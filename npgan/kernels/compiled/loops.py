@@ -9,7 +9,7 @@ import math
 import numpy as np
 from numba import float64
 
-from .elementary import fma, scalar_sigmoid, scalar_softplus, scalar_tanh
+from .elementary import fma, of_both_signs, scalar_softplus, scalar_tanh
 from .jit import inner, jit
 
 
@@ -17,6 +17,16 @@ from .jit import inner, jit
 def tanh_loop(x, out):
     for i in range(x.size):
         out[i] = scalar_tanh(float64(x[i]))
+
+
+@inner
+def mix_loop(x, y, a, b, largest, out):
+    """out = a x + b y. False where a number of x is larger than that, or not finite."""
+    small = True
+    for i in range(x.size):
+        out[i] = a * x[i] + b * y[i]
+        small &= abs(x[i]) <= largest
+    return small
 
 
 @inner
@@ -35,15 +45,28 @@ def bce_loop(z, t):
     return total / z.size
 
 
-@jit
-def bce_gradient_loop(z, target, dz):
-    total, n = 0.0, z.dtype.type(z.size)
-    for i in range(z.size):
-        x = float64(z[i])
-        total += target * scalar_softplus(-x) + (1.0 - target) * scalar_softplus(x)
-        dz[i] = -scalar_sigmoid(-x) if target > 0.0 else scalar_sigmoid(x)  # rounded to dz's dtype
-        dz[i] /= n
-    return total / z.size
+@inner
+def bce_gradient_loop(first, second, paired, target, limit, dz, values):
+    """The cross-entropy of z = first - second if they are paired, else of z = first.
+
+    dz: the gradient by first, and behind it, if they are paired, that by second. values: the
+    cross-entropy, and the means of σ(z) and σ(-z), all summed in float64. Returns whether the
+    cross-entropy is below the limit.
+    """
+    n, divisor = first.size, first.dtype.type(first.size)
+    total, positive, negative = 0.0, 0.0, 0.0
+    for i in range(n):
+        x = float64(first[i] - second[i] if paired else first[i])
+        of_zero, of_one, yes, no = of_both_signs(x)
+        total += target * of_one + (1.0 - target) * of_zero
+        positive += yes
+        negative += no
+        dz[i] = -no if target > 0.0 else yes  # rounded to dz's dtype
+        dz[i] /= divisor
+        if paired:
+            dz[n + i] = -dz[i]
+    values[0], values[1], values[2] = total / n, positive / n, negative / n
+    return values[0] < limit
 
 
 @jit
@@ -63,9 +86,15 @@ def sgd_loop(theta, grad, velocity, lr, momentum):
     return finite
 
 
+def adam_settings(lr, beta1, beta2, eps, t):
+    """The numbers that adam_loop reads."""
+    rate, correction2 = lr / (1 - beta1**t), 1 / (1 - beta2**t)
+    return rate, beta1, 1 - beta1, beta2, 1 - beta2, correction2, eps
+
+
 @inner
 def adam_loop(theta, grad, m, v, scalars):
-    """scalars: lr/(1-β1^t), β1, 1-β1, β2, 1-β2, 1/(1-β2^t), eps, from `adam` in kernels.py"""
+    """scalars: lr/(1-β1^t), β1, 1-β1, β2, 1-β2, 1/(1-β2^t), eps, from `adam_settings`"""
     rate, beta1, rest1, beta2 = scalars[0], scalars[1], scalars[2], scalars[3]
     rest2, correction2, eps = scalars[4], scalars[5], scalars[6]
     finite = True

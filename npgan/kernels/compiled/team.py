@@ -175,7 +175,7 @@ def dispatch(share, dtype, rows, write_job, *args):
     """Compute the job that write_job(job, scalars, *args) writes.
 
     With `share` the team computes it if no other caller has it, in the shared dtype. Panels have
-    so many rows. Returns in how many parts an update was not finite, or None where write_job
+    so many rows. Returns 1 where an update was not finite, else 0, and None where write_job
     refuses.
     """
     return with_jobs(share, dtype, rows, write_and_run, rows, dtype, write_job, *args)

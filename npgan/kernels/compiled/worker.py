@@ -15,16 +15,18 @@ import os
 
 import numba
 from llvmlite import ir
-from numba import types
+from numba import float64, types
 from numba.extending import intrinsic
 
 from .jit import inlined, inner, jit
 from .job import (
+    BCE,
     CALLER_CORE,
     EMA,
     GENERATION,
     HELPERS_INSIDE,
     KIND,
+    MIX,
     MOMENT_1,
     MOMENT_2,
     NEXT_PART,
@@ -47,7 +49,14 @@ from .job import (
     atomic_load,
     atomic_swap,
 )
-from .loops import adam_loop, ema_loop, tanh_gate_loop, tanh_loop
+from .loops import (
+    adam_loop,
+    bce_gradient_loop,
+    ema_loop,
+    mix_loop,
+    tanh_gate_loop,
+    tanh_loop,
+)
 from .panel import COPIED_BLOCK, PACKED, compute_panel
 from .vectors import pointer
 
@@ -109,7 +118,7 @@ def compute_part(q, job, scalars, workspace):
     if job[KIND] == PRODUCT:
         compute_panel(q, job, scalars, workspace)
         return True
-    n = min(CHUNK, job[N] - q * CHUNK)
+    n = job[N] if job[KIND] == BCE else min(CHUNK, job[N] - q * CHUNK)
     start, like = q * CHUNK * scalars.itemsize, scalars[SLOPE]
     target = numba.carray(pointer(job[C] + start, like), n)
     source = numba.carray(pointer(job[A] + start, like), n)
@@ -118,10 +127,19 @@ def compute_part(q, job, scalars, workspace):
     if job[KIND] == TANH:
         tanh_loop(source, target)
         return True
+    if job[KIND] == BCE:
+        paired = job[MOMENT_1] != 0
+        second = numba.carray(pointer(job[MOMENT_1] if paired else job[A], like), n)
+        target = numba.carray(pointer(job[C], like), 2 * n)
+        values = numba.carray(pointer(job[MOMENT_2], like), 3)
+        goal, limit = float64(scalars[0]), float64(scalars[1])
+        return bce_gradient_loop(source, second, paired, goal, limit, target, values)
     m = numba.carray(pointer(job[MOMENT_1] + start, like), n)
     if job[KIND] == TANH_GATE:
         tanh_gate_loop(source, m, target)
         return True
+    if job[KIND] == MIX:
+        return mix_loop(source, m, scalars[0], scalars[1], scalars[2], target)
     v = numba.carray(pointer(job[MOMENT_2] + start, like), n)
     return adam_loop(target, source, m, v, scalars)
 
@@ -130,11 +148,15 @@ def compute_part(q, job, scalars, workspace):
 def write_loop(job, scalars, kind, target, source, m, v, settings):
     """Write the job of a loop: ADAM or EMA of `target`, in place; TANH of `source`, to `target`.
 
-    TANH_GATE of `source` and m.
+    TANH_GATE of `source` and m; MIX of both (see mix_loop, whose a, b and `largest` are the
+    settings). BCE of `source`, paired with m if that is not empty, for the target settings[0] and
+    the limit settings[1]: the gradients go to `target`, the values to v (see bce_gradient_loop). It
+    is one part, as its sums have an order.
     """
-    job[KIND], job[N], job[PARTS] = kind, target.size, (target.size + CHUNK - 1) // CHUNK
+    job[KIND], job[N] = kind, source.size
+    job[PARTS] = 1 if kind == BCE else (source.size + CHUNK - 1) // CHUNK
     job[C], job[A] = target.ctypes.data, source.ctypes.data
-    job[MOMENT_1], job[MOMENT_2] = m.ctypes.data, v.ctypes.data
+    job[MOMENT_1], job[MOMENT_2] = m.ctypes.data if m.size else 0, v.ctypes.data
     for i in range(settings.size):
         scalars[i] = settings[i]
     return True
@@ -217,12 +239,12 @@ def run_jobs(rows, settings, job, scalars, own, own_scalars, workspace, helper, 
     """As the caller (helper = -1) compute jobs; as a helper, take part in them for a while.
 
     The caller computes the job of each row, after it has written it to `job` if the threads share
-    it, else to `own`; without rows, the one that `job` has already. It returns the number of parts
-    in which a result was not finite. Helper number 0, 1, ... returns the generation of the last job
-    it saw, which is its argument `seen` in the next call. Both are one function so that what they
-    share is compiled once.
+    it, else to `own`; without rows, the one that `job` has already. It ends after a job in which a
+    result is not finite, and returns the number of this job, from 1 on, or else 0. Helper number 0,
+    1, ... returns the generation of the last job it saw, which is its argument `seen` in the next
+    call. Both are one function so that what they share is compiled once.
     """
-    i, nonfinite = 0, 0
+    i = 0
     while True:
         current, numbers = job, scalars
         if helper >= 0:
@@ -243,7 +265,8 @@ def run_jobs(rows, settings, job, scalars, own, own_scalars, workspace, helper, 
         if helper >= 0:
             atomic_add(job.ctypes.data + 8 * HELPERS_INSIDE, -1)
             continue
-        nonfinite += close_job(current, done)
         i += 1
+        if close_job(current, done) > 0:
+            return i
         if i >= rows.shape[0]:
-            return nonfinite
+            return 0
