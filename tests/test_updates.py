@@ -625,6 +625,17 @@ def test_an_optimiser_of_ones_own_is_called():
     np.testing.assert_array_equal(players.D.theta, before)
 
 
+@pytest.mark.parametrize("name", ["step", "_update"])
+def test_a_method_that_one_optimiser_has_of_its_own_is_called(name, monkeypatch):
+    def make():
+        players = warm()
+        original = getattr(players.adam_D, name)
+        setattr(players.adam_D, name, lambda gradient: original(2 * gradient))
+        return players
+
+    compare(monkeypatch, make, Players.step, 3)
+
+
 def test_replaced_moments_are_used():
     one, other = warm(), warm()
     for players in (one, other):
