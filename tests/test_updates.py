@@ -680,6 +680,14 @@ def test_a_pullback_knows_of_an_update():
         generator_step(players.D, players.adam_G, fake, pull)
 
 
+def test_another_number_of_images_than_the_pullback_has():
+    players = warm()
+    _, pull = players.G.forward(images(6, 3))
+    for _ in range(3):
+        with pytest.raises(ValueError, match=r"^pull\(\) got a gradient of shape \(4, 12\)"):
+            generator_step(players.D, players.adam_G, images(4, 12), pull)
+
+
 @pytest.mark.parametrize("copied", [copy.deepcopy, lambda x: pickle.loads(pickle.dumps(x))])
 def test_a_copy_has_lists_of_its_own(copied):
     players = warm()

@@ -67,7 +67,7 @@ def training_step(gan: GANLike, real: Array, labels: Array | None) -> dict[str, 
 def is_plain(gan: GANLike) -> bool:
     """Whether a step is G.forward, `discriminator_step` and `generator_step`, and nothing else."""
     c = gan.config
-    changed = c["instance_noise"] or c["dropout"] or c["smoothing"] or gan.classes_
+    changed = c["instance_noise"] or c["dropout"] or gan.classes_
     alone = type(gan.group) is Group and gan.group.shards == 1
     return alone and c["d_steps"] == 1 and not changed
 
