@@ -468,6 +468,46 @@ def test_an_edited_file_is_followed(monkeypatch):
     assert not computed
 
 
+def test_files_that_cannot_be_read_are_taken_for_those_that_were_shipped(monkeypatch):
+    """So it is where only compiled files, or a zip file, were installed."""
+    monkeypatch.setattr(definitions, "FILES", ("no file.py",))
+    assert definitions.files_are_shipped.__wrapped__()
+    monkeypatch.setattr(definitions, "FILES", ("gan.py",))
+    assert not definitions.files_are_shipped.__wrapped__()
+
+
+def test_images_that_are_weights_or_moments(monkeypatch):
+    def step(one):
+        one.at += 1
+        fake, pull = one.G.forward(images(6, 3, seed=one.at))
+        weights, moments = (
+            one.D.theta[:72].reshape(6, 12),
+            one.adam_D.slots["v"][:72].reshape(6, 12),
+        )
+        discriminator_step(one.D, one.adam_D, fake, fake)
+        values = discriminator_step(one.D, one.adam_D, weights, moments)
+        return {**values, **generator_step(one.D, one.adam_G, fake, pull)}
+
+    compare(monkeypatch, Players, step, 6)
+
+
+def test_networks_and_optimisers_in_turns(monkeypatch):
+    def step(one):
+        if one.at == 0:
+            one.others = Discriminator(12, (17, 9), rng=5), Adam(one.D, 5e-3)
+        D, adam = one.D, one.adam_D
+        if one.at % 3 == 1:
+            one.adam_D = one.others[1]
+        if one.at % 3 == 2:
+            one.D = one.others[0]
+        npgan.set_threads(1 + one.at % 3)
+        values = one.step()
+        one.D, one.adam_D = D, adam
+        return values
+
+    compare(monkeypatch, Players, step, 15)
+
+
 def test_losses_that_say_other_things_of_the_same_logits(monkeypatch):
     """What D says is that of pairs or of single images by `needs_real`, not by the loss."""
 

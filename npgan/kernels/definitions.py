@@ -47,7 +47,7 @@ def files_are_shipped() -> bool:
     """Whether the files have the fingerprint; True where they cannot be read."""
     try:
         return fingerprint() == FINGERPRINT
-    except OSError:
+    except (OSError, UnicodeError):
         return True
 
 
