@@ -91,7 +91,7 @@ def watched(found: list[tuple[Job, float]]) -> Iterator[None]:
 def default_step(batch: int) -> Callable[[], Any]:
     """A step of GAN() on images of 28 x 28, with its penalty in every 16th step.
 
-    It is a step after the first thousand, in which the averages are updated each time.
+    It is a step after the first thousand, so the averages are updated in every 8th step.
     """
     gan = npgan.GAN(rng=0, batch=batch)
     gan.start((28, 28))

@@ -129,7 +129,7 @@ class JobList:
         """Compute the jobs, with these arrays in the place of those of `finish`.
 
         Returns as run_jobs does: 0, or the number, from 1 on, of the job after which it ended
-        because a result is not finite.
+        because a number is not finite or too large.
         """
         addresses = [*map(address_of, arguments)]
         if addresses != self.addresses:
