@@ -241,8 +241,8 @@ def run_jobs(rows, settings, job, scalars, own, own_scalars, workspace, helper, 
     The caller computes the job of each row, after it has written it to `job` if the threads share
     it, else to `own`; without rows, the one that `job` has already. It ends after a job in which a
     number is not finite or too large, and returns the number of this job, from 1 on, or else 0.
-    Helper number 0, 1, ... returns the generation of the last job it saw, which is its argument `seen` in the next
-    call. Both are one function so that what they share is compiled once.
+    Helper number 0, 1, ... returns the generation of the last job it saw, which is its argument
+    `seen` in the next call. Both are one function so that what they share is compiled once.
     """
     i = 0
     while True:
